@@ -1,0 +1,1 @@
+"""Doing: send a command, raise an alert, request and plan a pickup."""

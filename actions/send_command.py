@@ -1,0 +1,98 @@
+"""Sends commands to devices over MQTT and says what was sent."""
+
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import uuid4
+
+from core.command import Command, CommandState, Reason, SetLight
+from core.device import Device, DeviceStatus
+from core.errors import ConflictError, InvalidInputError
+from core.mqtt import MqttClient
+from core.topics import Topics
+from devices.registry import device_type
+from devices.streetlight.codec import encode_set_light
+from lights.presence import WantedLevel
+from storage.state import State
+
+EXPIRES_AFTER: Final = timedelta(seconds=30)
+"""A light command that a lamp gets later than this is about somebody who has long passed."""
+LONGEST_HOLD_S: Final = 7 * 86_400.0
+
+
+def light_command(device: Device, wanted: WantedLevel, now: datetime) -> Command:
+    """The command `set_light` that makes a lamp show a level; nothing is sent yet."""
+    return Command(
+        command_id=str(uuid4()),
+        device_id=device.device_id,
+        device_type=device.device_type,
+        municipality=device.municipality,
+        name="set_light",
+        dim_level=wanted.dim_level,
+        fade_s=wanted.fade_s,
+        hold_s=wanted.hold_s,
+        reason=wanted.reason,
+        state=CommandState.SENT,
+        issued_at=now,
+        expires_at=now + EXPIRES_AFTER,
+    )
+
+
+def topic_and_payload(command: Command, topics: Topics) -> tuple[str, bytes]:
+    """What goes over the wire for a light command."""
+    payload = encode_set_light(
+        SetLight(
+            command_id=command.command_id,
+            dim_level=command.dim_level,
+            fade_s=command.fade_s,
+            hold_s=command.hold_s,
+            reason=command.reason,
+            issued_at=command.issued_at,
+            expires_at=command.expires_at,
+        )
+    )
+    return topics.command(command.municipality, command.device_type, command.device_id, command.name), payload
+
+
+def publish_light(mqtt: MqttClient, topics: Topics, command: Command) -> None:
+    """Send at once without waiting: the path from presence to light waits for nothing."""
+    topic, payload = topic_and_payload(command, topics)
+    mqtt.publish(topic, payload, qos=1)
+
+
+def send_set_light(
+    mqtt: MqttClient,
+    topics: Topics,
+    state: State,
+    device: Device,
+    *,
+    dim_level: float,
+    hold_s: float | None,
+    fade_s: float,
+    reason: Reason = Reason.OVERRIDE,
+    now: datetime,
+) -> Command:
+    """Send a light command and keep it with its state `sent`; returns when the broker has it.
+
+    Raises:
+        InvalidInputError: the device's type knows no `set_light`, or a number is out of range.
+        ConflictError: the device is not in service.
+        BrokerError: the broker did not take it; nothing is kept as sent then, the command is marked expired.
+    """
+    if "set_light" not in device_type(device.device_type).commands:
+        raise InvalidInputError(f"device {device.device_id}: a {device.device_type} knows no command set_light")
+    if device.status in (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED):
+        raise ConflictError(f"device {device.device_id} is {device.status.value}, it takes no commands")
+    if not 0 <= dim_level <= 1:
+        raise InvalidInputError(f"dim_level {dim_level:g} is outside 0 to 1")
+    if hold_s is not None and not 0 < hold_s <= LONGEST_HOLD_S:
+        raise InvalidInputError(f"duration_s {hold_s:g} is outside 0 to {LONGEST_HOLD_S:g}")
+    command = light_command(device, WantedLevel(device.device_id, dim_level, fade_s, hold_s, reason), now)
+    # Kept first: the answer may come back before publishing returns.
+    state.commands.add([command])
+    topic, payload = topic_and_payload(command, topics)
+    try:
+        mqtt.publish_confirmed(topic, payload)
+    except Exception:
+        state.commands.answer(command.command_id, CommandState.REJECTED, "not taken by the broker", now)
+        raise
+    return command

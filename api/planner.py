@@ -1,0 +1,121 @@
+"""Runs planning jobs one after the other, each in a process of its own: the solver holds a core and may be killed."""
+
+import logging
+import multiprocessing
+import queue
+import signal
+import threading
+from dataclasses import dataclass, replace
+from multiprocessing.process import BaseProcess
+from typing import Final
+
+from actions.plan_pickups import run_plan
+from core.clock import utc_now
+from core.errors import ConflictError, KreispulsError
+from core.logs import configure_logging
+from core.pickup import PlanState
+from core.settings import Settings
+from storage.readings import open_readings
+from storage.state import State, open_state
+
+logger = logging.getLogger(__name__)
+
+MAX_WAITING: Final = 50
+"""Jobs that may wait; more are refused."""
+_OVER: Final = (PlanState.DONE, PlanState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class PlanJob:
+    """A plan to be made; it is in the state database as queued."""
+
+    plan_id: str
+    time_limit_s: float
+    seed: int
+
+
+class Planner:
+    """A queue of planning jobs and the thread that starts and watches their processes."""
+
+    def __init__(self, settings: Settings, state: State) -> None:
+        self._settings = settings
+        self._state = state
+        self._jobs: queue.Queue[PlanJob | None] = queue.Queue(MAX_WAITING)
+        self._stopping = threading.Event()
+        self._process: BaseProcess | None = None
+        self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._thread.start()
+
+    def submit(self, job: PlanJob) -> None:
+        """Queue a job.
+
+        Raises:
+            ConflictError: too many wait already; the plan is marked failed.
+        """
+        try:
+            self._jobs.put_nowait(job)
+        except queue.Full:
+            self._failed(job, "too many plans wait")
+            raise ConflictError(f"{MAX_WAITING} plans wait already; ask again when some are done") from None
+
+    def stop(self) -> None:
+        """End the job in hand and drop those that wait; their plans are marked failed."""
+        self._stopping.set()
+        try:
+            self._jobs.put_nowait(None)
+        except queue.Full:
+            logger.debug("the planner sees that it is to stop after its job")
+        process = self._process
+        if process is not None:
+            process.terminate()
+        self._thread.join()
+
+    def _work(self) -> None:
+        while (job := self._jobs.get()) is not None:
+            if self._stopping.is_set():
+                self._failed(job, "the API was stopped")
+                if self._jobs.empty():
+                    return
+                continue
+            self._run(job)
+
+    def _run(self, job: PlanJob) -> None:
+        process = multiprocessing.get_context("spawn").Process(
+            target=_make_plan, args=(self._settings, job), name=f"plan-{job.plan_id}", daemon=True
+        )
+        process.start()
+        self._process = process
+        if self._stopping.is_set():
+            process.terminate()
+        process.join()
+        self._process = None
+        if process.exitcode:
+            reason = "the API was stopped" if self._stopping.is_set() else f"planning ended with {process.exitcode}"
+            self._failed(job, reason)
+        process.close()
+
+    def _failed(self, job: PlanJob, reason: str) -> None:
+        try:
+            plan = self._state.pickups.get_plan(job.plan_id)
+            if plan.state not in _OVER:
+                failed = replace(plan, state=PlanState.FAILED, error=reason, finished_at=utc_now())
+                self._state.pickups.save_plan(failed)
+        except KreispulsError as error:
+            logger.error("plan %s: %s; not noted: %s", job.plan_id, reason, error)
+
+
+def _make_plan(settings: Settings, job: PlanJob) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the planner ends its process itself
+    configure_logging(settings.log_level)
+    state = open_state(settings.state_url)
+    readings = open_readings(settings)
+    try:
+        run_plan(
+            state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed
+        )
+    finally:
+        readings.close()
+        state.close()

@@ -1,0 +1,49 @@
+"""Query strings: only what a route documents is taken, single-valued parameters only once."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+
+
+async def refuse_unknown_query(request: Request) -> None:
+    """Dependency of every route: what the OpenAPI document does not list as a query parameter is 422."""
+    if not request.query_params:
+        return
+    declared = _declared(request)
+    if declared is None:
+        return
+    errors = list(_wrong(request, declared))
+    if errors:
+        raise RequestValidationError(errors)
+
+
+def _declared(request: Request) -> dict[str, bool] | None:
+    """Query parameters of the request's route and whether each may repeat; None for routes not documented."""
+    state = request.app.state
+    if not hasattr(state, "declared_queries"):
+        state.declared_queries = {
+            (method.upper(), path): {
+                parameter["name"]: _may_repeat(parameter["schema"])
+                for parameter in operation.get("parameters", ())
+                if parameter["in"] == "query"
+            }
+            for path, operations in request.app.openapi()["paths"].items()
+            for method, operation in operations.items()
+        }
+    declared: dict[str, bool] | None = state.declared_queries.get((request.method, request.scope["route"].path_format))
+    return declared
+
+
+def _may_repeat(schema: dict[str, Any]) -> bool:
+    return any(variant.get("type") == "array" for variant in (schema, *schema.get("anyOf", ())))
+
+
+def _wrong(request: Request, declared: dict[str, bool]) -> Iterator[dict[str, object]]:
+    for name in request.query_params:
+        if name not in declared:
+            known = ", ".join(sorted(declared)) or "none"
+            yield {"loc": ("query", name), "msg": f"unknown query parameter; known: {known}", "type": "unknown"}
+        elif not declared[name] and len(request.query_params.getlist(name)) > 1:
+            yield {"loc": ("query", name), "msg": "given more than once", "type": "repeated"}

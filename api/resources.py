@@ -1,0 +1,135 @@
+"""What the application holds open while it runs, and how routes get at it."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from datetime import date
+from typing import Annotated, Final
+from uuid import uuid4
+
+from fastapi import Depends, Request
+
+from api.live import LiveHub
+from api.metrics import Metrics, StateGauges
+from api.planner import Planner
+from core.clock import utc_now
+from core.mqtt import MqttClient
+from core.settings import Settings
+from core.topics import Topics
+from storage.readings import ReadingStore, open_readings
+from storage.state import State, open_state
+
+CLIENT_ID: Final = "kreispuls-api"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Everything a route may need."""
+
+    settings: Settings
+    topics: Topics
+    state: State
+    readings: ReadingStore
+    mqtt: MqttClient
+    live: LiveHub
+    planner: Planner
+    metrics: Metrics
+
+    def today(self) -> date:
+        """The present day in the municipalities' local time."""
+        return utc_now().astimezone(self.settings.zone).date()
+
+
+@contextmanager
+def open_resources(settings: Settings, metrics: Metrics) -> Iterator[Resources]:
+    """Open the stores, begin to connect to the broker, start the planner; give all back at the end.
+
+    Raises:
+        SettingsError: a URL or a backend's setting is wrong.
+        StorageUnavailableError: a store does not answer.
+    """
+    with ExitStack() as stack:
+        state = open_state(settings.state_url)
+        stack.callback(state.close)
+        readings = open_readings(settings)
+        stack.callback(readings.close)
+        gauges = StateGauges(state)
+        metrics.registry.register(gauges)
+        stack.callback(metrics.registry.unregister, gauges)
+        topics = Topics(settings.mqtt_topic_root)
+        live = LiveHub(topics, state.devices)
+        # Several processes may serve the API: each needs a name of its own at the broker.
+        mqtt = MqttClient(
+            settings.mqtt_url,
+            f"{CLIENT_ID}-{uuid4().hex[:12]}",
+            filters=topics.live_filters,
+            on_message=live.receive,
+            ca_file=settings.mqtt_ca_file,
+        )
+        mqtt.start()
+        stack.callback(mqtt.stop)
+        planner = Planner(settings, state)
+        planner.start()
+        stack.callback(planner.stop)
+        yield Resources(
+            settings=settings,
+            topics=topics,
+            state=state,
+            readings=readings,
+            mqtt=mqtt,
+            live=live,
+            planner=planner,
+            metrics=metrics,
+        )
+
+
+async def _resources(request: Request) -> Resources:
+    resources: Resources = request.app.state.resources
+    return resources
+
+
+async def _settings(request: Request) -> Settings:
+    return (await _resources(request)).settings
+
+
+async def _topics(request: Request) -> Topics:
+    return (await _resources(request)).topics
+
+
+async def _state(request: Request) -> State:
+    return (await _resources(request)).state
+
+
+async def _readings(request: Request) -> ReadingStore:
+    return (await _resources(request)).readings
+
+
+async def _mqtt(request: Request) -> MqttClient:
+    return (await _resources(request)).mqtt
+
+
+async def _live(request: Request) -> LiveHub:
+    return (await _resources(request)).live
+
+
+async def _planner(request: Request) -> Planner:
+    return (await _resources(request)).planner
+
+
+async def _metrics(request: Request) -> Metrics:
+    return (await _resources(request)).metrics
+
+
+async def _today(request: Request) -> date:
+    return (await _resources(request)).today()
+
+
+SettingsDep = Annotated[Settings, Depends(_settings)]
+TopicsDep = Annotated[Topics, Depends(_topics)]
+StateDep = Annotated[State, Depends(_state)]
+ReadingsDep = Annotated[ReadingStore, Depends(_readings)]
+MqttDep = Annotated[MqttClient, Depends(_mqtt)]
+LiveDep = Annotated[LiveHub, Depends(_live)]
+PlannerDep = Annotated[Planner, Depends(_planner)]
+MetricsDep = Annotated[Metrics, Depends(_metrics)]
+TodayDep = Annotated[date, Depends(_today)]

@@ -1,0 +1,112 @@
+"""The registry of devices."""
+
+from dataclasses import replace
+from http import HTTPStatus
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.exceptions import HTTPException
+
+from api.errors import problems
+from api.filters import DeviceFilterDep, DeviceIdPath
+from api.paging import PagingDep
+from api.resources import ReadingsDep, StateDep
+from api.schemas.device import DeviceChange, DeviceShown, Imported, NewDevice
+from api.schemas.fields import Items
+from core.errors import InvalidInputError
+from devices.files import FileKind, parse_devices
+
+router = APIRouter(prefix="/v1/devices", tags=["devices"])
+
+IMPORT_PATH = "/v1/devices/import"
+_FILE_KINDS: dict[str, FileKind] = {
+    "text/csv": "csv",
+    "application/geo+json": "geojson",
+    "application/json": "geojson",
+}
+_FILE_BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {kind: {"schema": {"type": "string" if kind == "text/csv" else "object"}} for kind in _FILE_KINDS},
+    }
+}
+
+
+@router.get("")
+def list_devices(state: StateDep, paging: PagingDep, wanted: DeviceFilterDep) -> Items[DeviceShown]:
+    """List devices by id."""
+    page = state.devices.page(wanted, paging.limit, paging.cursor)
+    return Items(items=[DeviceShown.model_validate(device) for device in page.items], next_cursor=page.next_cursor)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=problems(400, 409, 413) | {201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+)
+def add_device(new: NewDevice, state: StateDep, response: Response) -> DeviceShown:
+    """Register a device; its municipality is made when it is not known yet."""
+    device = new.device()
+    state.municipalities.ensure(device.municipality)
+    added = state.devices.add(device)
+    response.headers["Location"] = f"/v1/devices/{added.device_id}"
+    return DeviceShown.model_validate(added)
+
+
+async def _body(request: Request) -> bytes:
+    return await request.body()
+
+
+@router.post("/import", responses=problems(400, 413, 415), openapi_extra=_FILE_BODY)
+def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], state: StateDep) -> Imported:
+    """Add or replace the devices of a CSV or GeoJSON file (at most 10 MiB): all, or none with every bad row named."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type not in _FILE_KINDS:
+        raise HTTPException(
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: expected one of {', '.join(_FILE_KINDS)}."
+        )
+    try:
+        text = body.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
+    found = parse_devices(text, _FILE_KINDS[media_type])
+    for municipality in sorted({device.municipality for device in found}):
+        state.municipalities.ensure(municipality)
+    state.devices.put_many(found)
+    return Imported(imported=len(found))
+
+
+@router.get("/{device_id}", responses=problems(404))
+def get_device(device_id: DeviceIdPath, state: StateDep) -> DeviceShown:
+    """Give one device."""
+    return DeviceShown.model_validate(state.devices.get(device_id))
+
+
+@router.patch("/{device_id}", responses=problems(400, 404, 413))
+def change_device(device_id: DeviceIdPath, change: DeviceChange, state: StateDep) -> DeviceShown:
+    """Change a device: what is missing stays, attributes are merged, null removes one."""
+    device = state.devices.get(device_id)
+    changes = change.model_dump(include=change.model_fields_set - {"attributes"})
+    if change.attributes:
+        merged = {**device.attributes, **change.attributes}
+        changes["attributes"] = {name: value for name, value in merged.items() if value is not None}
+    changed = replace(device, **changes)
+    if (changed.latitude is None) != (changed.longitude is None):
+        raise InvalidInputError("latitude and longitude are given together or not at all")
+    if change.municipality is not None:
+        state.municipalities.ensure(change.municipality)
+    return DeviceShown.model_validate(state.devices.update(device_id, changes))
+
+
+@router.delete("/{device_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+def delete_device(
+    device_id: DeviceIdPath,
+    state: StateDep,
+    store: ReadingsDep,
+    readings: Annotated[bool, Query(description="delete its readings too (data protection)")] = False,  # noqa: FBT002 - a query parameter
+) -> None:
+    """Forget a device; its readings stay unless asked for."""
+    state.devices.get(device_id)
+    if readings:  # first: should this fail, the device is still there and the request can be repeated
+        store.delete(device_id=device_id)
+    state.devices.delete(device_id)

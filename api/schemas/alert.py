@@ -1,0 +1,35 @@
+"""Alerts as the API gives them."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from api.schemas.fields import Body, DeviceId, Line, Shown, Slug, Text, TimeOut
+from core.alert import AlertState, Severity
+
+
+class Acknowledgement(Body):
+    """Somebody has seen an alert."""
+
+    comment: Annotated[Text, Field(min_length=1)] = Field(examples=["Lamp ordered, comes on Tuesday"])
+    by: Line | None = Field(None, description="who", examples=["Bauhof Marburg"])
+
+
+class AlertShown(Shown):
+    """What a rule found, and where in its life it stands."""
+
+    alert_id: str
+    rule: str = Field(examples=["bin_full"])
+    device_id: DeviceId
+    device_type: str = Field(examples=["waste_bin"])
+    municipality: Slug
+    severity: Severity
+    state: AlertState
+    summary: str = Field(examples=["Marktplatz 4 is 92% full"])
+    value: float | None
+    started_at: TimeOut = Field(description="when the condition became true")
+    fired_at: TimeOut | None
+    resolved_at: TimeOut | None
+    acknowledged_at: TimeOut | None
+    acknowledged_by: str | None
+    comment: str | None

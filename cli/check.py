@@ -1,0 +1,91 @@
+"""`kreispuls check`: settings, broker and stores: what works, what doesn't, why; `--fix` sets up what is missing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated
+from uuid import uuid4
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from core.errors import KreispulsError
+from core.mqtt import MqttClient
+from core.settings import Settings, load_settings
+from rules.catalogue import load_rules
+from storage.engine import ping
+from storage.readings import open_readings
+from storage.state import open_state
+
+CONNECT_WITHIN_S = 5.0
+
+
+def check(
+    *, fix: Annotated[bool, typer.Option("--fix", help="Make folders, tables and the bucket that are missing.")] = False
+) -> None:
+    """Look at settings, rules, broker and stores; the exit status is 1 when something does not work."""
+    console = Console(soft_wrap=True)
+    settings = load_settings()
+    console.print(
+        f"[green]works[/]  settings: data in {settings.data_dir}, API on {settings.api_host}:{settings.api_port}"
+    )
+    checks: list[tuple[str, Callable[[], str]]] = [
+        ("rules", _rules),
+        ("broker", lambda: _broker(settings)),
+        ("state", lambda: _state(settings, fix=fix)),
+        ("readings", lambda: _readings(settings, fix=fix)),
+    ]
+    failed = 0
+    for name, run in checks:
+        try:
+            said = run()
+        except KreispulsError as error:
+            failed += 1
+            console.print(f"[red]fails[/]  {name}: {escape(str(error))}")
+        else:
+            console.print(f"[green]works[/]  {name}: {escape(said)}")
+    if failed:
+        raise typer.Exit(1)
+
+
+def _rules() -> str:
+    return f"{sum(len(rules) for rules in load_rules().values())} rules of {len(load_rules())} device types"
+
+
+def _broker(settings: Settings) -> str:
+    mqtt = MqttClient(settings.mqtt_url, f"kreispuls-check-{uuid4().hex[:8]}", ca_file=settings.mqtt_ca_file)
+    mqtt.start()
+    try:
+        mqtt.wait_connected(CONNECT_WITHIN_S)
+    finally:
+        mqtt.stop()
+    return "answers and lets us in"
+
+
+def _state(settings: Settings, *, fix: bool) -> str:
+    _must_exist(settings.state_url, fix=fix)
+    state = open_state(settings.state_url)
+    try:
+        ping(state.engine)
+        return f"answers, {sum(state.devices.count_by_status().values())} devices registered"
+    finally:
+        state.close()
+
+
+def _readings(settings: Settings, *, fix: bool) -> str:
+    _must_exist(settings.readings_url, fix=fix)
+    readings = open_readings(settings)
+    try:
+        readings.ping()
+    finally:
+        readings.close()
+    return "answers"
+
+
+def _must_exist(url: str, *, fix: bool) -> None:
+    """Opening an SQLite file makes it; a check without --fix must not."""
+    if not url.startswith("sqlite:///"):
+        return
+    file = Path(url.removeprefix("sqlite:///"))
+    if not fix and not file.exists():
+        raise KreispulsError(f"{file} does not exist yet; --fix or the first start makes it")

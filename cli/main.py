@@ -1,0 +1,66 @@
+"""The command `kreispuls`: every subcommand is registered here; errors become one sentence and a non-zero status."""
+
+import logging
+import os
+import sys
+
+import click
+import typer
+
+from cli.check import check
+from cli.demo import demo, up
+from cli.devices import devices_app
+from cli.plan import plan
+from cli.programs import api, broker, ingest, simulate
+from cli.replay import replay
+from core.errors import KreispulsError
+
+app = typer.Typer(
+    name="kreispuls",
+    help="Open data platform for smart regions: streetlights that follow people, bins that say how full they are.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+app.command()(demo)
+app.command()(up)
+app.command()(ingest)
+app.command()(api)
+app.command()(simulate)
+app.command(hidden=True)(broker)
+app.add_typer(devices_app, name="devices")
+app.command()(replay)
+app.command()(plan)
+app.command()(check)
+
+
+def main() -> None:
+    """Run the command line; never shows a traceback unless KREISPULS_LOG_LEVEL is debug."""
+    try:
+        status = app(standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (click.Abort, KeyboardInterrupt):
+        sys.exit(130)
+    except KreispulsError as error:
+        _fail(str(error))
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        sys.exit(1)
+    except Exception as error:
+        if os.environ.get("KREISPULS_LOG_LEVEL", "").lower() == "debug":
+            raise
+        logging.getLogger(__name__).debug("unexpected", exc_info=True)
+        _fail(f"unexpected {type(error).__name__}: {error} (KREISPULS_LOG_LEVEL=debug shows where)")
+    sys.exit(status if isinstance(status, int) else 0)
+
+
+def _fail(sentence: str) -> None:
+    sys.stderr.write(f"kreispuls: {' '.join(sentence.split())}\n")
+    sys.exit(1)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,87 @@
+"""The commands that run one program each, for compose and production: ingest, api, simulate (and the demo's broker)."""
+
+import signal
+import sys
+import threading
+from typing import Annotated
+from urllib.parse import urlsplit
+
+import typer
+
+from core.logs import configure_logging
+from core.settings import load_settings
+
+StopOnEof = Annotated[bool, typer.Option("--stop-on-eof", hidden=True, help="Stop when standard input ends.")]
+
+
+def ingest(*, stop_on_eof: StopOnEof = False) -> None:
+    """Take readings from the broker into the stores; run rules, lights and jobs."""
+    from ingest.program import run  # noqa: PLC0415 - each program loads only what it needs
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    run(settings, stop_event(on_eof=stop_on_eof))
+
+
+def api(*, stop_on_eof: StopOnEof = False) -> None:
+    """Serve the REST API."""
+    from api.program import run  # noqa: PLC0415
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    run(settings, stop_event(on_eof=stop_on_eof, signals=False))
+
+
+def simulate(
+    *,
+    lamps: Annotated[int, typer.Option(min=0, help="How many streetlights.")] = 300,
+    bins: Annotated[int, typer.Option(min=0, help="How many waste bins.")] = 80,
+    seed: Annotated[int, typer.Option(help="Same seed, same fleet and behaviour.")] = 0,
+    speed: Annotated[float, typer.Option(min=0.01, max=3600, help="How many times as fast things happen.")] = 1.0,
+    history_days: Annotated[int, typer.Option(min=0, max=400, help="Write so many days of history first.")] = 0,
+    region: Annotated[str, typer.Option(help="Region: a shipped name or a file.")] = "marburg-biedenkopf",
+    progress_json: Annotated[bool, typer.Option(hidden=True)] = False,
+    stop_on_eof: StopOnEof = False,
+) -> None:
+    """Stand in for a fleet of devices: register it, write its history if asked, publish as it would."""
+    from simulators.program import run  # noqa: PLC0415
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    run(
+        settings,
+        region=region,
+        lamps=lamps,
+        bins=bins,
+        seed=seed,
+        speed=speed,
+        history_days=history_days,
+        progress_json=progress_json,
+        stop=stop_event(on_eof=stop_on_eof),
+    )
+
+
+def broker(*, stop_on_eof: StopOnEof = False) -> None:
+    """Run the embedded broker alone, on 127.0.0.1 at the port of KREISPULS_MQTT_URL."""
+    from cli.broker import run_broker  # noqa: PLC0415
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    run_broker("127.0.0.1", urlsplit(settings.mqtt_url).port or 1883, stop_event(on_eof=stop_on_eof))
+
+
+def stop_event(*, on_eof: bool = False, signals: bool = True) -> threading.Event:
+    """An event that is set by SIGTERM or SIGINT, and when standard input ends (the supervisor is gone)."""
+    stop = threading.Event()
+    if signals:
+        for number in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, lambda *_: stop.set())
+    if on_eof:
+
+        def wait_for_eof() -> None:
+            while sys.stdin.buffer.read(4096):
+                pass
+            stop.set()
+
+        threading.Thread(target=wait_for_eof, name="stop-on-eof", daemon=True).start()
+    return stop

@@ -1,0 +1,1 @@
+"""Nouns and shared edges of Kreispuls; imports none of our other packages."""

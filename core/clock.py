@@ -1,0 +1,88 @@
+"""Time at the edges: aware UTC datetimes inside, RFC 3339 and epoch milliseconds outside."""
+
+import re
+from datetime import UTC, datetime, timedelta
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
+_DURATION = re.compile(
+    r"P(?:(?P<weeks>\d{1,5})W|(?:(?P<days>\d{1,5})D)?(?:T(?:(?P<hours>\d{1,6})H)?(?:(?P<minutes>\d{1,7})M)?(?:(?P<seconds>\d{1,8})S)?)?)",
+    re.ASCII,
+)
+
+
+def utc_now() -> datetime:
+    """The present instant, aware UTC. The only place that reads the wall clock for domain times."""
+    return datetime.now(UTC)
+
+
+def parse_rfc3339(text: str) -> datetime:
+    """Read a date-time of RFC 3339 section 5.6 (a zone is required); aware UTC, microseconds kept.
+
+    A leap second (``:60``) becomes ``:59``; digits below a microsecond are cut off.
+
+    Raises:
+        ValueError: not an RFC 3339 date-time, or outside the years 1-9999.
+    """
+    match = _RFC3339.fullmatch(text)
+    if match is None:
+        raise ValueError("not an RFC 3339 date-time with zone")
+    date, minutes, seconds, fraction, zone = match.groups()
+    fraction = (fraction or "")[:7].ljust(7, "0") if fraction else ""
+    zone = "+00:00" if zone in "Zz" else zone
+    try:
+        parsed = datetime.fromisoformat(f"{date}T{minutes}:{'59' if seconds == '60' else seconds}{fraction}{zone}")
+        return parsed.astimezone(UTC)
+    except OverflowError as error:
+        raise ValueError("outside the years 1-9999") from error
+
+
+def format_rfc3339(at: datetime) -> str:
+    """Write an aware instant as RFC 3339 in UTC with ``Z``, with as many fraction digits as it has (0, 3 or 6)."""
+    at = at.astimezone(UTC)
+    if at.microsecond == 0:
+        timespec = "seconds"
+    elif at.microsecond % 1000 == 0:
+        timespec = "milliseconds"
+    else:
+        timespec = "microseconds"
+    return at.replace(tzinfo=None).isoformat(timespec=timespec) + "Z"
+
+
+def from_epoch_ms(milliseconds: float) -> datetime:
+    """Turn epoch milliseconds into an aware UTC instant.
+
+    Raises:
+        ValueError: outside the years 1-9999 or not finite.
+    """
+    try:
+        return EPOCH + timedelta(milliseconds=milliseconds)
+    except (OverflowError, ValueError) as error:
+        raise ValueError("epoch milliseconds outside the years 1-9999") from error
+
+
+def to_epoch_us(at: datetime) -> int:
+    """Whole microseconds since 1970-01-01T00:00:00Z, exact."""
+    return (at - EPOCH) // timedelta(microseconds=1)
+
+
+def from_epoch_us(microseconds: int) -> datetime:
+    """The instant of `to_epoch_us`, aware UTC."""
+    return EPOCH + timedelta(microseconds=microseconds)
+
+
+def parse_duration(text: str) -> timedelta:
+    """Read an ISO 8601 duration of weeks, or of days, hours, minutes and whole seconds (``PT15M``, ``P1DT12H``).
+
+    Months and years are refused: their length depends on the date.
+
+    Raises:
+        ValueError: not such a duration, or zero.
+    """
+    match = _DURATION.fullmatch(text)
+    if match is None or text.endswith(("P", "T")):
+        raise ValueError("not an ISO 8601 duration such as PT15M, PT1H or P1D")
+    duration = timedelta(**{unit: int(count) for unit, count in match.groupdict(default="0").items()})
+    if duration <= timedelta(0):
+        raise ValueError("a duration must be longer than zero")
+    return duration

@@ -1,0 +1,138 @@
+"""All settings: environment variables `KREISPULS_...` or `.env`; wrong ones stop a program before it connects."""
+
+import os
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from core.errors import SettingsError
+
+TEST_PREFIXES = ("KREISPULS_TEST_", "KREISPULS_REQUIRE_")
+"""Variables that only the tests read: which servers to use, and which must be there."""
+Port = Annotated[int, Field(ge=0, le=65535)]
+
+
+class Settings(BaseSettings):
+    """Every setting with its default; `.env.example` lists them all (a test keeps the two equal)."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="KREISPULS_",
+        env_file=".env",
+        env_file_encoding="utf-8",
+        extra="ignore",
+        populate_by_name=True,
+        frozen=True,
+    )
+
+    data_dir: Path = Field(Path("data"), description="where SQLite files and the embedded broker keep their data")
+    mqtt_url: str = Field("mqtt://127.0.0.1:1883", description="broker; mqtts:// for TLS; user and password in the URL")
+    mqtt_topic_root: str = Field("kreispuls/v1", description="first levels of every topic")
+    mqtt_client_id: str = Field("kreispuls-ingest", description="name of ingest's persistent session at the broker")
+    mqtt_ca_file: Path | None = Field(None, description="certificate authority for mqtts://; default: the system's")
+    readings_url: str = Field("", description="sqlite:///FILE or influxdb://; default: sqlite in the data directory")
+    state_url: str = Field("", description="SQLAlchemy URL; default: sqlite in the data directory")
+    influxdb_url: str = Field(
+        "http://127.0.0.1:8086", validation_alias="INFLUXDB_V2_URL", description="InfluxDB 2, for influxdb://"
+    )
+    influxdb_token: SecretStr = Field(
+        SecretStr(""), validation_alias="INFLUXDB_V2_TOKEN", description="token with read and write on the bucket"
+    )
+    influxdb_org: str = Field("kreispuls", validation_alias="INFLUXDB_V2_ORG", description="organisation")
+    influxdb_bucket: str = Field("kreispuls", description="bucket that keeps the readings")
+    api_host: str = Field("127.0.0.1", description="address the API listens on")
+    api_port: Port = Field(8000, description="port the API listens on")
+    ingest_metrics_port: Port = Field(9108, description="port of ingest's Prometheus metrics on 127.0.0.1; 0: none")
+    ingest_metrics_host: str = Field("127.0.0.1", description="address of ingest's Prometheus metrics")
+    auto_register: bool = Field(default=False, description="register unknown devices at once instead of listing them")
+    max_discovered: int = Field(10_000, ge=0, description="how many unadopted devices are listed at most")
+    retention_days: int = Field(3650, ge=1, description="readings observed longer ago are rejected and deleted")
+    rejected_keep: int = Field(100_000, ge=1, description="how many rejected messages are kept at most")
+    batch_max_readings: int = Field(1000, ge=1, le=100_000, description="a batch is stored when it has this many")
+    batch_max_age_ms: int = Field(50, ge=0, le=10_000, description="or when its first reading has waited this long")
+    presence_dim_level: float = Field(1.0, ge=0, le=1, description="level of a lamp while somebody is there")
+    standby_dim_level: float = Field(0.2, ge=0, le=1, description="level of a lamp when nobody is there")
+    presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")
+    presence_fade_s: float = Field(1.0, ge=0, le=90.5, description="fade time of light commands")
+    presence_neighbours: int = Field(2, ge=0, le=10, description="how many lamps to each side light up too")
+    timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
+    log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
+
+    @field_validator("mqtt_url")
+    @classmethod
+    def _mqtt_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if parts.scheme not in ("mqtt", "mqtts") or not parts.hostname:
+            raise ValueError("expected mqtt://[user:password@]host[:port] or mqtts://...")
+        _ = parts.port  # raises ValueError with its reason when it is no port
+        return url
+
+    @field_validator("mqtt_topic_root")
+    @classmethod
+    def _topic_root(cls, root: str) -> str:
+        if not root.strip("/") or any(sign in root for sign in "+#\0") or root.startswith("$"):
+            raise ValueError("expected topic levels without + and #")
+        return root.strip("/")
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("expected a time zone name such as Europe/Berlin") from error
+        return name
+
+    @model_validator(mode="after")
+    def _default_urls(self) -> Self:
+        if not self.readings_url:
+            object.__setattr__(self, "readings_url", f"sqlite:///{self.data_dir / 'readings.db'}")
+        if not self.state_url:
+            object.__setattr__(self, "state_url", f"sqlite:///{self.data_dir / 'state.db'}")
+        if not self.readings_url.startswith(("sqlite:///", "influxdb://")):
+            raise ValueError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Local time of the municipalities."""
+        return ZoneInfo(self.timezone)
+
+
+def environment_name(field: str) -> str:
+    """The environment variable that sets a field of `Settings`."""
+    alias = Settings.model_fields[field].validation_alias
+    return alias if isinstance(alias, str) else f"KREISPULS_{field.upper()}"
+
+
+def load_settings(**overrides: object) -> Settings:
+    """Read the settings from the environment and `.env`.
+
+    Raises:
+        SettingsError: a value is wrong or a KREISPULS_ variable is unknown; names each.
+    """
+    known = {environment_name(field) for field in Settings.model_fields}
+    unknown = sorted(
+        name
+        for name in os.environ
+        if name.startswith("KREISPULS_") and name.upper() not in known and not name.startswith(TEST_PREFIXES)
+    )
+    if unknown:
+        raise SettingsError(f"unknown setting {', '.join(unknown)} in the environment")
+    try:
+        return Settings(**overrides)  # type: ignore[arg-type]
+    except ValidationError as error:
+        raise SettingsError("; ".join(_sentence(dict(detail)) for detail in error.errors())) from error
+
+
+def _sentence(detail: dict[str, object]) -> str:
+    location = detail["loc"]
+    field = str(location[0]) if isinstance(location, tuple) and location else ""
+    message = str(detail["msg"]).removeprefix("Value error, ")
+    if not field:
+        return message
+    name = environment_name(field) if field in Settings.model_fields else field.upper()
+    return f"{name}: {message}"

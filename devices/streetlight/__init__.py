@@ -1,0 +1,13 @@
+"""Streetlight: a lamp with controller, presence sensor and energy meter."""
+
+from devices.base import BOTH_TYPES, DeviceType
+from devices.streetlight.codec import QUANTITIES, decode
+
+DEVICE_TYPE = DeviceType(
+    name="streetlight",
+    title="Streetlight",
+    title_de="Straßenleuchte",
+    quantities=(*QUANTITIES, *BOTH_TYPES),
+    decode=decode,
+    commands=("set_light",),
+)

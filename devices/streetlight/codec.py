@@ -1,0 +1,80 @@
+"""Bytes to meaning and back for native streetlights (INTERFACES section 1)."""
+
+import json
+from collections.abc import Mapping
+from typing import Final
+
+from core.clock import format_rfc3339, parse_rfc3339
+from core.command import Reason, SetLight
+from core.device import Attribute
+from core.errors import PayloadError
+from devices.base import BOTH_TYPES, Decoded, decode_json, parse_object
+
+QUANTITIES: Final = (
+    "presence",
+    "presence_count",
+    "dim_level",
+    "power_state",
+    "active_power_w",
+    "voltage_v",
+    "current_a",
+    "power_factor",
+    "active_energy_kwh",
+    "operating_hours_h",
+    "switch_on_count",
+    "temperature_c",
+    "illuminance_lx",
+    "faults",
+)
+_ALL = frozenset((*QUANTITIES, *BOTH_TYPES))
+MAX_DETAIL = 200
+
+
+def decode(payload: bytes, attributes: Mapping[str, Attribute]) -> Decoded:  # noqa: ARG001 - the codec's signature
+    """What a streetlight's `event/up` says.
+
+    Raises:
+        PayloadError: the message cannot be used.
+    """
+    return decode_json(payload, _ALL)
+
+
+def encode_set_light(command: SetLight) -> bytes:
+    """The payload of `command/set_light`."""
+    return json.dumps(
+        {
+            "command_id": command.command_id,
+            "dim_level": command.dim_level,
+            "fade_s": command.fade_s,
+            "hold_s": command.hold_s,
+            "reason": command.reason.value,
+            "issued_at": format_rfc3339(command.issued_at),
+            "expires_at": format_rfc3339(command.expires_at),
+        },
+        separators=(",", ":"),
+    ).encode()
+
+
+def decode_set_light(payload: bytes) -> SetLight:
+    """What `encode_set_light` wrote, as a lamp reads it.
+
+    Raises:
+        PayloadError: a key is missing or wrong.
+    """
+    message = parse_object(payload)
+    try:
+        hold_s = message["hold_s"]
+        command = SetLight(
+            command_id=str(message["command_id"]),
+            dim_level=float(message["dim_level"]),
+            fade_s=float(message["fade_s"]),
+            hold_s=None if hold_s is None else float(hold_s),
+            reason=Reason(message["reason"]),
+            issued_at=parse_rfc3339(message["issued_at"]),
+            expires_at=parse_rfc3339(message["expires_at"]),
+        )
+    except (KeyError, TypeError, ValueError, OverflowError) as error:
+        raise PayloadError(f"set_light: missing or wrong: {ascii(str(error))[:MAX_DETAIL]}") from error
+    if not 0 <= command.dim_level <= 1:
+        raise PayloadError(f"set_light: dim_level {command.dim_level:g} is outside 0 to 1")
+    return command

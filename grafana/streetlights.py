@@ -1,0 +1,141 @@
+"""Dashboard *Streetlights*: energy, dim level, presence and faults."""
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard
+
+from grafana import flux, panels
+from grafana.flux import STREETLIGHT
+
+STATE = ("dim_level", "active_power_w", "active_energy_kwh", "operating_hours_h")
+
+
+def build() -> Dashboard:
+    """For the lighting operator: what the chosen lamps do, use and report."""
+    lamps = flux.latest(STREETLIGHT, "dim_level", by_device=True)
+    faults = flux.latest(STREETLIGHT, "faults", by_device=True)
+    return (
+        panels.board(
+            "kreispuls-streetlights",
+            "Streetlights",
+            "Straßenbeleuchtung: Energie, Helligkeit, Anwesenheit, Störungen",
+            start="now-24h",
+            variables=[panels.municipality_variable(), panels.device_variable(STREETLIGHT)],
+        )
+        .with_panel(
+            panels.number(
+                "Lamps reporting",
+                "Leuchten, die sich im gewählten Zeitraum gemeldet haben",
+                flux.query(lamps, "|> count()"),
+            )
+        )
+        .with_panel(panels.number("Lamps lit", "Leuchten, die gerade leuchten", flux.count_where(lamps, flux.FLAG_LIT)))
+        .with_panel(
+            panels.number(
+                "Mean dim level",
+                "Mittlere Helligkeit jetzt",
+                flux.query(lamps, "|> mean()"),
+                unit="percentunit",
+            )
+        )
+        .with_panel(
+            panels.number(
+                "Power",
+                "Leistung jetzt",
+                flux.query(flux.latest(STREETLIGHT, "active_power_w", by_device=True), "|> sum()"),
+                unit="watt",
+                decimals=None,
+            )
+        )
+        .with_panel(
+            panels.number(
+                "Energy today",
+                "Strom seit Mitternacht",
+                flux.energy_today("|> group()", "|> sum()", by_device=True),
+                unit="kwatth",
+                decimals=1,
+            )
+        )
+        .with_panel(
+            panels.number(
+                "Lamps with faults",
+                "Leuchten, die selbst eine Störung melden",
+                flux.count_where(faults, flux.FLAG_FAULT),
+                steps=panels.NONE_IS_GOOD,
+            )
+        )
+        .with_panel(
+            panels.lines(
+                "Dim level",
+                "Mittlere Helligkeit je Gemeinde",
+                flux.mean_over_time(STREETLIGHT, "dim_level", by_device=True),
+                unit="percentunit",
+                top=1,
+            )
+        )
+        .with_panel(
+            panels.lines(
+                "Power",
+                "Leistung je Gemeinde",
+                flux.sum_of_latest_over_time(STREETLIGHT, "active_power_w", by_device=True),
+                unit="watt",
+                stacked=True,
+            )
+        )
+        .with_panel(
+            panels.lines(
+                "Energy per hour",
+                "Strom je Stunde und Gemeinde",
+                flux.counter_per_hour(STREETLIGHT, "active_energy_kwh", by_device=True),
+                unit="kwatth",
+                bars=True,
+                stacked=True,
+            )
+        )
+        .with_panel(
+            panels.lines(
+                "Presence per hour",
+                "Erkannte Anwesenheit je Stunde und Gemeinde",
+                flux.counter_per_hour(STREETLIGHT, "presence_count", by_device=True),
+                bars=True,
+                stacked=True,
+            )
+        )
+        .with_panel(
+            panels.rows(
+                "Faults",
+                "Leuchten, die selbst eine Störung melden, neueste zuerst",
+                flux.query(
+                    faults,
+                    '|> filter(fn: (r) => r._value != "")',
+                    '|> keep(columns: ["_time", "device_id", "municipality", "_value"])',
+                    '|> sort(columns: ["_time"], desc: true)',
+                    "|> limit(n: 200)",
+                ),
+                columns={
+                    "Time": ("Last report", "dateTimeFromNow"),
+                    "device_id": ("Lamp", ""),
+                    "municipality": ("Municipality", ""),
+                    "_value": ("Faults", ""),
+                },
+            )
+        )
+        .with_panel(
+            panels.rows(
+                "Lamps",
+                "Zustand der Leuchten, hellste zuerst",
+                flux.query(
+                    flux.latest(STREETLIGHT, *STATE, by_device=True),
+                    '|> pivot(rowKey: ["device_id", "municipality"], columnKey: ["_field"], valueColumn: "_value")',
+                    '|> sort(columns: ["dim_level", "active_power_w"], desc: true)',
+                    "|> limit(n: 200)",
+                ),
+                columns={
+                    "device_id": ("Lamp", ""),
+                    "municipality": ("Municipality", ""),
+                    "dim_level": ("Dim level", "percentunit"),
+                    "active_power_w": ("Power", "watt"),
+                    "active_energy_kwh": ("Energy", "kwatth"),
+                    "operating_hours_h": ("Hours of light", "h"),
+                },
+            )
+        )
+    )

@@ -1,0 +1,1 @@
+"""The program that takes messages from the broker to storage, rules and actions."""

@@ -1,0 +1,56 @@
+"""Notices from levels alone that bins were emptied."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from core.reading import DeviceObservation, Reading
+from pickups.emptying import detect_emptying
+from storage.state import State
+
+
+@dataclass(frozen=True, slots=True)
+class _Emptying:
+    device_id: str
+    municipality: str
+    at: datetime
+    before: float
+    after: float
+
+
+class BinLevels:
+    """The last level of each bin; late readings do not count."""
+
+    def __init__(self, latest: list[DeviceObservation]) -> None:
+        self._last = {
+            observation.device_id: (observation.observed_at, float(observation.value))
+            for observation in latest
+            if observation.quantity == "filling_level"
+        }
+        self._found: list[_Emptying] = []
+
+    def observe(self, reading: Reading) -> None:
+        """Compare a reading's level with the one before."""
+        level = reading.values.get("filling_level")
+        if level is None:
+            return
+        before = self._last.get(reading.device_id)
+        if before is not None and reading.observed_at <= before[0]:
+            return
+        after = float(level)
+        if before is not None and detect_emptying(before[1], after):
+            self._found.append(
+                _Emptying(reading.device_id, reading.municipality, reading.observed_at, before[1], after)
+            )
+        self._last[reading.device_id] = (reading.observed_at, after)
+
+    def write_emptyings(self, state: State) -> None:
+        """Keep what was found and close the pickup requests of those bins.
+
+        Raises:
+            StorageError: call again; nothing found is forgotten before it is kept.
+        """
+        while self._found:
+            found = self._found[0]
+            state.pickups.record_emptying(found.device_id, found.municipality, found.at, found.before, found.after)
+            state.pickups.close_request(found.device_id, found.at)
+            self._found.pop(0)

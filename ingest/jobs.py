@@ -1,0 +1,82 @@
+"""The jobs of the platform, run by APScheduler inside ingest."""
+
+import logging
+import multiprocessing
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from datetime import datetime, timedelta
+
+from apscheduler.executors.pool import ThreadPoolExecutor
+from apscheduler.schedulers.background import BackgroundScheduler
+
+from actions.plan_pickups import plan_missing
+from core.clock import utc_now
+from core.errors import KreispulsError
+from core.logs import RepeatedTrouble
+from core.settings import Settings
+from ingest.pipeline import Pipeline
+from storage.readings import ReadingStore
+from storage.state import State
+
+logger = logging.getLogger(__name__)
+
+
+class Jobs:
+    """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again."""
+
+    def __init__(self, settings: Settings, pipeline: Pipeline, state: State, readings: ReadingStore) -> None:
+        self._settings = settings
+        self._pipeline = pipeline
+        self._state = state
+        self._readings = readings
+        # Planning takes seconds of processor time: in a process of its own it delays no light.
+        self._planner = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._scheduler = BackgroundScheduler(
+            timezone=settings.zone,
+            executors={"default": ThreadPoolExecutor(4)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
+        )
+
+    def start(self) -> None:
+        """Start all jobs."""
+        self._every(0.25, "lower lamps", self._pipeline.tick_lights)
+        self._every(1, "reload the registry", self._pipeline.reload)
+        self._every(2, "write last-seen times", self._pipeline.write_seen)
+        self._every(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
+        self._every(15, "find silent devices", self._pipeline.judge_silence)
+        self._every(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
+        self._every(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
+        self._every(20, "plan pickups", self._plan_pickups)
+        self._every(86_400, "delete what is older than the retention", self._delete_old)
+        self._scheduler.start()
+
+    def stop(self) -> None:
+        """Stop all jobs; one that runs is waited for, planning is broken off."""
+        for process in list((self._planner._processes or {}).values()):  # noqa: SLF001 - there is no public way
+            process.terminate()
+        self._scheduler.shutdown(wait=True)
+        self._planner.shutdown(wait=False, cancel_futures=True)
+
+    def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
+        trouble = RepeatedTrouble(logger, f"job {name}")
+
+        def run() -> None:
+            try:
+                job()
+            except KreispulsError as error:
+                trouble.happened(str(error))
+            except Exception as error:
+                trouble.happened(f"{type(error).__name__}: {error}")
+                logger.debug("job %s", name, exc_info=True)
+            else:
+                trouble.over()
+
+        self._scheduler.add_job(
+            run, "interval", seconds=seconds, name=name, next_run_time=datetime.now(self._settings.zone)
+        )
+
+    def _plan_pickups(self) -> None:
+        self._planner.submit(plan_missing, self._settings).result()
+
+    def _delete_old(self) -> None:
+        self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))

@@ -1,0 +1,36 @@
+"""Counters of ingest for Prometheus."""
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+from core.errors import SettingsError
+
+REGISTRY = CollectorRegistry()
+received = Counter("kreispuls_messages_received", "Messages from the broker", registry=REGISTRY)
+stored = Counter("kreispuls_readings_stored", "Readings durable in the store", registry=REGISTRY)
+rejected = Counter("kreispuls_messages_rejected", "Messages rejected, as a whole or in part", registry=REGISTRY)
+unknown_keys = Counter("kreispuls_unknown_keys", "Keys in messages that no quantity has", registry=REGISTRY)
+commands = Counter("kreispuls_commands_sent", "Commands sent to devices", registry=REGISTRY)
+alert_changes = Counter("kreispuls_alert_changes", "Alerts raised, fired or resolved", registry=REGISTRY)
+dropped = Counter("kreispuls_messages_left_to_broker", "Messages not taken while stopping", registry=REGISTRY)
+store_failures = Counter("kreispuls_store_failures", "Failed tries to store a batch", registry=REGISTRY)
+waiting = Gauge("kreispuls_messages_waiting", "Messages received and not yet durable", registry=REGISTRY)
+connected = Gauge("kreispuls_broker_connected", "1 while the broker connection stands", registry=REGISTRY)
+lamps_up = Gauge("kreispuls_lamps_up", "Lamps raised for presence", registry=REGISTRY)
+lag = Gauge("kreispuls_lag_seconds", "Received to durable, slowest of the last batch", registry=REGISTRY)
+batch_size = Histogram(
+    "kreispuls_batch_messages", "Messages per batch", buckets=(1, 10, 50, 100, 250, 500, 1000, 5000), registry=REGISTRY
+)
+
+
+def serve(host: str, port: int) -> None:
+    """Serve the metrics over HTTP in the background.
+
+    Raises:
+        SettingsError: the address is taken.
+    """
+    try:
+        start_http_server(port, addr=host, registry=REGISTRY)
+    except OSError as error:
+        raise SettingsError(
+            f"KREISPULS_INGEST_METRICS_PORT: {host}:{port} cannot be listened on: {error.strerror}"
+        ) from error

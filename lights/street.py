@@ -1,0 +1,75 @@
+"""The order of lamps in a street, from an attribute or computed from positions; and who is next to whom."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from core.device import Device
+from core.geo import great_circle_m, to_local_m
+
+LARGEST_GAP_M: Final = 150.0
+"""Lamps further apart do not light each other: five times the usual spacing of 30 m, a row with two lamps missing."""
+
+
+def lamp_rows(lamps: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:
+    """The lamps of each (municipality, street) in their order along the street.
+
+    The attribute `street_order` decides where every lamp of the street has it; else the position along the street's
+    principal axis (first principal component of the positions). Lamps without street, or without position where it
+    is needed, stand alone.
+    """
+    streets: defaultdict[tuple[str, str], list[Device]] = defaultdict(list)
+    for lamp in lamps:
+        if lamp.street:
+            streets[lamp.municipality, lamp.street].append(lamp)
+    return {street: _in_order(row) for street, row in streets.items()}
+
+
+def _in_order(row: list[Device]) -> list[Device]:
+    orders = {lamp.device_id: lamp.attributes.get("street_order") for lamp in row}
+    if all(isinstance(order, int | float) and not isinstance(order, bool) for order in orders.values()):
+        return sorted(row, key=lambda lamp: (float(orders[lamp.device_id] or 0), lamp.device_id))
+    placed = [lamp for lamp in row if lamp.latitude is not None and lamp.longitude is not None]
+    if len(placed) < 3:  # noqa: PLR2004 - two lamps are in order either way
+        return placed
+    first = placed[0]
+    points = np.array(
+        [
+            to_local_m(lamp.latitude or 0, lamp.longitude or 0, first.latitude or 0, first.longitude or 0)
+            for lamp in placed
+        ]
+    )
+    centred = points - points.mean(axis=0)
+    axis = np.linalg.svd(centred, full_matrices=False)[2][0]
+    along = centred @ axis
+    return [placed[index] for index in np.argsort(along, kind="stable")]
+
+
+def neighbours(lamps: Iterable[Device], count: int) -> Mapping[str, tuple[str, ...]]:
+    """For each lamp the ids of up to `count` lamps to each side of it, nearest first, not across a large gap."""
+    found: dict[str, tuple[str, ...]] = {}
+    for row in lamp_rows(lamps).values():
+        for index, lamp in enumerate(row):
+            ahead = _reach(row[index : index + count + 1])
+            behind = _reach(row[max(0, index - count) : index + 1][::-1])
+            pairs = [pair[step].device_id for step in range(count) for pair in (ahead, behind) if step < len(pair)]
+            found[lamp.device_id] = tuple(pairs)
+    return found
+
+
+def _reach(row: list[Device]) -> list[Device]:
+    reached: list[Device] = []
+    for here, there in pairwise(row):
+        if not _close(here, there):
+            break
+        reached.append(there)
+    return reached
+
+
+def _close(a: Device, b: Device) -> bool:
+    if a.latitude is None or a.longitude is None or b.latitude is None or b.longitude is None:
+        return True  # ordered by hand and without position: the order is all we know
+    return great_circle_m(a.latitude, a.longitude, b.latitude, b.longitude) <= LARGEST_GAP_M

@@ -1,0 +1,1 @@
+"""Pickup planning; pure: levels to forecast to stops to routes."""

@@ -1,0 +1,1 @@
+"""Judging; pure: readings to alert changes."""

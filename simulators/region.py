@@ -1,0 +1,199 @@
+"""Reads region files: municipalities with their places, vehicles and streets, checked before anything starts."""
+
+from collections import Counter
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+
+from core.device import MUNICIPALITY_PATTERN, Municipality, Place, Vehicle
+from core.errors import SettingsError
+
+_Latitude = Annotated[float, Field(ge=-60, le=60)]
+"""Further from the equator there are nights without dusk, which the sun of the simulators does not know."""
+_Longitude = Annotated[float, Field(ge=-180, le=180)]
+_Name = Annotated[str, Field(min_length=1, max_length=100)]
+_Slug = Annotated[str, Field(pattern=rf"^{MUNICIPALITY_PATTERN}$")]
+LightingClass = Literal["M3", "M4", "M5", "M6", "C3", "C4", "C5", "P2", "P3", "P4", "P5", "P6"]
+"""Lighting classes of EN 13201-2 that occur in small towns."""
+
+
+class _Entry(BaseModel):
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+
+class RegionPlace(_Entry):
+    """A depot or disposal site; `simulated`: there is such a place, but not known to be here."""
+
+    name: _Name
+    latitude: _Latitude
+    longitude: _Longitude
+    simulated: bool = False
+
+    @property
+    def place(self) -> Place:
+        """The core noun."""
+        return Place(self.name, self.latitude, self.longitude)
+
+
+class RegionVehicle(_Entry):
+    """A kind of collection vehicle; litres of uncompacted waste, seconds."""
+
+    name: _Name
+    count: Annotated[int, Field(ge=1, le=1000)]
+    capacity_l: Annotated[float, Field(gt=0, le=100_000)]
+    shift_s: Annotated[int, Field(gt=0, le=86_400)]
+
+
+class Street(_Entry):
+    """A street with a row of lamps; `line` in GeoJSON order: [longitude, latitude]."""
+
+    name: _Name
+    line: Annotated[list[Annotated[list[float], Field(min_length=2, max_length=2)]], Field(min_length=2)]
+    spacing_m: Annotated[float, Field(ge=5, le=200)] = 30.0
+    lighting_class: LightingClass = "P4"
+    passages_per_day: Annotated[float, Field(ge=0, le=100_000)] = 60.0
+    """How often somebody walks, rides or drives along it on a mean day."""
+
+    @field_validator("line")
+    @classmethod
+    def _on_earth(cls, line: list[list[float]]) -> list[list[float]]:
+        if any(not (-180 <= longitude <= 180 and -60 <= latitude <= 60) for longitude, latitude in line):
+            raise ValueError("expected [longitude, latitude] with latitudes of -60 to 60")
+        return line
+
+
+class RegionMunicipality(_Entry):
+    """A municipality as the region file gives it; `population` is approximate."""
+
+    municipality: _Slug
+    name: _Name
+    latitude: _Latitude
+    longitude: _Longitude
+    population: Annotated[int, Field(ge=1)]
+    filling_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
+    planning_hour: Annotated[int, Field(ge=0, le=23)] = 4
+    depot: RegionPlace
+    disposal_site: RegionPlace
+    vehicles: Annotated[list[RegionVehicle], Field(min_length=1)]
+    streets: Annotated[list[Street], Field(min_length=1)]
+
+
+class RegionEvent(_Entry):
+    """A yearly feast that fills the bins of a municipality `factor` times as fast; dates are approximate."""
+
+    name: _Name
+    municipality: _Slug
+    month: Annotated[int, Field(ge=1, le=12)]
+    day: Annotated[int, Field(ge=1, le=31)]
+    days: Annotated[int, Field(ge=1, le=60)]
+    factor: Annotated[float, Field(ge=1, le=10)]
+
+
+class PilotStreet(_Entry):
+    """The street whose row of lamps is complete before any other lamp is placed."""
+
+    municipality: _Slug
+    street: _Name
+
+
+class Region(_Entry):
+    """A region file."""
+
+    region: _Slug
+    name: _Name
+    note: str = ""
+    timezone: str
+    holidays_country: Annotated[str, Field(pattern=r"^[A-Z]{2}$")]
+    holidays_subdivision: str | None = None
+    pilot_street: PilotStreet
+    municipalities: Annotated[list[RegionMunicipality], Field(min_length=1)]
+    events: list[RegionEvent] = []
+
+    @field_validator("timezone")
+    @classmethod
+    def _timezone(cls, name: str) -> str:
+        try:
+            ZoneInfo(name)
+        except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+            raise ValueError("expected a time zone name such as Europe/Berlin") from error
+        return name
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        counts = Counter(entry.municipality for entry in self.municipalities)
+        for slug, count in counts.items():
+            if count > 1:
+                raise ValueError(f"municipality {slug} occurs {count} times")
+        for event in self.events:
+            if event.municipality not in counts:
+                raise ValueError(f"event {event.name}: unknown municipality {event.municipality}")
+        for entry in self.municipalities:
+            names = Counter(street.name for street in entry.streets)
+            double = [name for name, count in names.items() if count > 1]
+            if double:
+                raise ValueError(f"municipality {entry.municipality}: street {double[0]} occurs more than once")
+        pilot = self.pilot_street
+        if not any(
+            entry.municipality == pilot.municipality and street.name == pilot.street
+            for entry in self.municipalities
+            for street in entry.streets
+        ):
+            raise ValueError(f"pilot_street: there is no {pilot.street} in {pilot.municipality}")
+        return self
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """Local time."""
+        return ZoneInfo(self.timezone)
+
+
+def load_region(name_or_path: str | Path) -> Region:
+    """Read a shipped region by its name (`marburg-biedenkopf`) or a region file by its path (ending in `.json`).
+
+    Raises:
+        SettingsError: there is none, or the file is wrong; names file and key.
+    """
+    text = str(name_or_path)
+    if text.endswith(".json"):
+        source, shown = Path(text), text
+    else:
+        file_name = f"{text}.json"
+        known = sorted(file.name for file in files("simulators.regions").iterdir() if file.name.endswith(".json"))
+        if file_name not in known:
+            names = ", ".join(name.removesuffix(".json") for name in known)
+            raise SettingsError(f"unknown region {ascii(text)[:80]}; known: {names}, or the path of a .json file")
+        source, shown = files("simulators.regions").joinpath(file_name), f"simulators/regions/{file_name}"
+    try:
+        raw = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"region file {shown} cannot be read: {error}") from error
+    try:
+        return Region.model_validate_json(raw)
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = ".".join(str(part) for part in first["loc"])
+        where = f"{shown}: {key}" if key else shown
+        raise SettingsError(f"{where}: {first['msg'].removeprefix('Value error, ')}") from error
+
+
+def municipalities(region: Region) -> list[Municipality]:
+    """The tenants of a region, in its order."""
+    return [
+        Municipality(
+            municipality=entry.municipality,
+            name=entry.name,
+            latitude=entry.latitude,
+            longitude=entry.longitude,
+            filling_threshold=entry.filling_threshold,
+            planning_hour=entry.planning_hour,
+            depot=entry.depot.place,
+            disposal_site=entry.disposal_site.place,
+            vehicles=tuple(
+                Vehicle(vehicle.name, vehicle.count, vehicle.capacity_l, vehicle.shift_s) for vehicle in entry.vehicles
+            ),
+        )
+        for entry in region.municipalities
+    ]

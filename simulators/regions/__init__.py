@@ -1,0 +1,1 @@
+"""Region files: municipalities, streets, places; data only."""

@@ -1,0 +1,1 @@
+"""Keeping: readings (time series) and state (devices, alerts, commands, plans, rejected messages)."""

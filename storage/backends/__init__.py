@@ -1,0 +1,1 @@
+"""One file per time-series database, each passing the same tests."""

@@ -1,0 +1,178 @@
+"""Opening the state database: SQLite or PostgreSQL by URL, brought up to date with Alembic."""
+
+import json
+import sqlite3
+import threading
+import time
+from functools import partial
+from pathlib import Path
+from typing import Any, Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.util.exc import CommandError
+from psycopg import ProgrammingError, conninfo
+from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
+from sqlalchemy.pool import QueuePool
+
+from core.errors import SettingsError, StorageError, StorageUnavailableError
+from storage.transaction import WRITES, place, reading, translated_errors
+
+SETTING: Final = "KREISPULS_STATE_URL"
+_WAIT_S: Final = 10
+"""How long a program waits for another one's write on SQLite."""
+_CONNECT_S: Final = 5
+_MIGRATION_LOCK: Final = 0x6B72_6569_7370_756C
+"""Key of PostgreSQL's advisory lock: `kreispul` in ASCII."""
+_ONE_UPGRADE: Final = threading.Lock()
+"""Alembic keeps its context in a module: one upgrade at a time in a process."""
+
+
+def open_engine(url: str) -> Engine:
+    """Open the database of a SQLAlchemy URL and bring its tables up to date; several programs may do so at once.
+
+    `sqlite:///FILE` makes file and folder; `sqlite://` is a database in memory that lives as long as the engine.
+    `postgresql://` uses psycopg 3.
+
+    Raises:
+        SettingsError: the URL cannot be understood or its driver is missing.
+        StorageUnavailableError: the database does not answer.
+        StorageError: it refuses, or was made by a newer version.
+    """
+    parsed = _parse(url)
+    engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
+    try:
+        with translated_errors(engine.url), engine.connect() as connection:
+            _migrate(connection)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
+def ping(engine: Engine) -> None:
+    """Answer quickly.
+
+    Raises:
+        StorageUnavailableError: the database does not answer.
+    """
+    with reading(engine) as connection:
+        connection.execute(text("SELECT 1"))
+
+
+def migrations_config(connection: Connection) -> Config:
+    """Alembic's configuration for the migrations in this package, on an open connection."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations").replace("%", "%%"))
+    config.attributes["connection"] = connection
+    return config
+
+
+def _parse(url: str) -> URL:
+    expected = f"{SETTING}: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
+    try:
+        parsed = make_url(url)
+    except (exc.ArgumentError, ValueError):
+        raise SettingsError(expected) from None  # the cause's text may quote the URL with its password
+    if parsed.drivername in ("postgresql", "postgres"):
+        parsed = parsed.set(drivername="postgresql+psycopg")
+    if parsed.drivername not in ("sqlite", "sqlite+pysqlite", "postgresql+psycopg"):
+        raise SettingsError(f"{expected}, not {parsed.drivername}")
+    if parsed.get_backend_name() == "sqlite" and (parsed.host or parsed.username):
+        raise SettingsError(f"{SETTING}: a SQLite file has no host; write three slashes: sqlite:///FILE")
+    return parsed
+
+
+def _open_sqlite(url: URL) -> Engine:
+    in_memory = url.database in (None, "", ":memory:") or url.query.get("mode") == "memory"
+    if not in_memory and not str(url.database).startswith("file:"):
+        _make_folder(url)
+    # One database in memory is one connection, which threads must take in turns.
+    pool: dict[str, Any] = {"pool_size": 1, "max_overflow": 0} if in_memory else {"pool_size": 10, "max_overflow": 40}
+    engine = create_engine(
+        url,
+        poolclass=QueuePool,
+        **pool,
+        hide_parameters=True,
+        json_serializer=partial(json.dumps, allow_nan=False),
+        # isolation_level None: the driver begins no transactions of its own, `_begin` below does
+        connect_args={"timeout": _WAIT_S, "isolation_level": None, "check_same_thread": False},
+    )
+    event.listen(engine, "connect", _prepare)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_folder(url: URL) -> None:
+    try:
+        Path(str(url.database)).parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StorageUnavailableError(
+            f"state database {place(url)}: cannot make its folder, {error.strerror}"
+        ) from error
+
+
+def _prepare(connection: sqlite3.Connection, record: object) -> None:
+    del record
+    connection.execute("PRAGMA foreign_keys=ON")
+    connection.execute("PRAGMA synchronous=NORMAL")
+
+
+def _begin(connection: Connection) -> None:
+    # A transaction that reads first and writes later could find that another one wrote in between, and fail at once.
+    writes = connection.get_execution_options().get(WRITES)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def _open_postgresql(url: URL) -> Engine:
+    connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+    try:
+        engine = create_engine(
+            url,
+            pool_pre_ping=True,
+            pool_size=10,
+            max_overflow=20,
+            hide_parameters=True,
+            json_serializer=partial(json.dumps, allow_nan=False),
+            connect_args=connect_args,
+        )
+    except ImportError as error:
+        raise SettingsError(f"{SETTING}: PostgreSQL needs the package psycopg[binary]") from error
+    try:
+        conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
+    except ProgrammingError as error:
+        raise SettingsError(f"{SETTING}: {str(error).strip()}") from error
+    return engine
+
+
+def _migrate(connection: Connection) -> None:
+    driver = connection.connection.driver_connection
+    if isinstance(driver, sqlite3.Connection):
+        _write_ahead(driver)
+        # A migration that copies a table drops the old one, which must not delete what refers to it.
+        driver.execute("PRAGMA foreign_keys=OFF")
+    with connection.execution_options(**{WRITES: True}).begin():
+        if connection.dialect.name == "postgresql":
+            # Held until the end of the transaction; on SQLite the write lock does the same.
+            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+        try:
+            with _ONE_UPGRADE:
+                command.upgrade(migrations_config(connection), "head")
+        except CommandError as error:
+            raise StorageError(f"state database {place(connection.engine.url)}: of another version, {error}") from error
+    if isinstance(driver, sqlite3.Connection):
+        driver.execute("PRAGMA foreign_keys=ON")
+
+
+def _write_ahead(driver: sqlite3.Connection) -> None:
+    """Readers beside a writer (WAL). SQLite does not wait for another program that is just switching too, so we do."""
+    deadline = time.monotonic() + _WAIT_S
+    while True:
+        try:
+            driver.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(0.02)
+        else:
+            return

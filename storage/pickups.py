@@ -1,0 +1,195 @@
+"""Pickups in the state database: requests, emptyings, plans and the confirmation of their stops."""
+
+from datetime import date, datetime
+
+from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+
+from core.errors import ConflictError, NotFoundError
+from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
+from storage.page import Page, fetch_page
+from storage.plan_rows import plan_row, plans_with_stops, stop_of_row, stop_rows
+from storage.tables import emptyings, is_unanswered, pickup_requests, plans, stops
+from storage.transaction import insert_into, reading, writing
+
+
+class Pickups:
+    """Who asked for a pickup, when bins were emptied, and the plans to do it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def request(self, request: PickupRequest) -> None:
+        """Keep a request, unless one is open for this device."""
+        row = {
+            "device_id": request.device_id,
+            "municipality": request.municipality,
+            "requested_at": request.requested_at,
+            "reason": request.reason,
+            "closed_at": request.closed_at,
+        }
+        with writing(self._engine) as connection:
+            connection.execute(insert_into(connection, pickup_requests).values(row).on_conflict_do_nothing())
+
+    def open_requests(self, municipality: str | None = None) -> list[PickupRequest]:
+        """Requests that are not closed, oldest first."""
+        query = select(pickup_requests).where(is_unanswered)
+        if municipality is not None:
+            query = query.where(pickup_requests.c.municipality == municipality)
+        query = query.order_by(pickup_requests.c.requested_at, pickup_requests.c.pickup_request_id)
+        with reading(self._engine) as connection:
+            return [
+                PickupRequest(
+                    device_id=row.device_id,
+                    municipality=row.municipality,
+                    requested_at=row.requested_at,
+                    reason=row.reason,
+                    closed_at=row.closed_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def close_request(self, device_id: str, at: datetime) -> None:
+        """Close the open request of a device, if there is one."""
+        with writing(self._engine) as connection:
+            _close_request(connection, device_id, at)
+
+    def record_emptying(
+        self, device_id: str, municipality: str, at: datetime, level_before: float, level_after: float
+    ) -> None:
+        """Keep that a bin was emptied (levels 0-1); the same device and instant again changes nothing."""
+        row = {
+            "device_id": device_id,
+            "municipality": municipality,
+            "at": at,
+            "level_before": level_before,
+            "level_after": level_after,
+        }
+        with writing(self._engine) as connection:
+            connection.execute(insert_into(connection, emptyings).values(row).on_conflict_do_nothing())
+
+    def last_emptyings(self, municipality: str | None = None) -> dict[str, datetime]:
+        """When each bin was last emptied, as far as known."""
+        query = select(emptyings.c.device_id, func.max(emptyings.c.at).label("last_at"))
+        if municipality is not None:
+            query = query.where(emptyings.c.municipality == municipality)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.group_by(emptyings.c.device_id)).all()
+        return {row.device_id: row.last_at for row in rows}
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a new plan.
+
+        Raises:
+            ConflictError: the id exists.
+        """
+        with writing(self._engine) as connection:
+            new = insert_into(connection, plans).values(plan_row(plan)).on_conflict_do_nothing()
+            if connection.execute(new).rowcount == 0:
+                raise ConflictError(f"plan {plan.plan_id!r} exists already")
+            _add_stops(connection, plan)
+
+    def get_plan(self, plan_id: str) -> Plan:
+        """The plan with its routes and stops.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(plans).where(plans.c.plan_id == plan_id)).all()
+            if not rows:
+                raise _unknown(plan_id)
+            return plans_with_stops(connection, rows)[0]
+
+    def save_plan(self, plan: Plan) -> None:
+        """Replace a plan as a whole, with routes and stops.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with writing(self._engine) as connection:
+            changed = update(plans).where(plans.c.plan_id == plan.plan_id).values(plan_row(plan))
+            if connection.execute(changed).rowcount == 0:
+                raise _unknown(plan.plan_id)
+            connection.execute(delete(stops).where(stops.c.plan_id == plan.plan_id))
+            _add_stops(connection, plan)
+
+    def set_progress(self, plan_id: str, progress: float) -> None:
+        """Note how far (0-1) the planning of a plan is.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with writing(self._engine) as connection:
+            changed = update(plans).where(plans.c.plan_id == plan_id).values(progress=progress)
+            if connection.execute(changed).rowcount == 0:
+                raise _unknown(plan_id)
+
+    def plan_in_force(self, municipality: str, day: date) -> Plan | None:
+        """The newest finished (DONE) plan of a municipality for a day."""
+        query = select(plans).where(plans.c.municipality == municipality, plans.c.date == day)
+        query = query.where(plans.c.state == PlanState.DONE)
+        query = query.order_by(plans.c.created_at.desc(), plans.c.plan_id.desc()).limit(1)
+        with reading(self._engine) as connection:
+            return next(iter(plans_with_stops(connection, connection.execute(query).all())), None)
+
+    def plans_in_force(self, day: date) -> list[Plan]:
+        """The plan in force of every municipality that has one for a day, by municipality."""
+        newest_first = (plans.c.created_at.desc(), plans.c.plan_id.desc())
+        rank = func.row_number().over(partition_by=plans.c.municipality, order_by=newest_first).label("rank")
+        ranked = select(plans, rank).where(plans.c.date == day, plans.c.state == PlanState.DONE).subquery()
+        query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.municipality)
+        with reading(self._engine) as connection:
+            return plans_with_stops(connection, connection.execute(query).all())
+
+    def page_plans(self, municipality: str | None = None, limit: int = 100, cursor: str | None = None) -> Page[Plan]:
+        """Plans in every state, newest first.
+
+        Raises:
+            InvalidInputError: wrong limit (1-1000) or cursor.
+        """
+        query = select(plans)
+        if municipality is not None:
+            query = query.where(plans.c.municipality == municipality)
+        key = [plans.c.created_at, plans.c.plan_id]
+        with reading(self._engine) as connection:
+            rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
+            return Page(plans_with_stops(connection, rows.items), rows.next_cursor)
+
+    def fail_stale(self, before: datetime) -> int:
+        """Mark plans queued or running since before an instant as FAILED, "interrupted"; returns how many."""
+        unfinished = plans.c.state.in_([PlanState.QUEUED, PlanState.RUNNING])
+        stale = update(plans).where(unfinished, plans.c.created_at < before)
+        with writing(self._engine) as connection:
+            return connection.execute(stale.values(state=PlanState.FAILED, error="interrupted")).rowcount
+
+    def stop_done(self, stop_id: str, at: datetime) -> Stop:
+        """Confirm a stop and close its bin's pickup request; again: changes nothing, the first confirmation counts.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        here = stops.c.stop_id == stop_id
+        confirmed = update(stops).where(here, stops.c.state != StopState.DONE)
+        with writing(self._engine) as connection:
+            is_first = connection.execute(confirmed.values(state=StopState.DONE, done_at=at)).rowcount > 0
+            row = connection.execute(select(stops).where(here)).one_or_none()
+            if row is None:
+                raise NotFoundError(f"no stop {stop_id!r}")
+            if is_first:
+                _close_request(connection, row.device_id, at)
+        return stop_of_row(row)
+
+
+def _unknown(plan_id: str) -> NotFoundError:
+    return NotFoundError(f"no plan {plan_id!r}")
+
+
+def _close_request(connection: Connection, device_id: str, at: datetime) -> None:
+    of_device = update(pickup_requests).where(pickup_requests.c.device_id == device_id)
+    connection.execute(of_device.where(is_unanswered).values(closed_at=at))
+
+
+def _add_stops(connection: Connection, plan: Plan) -> None:
+    rows = stop_rows(plan)
+    if rows:
+        connection.execute(insert(stops), rows)

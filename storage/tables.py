@@ -1,0 +1,297 @@
+"""Tables of the state database (SQLAlchemy metadata) and the column types that make both databases keep the same."""
+
+import re
+from datetime import UTC, datetime
+from typing import Any, Final
+
+from sqlalchemy import (
+    JSON,
+    TIMESTAMP,
+    BigInteger,
+    Boolean,
+    Column,
+    Date,
+    Dialect,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    TypeDecorator,
+    literal_column,
+)
+from sqlalchemy import Text as SqlText
+from sqlalchemy.types import TypeEngine
+
+from core.clock import from_epoch_us, to_epoch_us
+
+_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
+
+
+class Text(TypeDecorator[str]):
+    """Text ordered by code point, as Python orders it, whatever the locale of the database.
+
+    Devices send what they like: NUL characters, which PostgreSQL refuses, and lone surrogates, which no database can
+    encode, are kept and compared as U+FFFD. This is the one place that does so.
+    """
+
+    impl = SqlText
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The `C` collation where PostgreSQL would use the locale's; SQLite compares bytes of UTF-8 anyway."""
+        return dialect.type_descriptor(SqlText(collation="C") if dialect.name == "postgresql" else SqlText())
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
+        """Make the text storable."""
+        del dialect
+        return None if value is None else str(_UNSTORABLE.sub("\ufffd", value))
+
+
+class Instant(TypeDecorator[datetime]):
+    """An aware instant, exact to the microsecond: TIMESTAMPTZ on PostgreSQL, epoch microseconds on SQLite."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """The database's own type where it has one with a zone."""
+        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else BigInteger())
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
+        """Refuse a naive instant, which would be read in whatever zone the server is in."""
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError("an instant without time zone cannot be kept")
+        return value if dialect.name == "postgresql" else to_epoch_us(value)
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Always aware UTC."""
+        if value is None:
+            return None
+        return value.astimezone(UTC) if dialect.name == "postgresql" else from_epoch_us(value)
+
+
+_Json = JSON(none_as_null=True)
+_Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
+
+metadata: Final = MetaData(
+    naming_convention={
+        "pk": "pk_%(table_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_name)s",
+    }
+)
+
+revision: Final = Table(
+    "revision",
+    metadata,
+    Column("revision_id", Integer, primary_key=True, autoincrement=False, comment="always 1"),
+    Column("value", BigInteger, nullable=False),
+    comment="one counter that grows with every change of the registry",
+)
+
+municipalities: Final = Table(
+    "municipalities",
+    metadata,
+    Column("municipality", Text, primary_key=True),
+    Column("name", Text, nullable=False),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("filling_threshold", Double, nullable=False),
+    Column("planning_hour", Integer, nullable=False),
+    Column("depot", _Json),
+    Column("disposal_site", _Json),
+    Column("vehicles", _Json, nullable=False),
+)
+
+devices: Final = Table(
+    "devices",
+    metadata,
+    Column("device_id", Text, primary_key=True),
+    Column("device_type", Text, nullable=False),
+    Column("municipality", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("latitude", Double),
+    Column("longitude", Double),
+    Column("street", Text),
+    Column("status", Text, nullable=False),
+    Column("attributes", _Json, nullable=False),
+    Column("connection", Text, nullable=False),
+    Column("last_seen_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("search_text", Text, nullable=False, comment="id, name and street, case folded"),
+    Index("ix_devices_municipality", "municipality", "device_id"),
+    Index("ix_devices_status", "status"),
+)
+
+alerts: Final = Table(
+    "alerts",
+    metadata,
+    Column("alert_id", Text, primary_key=True),
+    Column("rule", Text, nullable=False),
+    Column("device_id", Text, nullable=False),
+    Column("device_type", Text, nullable=False),
+    Column("municipality", Text, nullable=False),
+    Column("severity", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("summary", Text, nullable=False),
+    Column("value", Double),
+    Column("started_at", Instant, nullable=False),
+    Column("fired_at", Instant),
+    Column("resolved_at", Instant),
+    Column("acknowledged_at", Instant),
+    Column("acknowledged_by", Text),
+    Column("comment", Text),
+)
+is_open: Final = alerts.c.state != literal_column("'resolved'")  # in the text: a parameter would not match the index
+Index(
+    "ux_alerts_open",
+    alerts.c.device_id,
+    alerts.c.rule,
+    unique=True,
+    sqlite_where=is_open,
+    postgresql_where=is_open,
+)
+Index("ix_alerts_started_at", alerts.c.started_at, alerts.c.alert_id)
+Index("ix_alerts_municipality", alerts.c.municipality, alerts.c.started_at, alerts.c.alert_id)
+Index("ix_alerts_device_id", alerts.c.device_id, alerts.c.started_at)
+
+commands: Final = Table(
+    "commands",
+    metadata,
+    Column("command_id", Text, primary_key=True),
+    Column("device_id", Text, nullable=False),
+    Column("device_type", Text, nullable=False),
+    Column("municipality", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("dim_level", Double, nullable=False),
+    Column("fade_s", Double, nullable=False),
+    Column("hold_s", Double),
+    Column("reason", Text, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("detail", Text, nullable=False),
+    Column("issued_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Column("answered_at", Instant),
+)
+is_sent: Final = commands.c.state == literal_column("'sent'")
+is_override: Final = commands.c.reason == literal_column("'override'")
+Index("ix_commands_issued_at", commands.c.issued_at, commands.c.command_id)
+Index("ix_commands_municipality", commands.c.municipality, commands.c.issued_at, commands.c.command_id)
+Index("ix_commands_sent", commands.c.expires_at, sqlite_where=is_sent, postgresql_where=is_sent)
+Index(
+    "ix_commands_override",
+    commands.c.device_id,
+    commands.c.issued_at,
+    sqlite_where=is_override,
+    postgresql_where=is_override,
+)
+
+rejected_messages: Final = Table(
+    "rejected_messages",
+    metadata,
+    Column("rejected_id", _Counted, primary_key=True),
+    Column("topic", Text, nullable=False),
+    Column("payload", LargeBinary, nullable=False),
+    Column("payload_size", BigInteger, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("received_at", Instant, nullable=False),
+    Column("municipality", Text),
+    Column("device_type", Text),
+    Column("device_id", Text),
+    Column("partial", Boolean, nullable=False),
+    Column("replayed_at", Instant),
+    Index("ix_rejected_messages_municipality", "municipality", "rejected_id"),
+    Index("ix_rejected_messages_device_id", "device_id", "rejected_id"),
+    sqlite_autoincrement=True,  # an id that was pruned never comes back
+)
+
+rule_overrides: Final = Table(
+    "rule_overrides",
+    metadata,
+    Column("municipality", Text, primary_key=True),
+    Column("rule", Text, primary_key=True),
+    Column("override", _Json, nullable=False),
+)
+
+pickup_requests: Final = Table(
+    "pickup_requests",
+    metadata,
+    Column("pickup_request_id", _Counted, primary_key=True),
+    Column("device_id", Text, nullable=False),
+    Column("municipality", Text, nullable=False),
+    Column("requested_at", Instant, nullable=False),
+    Column("reason", Text, nullable=False),
+    Column("closed_at", Instant),
+)
+is_unanswered: Final = pickup_requests.c.closed_at.is_(None)
+Index(
+    "ux_pickup_requests_open",
+    pickup_requests.c.device_id,
+    unique=True,
+    sqlite_where=is_unanswered,
+    postgresql_where=is_unanswered,
+)
+
+emptyings: Final = Table(
+    "emptyings",
+    metadata,
+    Column("device_id", Text, primary_key=True),
+    Column("at", Instant, primary_key=True),
+    Column("municipality", Text, nullable=False),
+    Column("level_before", Double, nullable=False),
+    Column("level_after", Double, nullable=False),
+)
+
+plans: Final = Table(
+    "plans",
+    metadata,
+    Column("plan_id", Text, primary_key=True),
+    Column("municipality", Text, nullable=False),
+    Column("date", Date, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("progress", Double, nullable=False),
+    Column("error", Text),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("distance_source", Text, nullable=False),
+    Column("distance_m", BigInteger, nullable=False),
+    Column("duration_s", BigInteger, nullable=False),
+    Column("depot_name", Text, nullable=False),
+    Column("depot_latitude", Double),
+    Column("depot_longitude", Double),
+    Column("disposal_name", Text, nullable=False),
+    Column("disposal_latitude", Double),
+    Column("disposal_longitude", Double),
+    Column("routes", _Json, nullable=False, comment="the routes in order, without their stops"),
+    Column("unplanned", _Json, nullable=False),
+)
+Index("ix_plans_date", plans.c.date, plans.c.municipality, plans.c.created_at)
+Index("ix_plans_created_at", plans.c.created_at, plans.c.plan_id)
+Index("ix_plans_municipality", plans.c.municipality, plans.c.created_at, plans.c.plan_id)
+
+stops: Final = Table(
+    "stops",
+    metadata,
+    Column("stop_id", Text, primary_key=True),
+    Column("plan_id", Text, ForeignKey("plans.plan_id", ondelete="CASCADE"), nullable=False),
+    Column("route_number", Integer, nullable=False, comment="place of its route in the plan, from 0"),
+    Column("place", Integer, nullable=False, comment="place of the stop in its route, from 0"),
+    Column("sequence", Integer, nullable=False),
+    Column("device_id", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("latitude", Double, nullable=False),
+    Column("longitude", Double, nullable=False),
+    Column("filling_level", Double),
+    Column("volume_l", Double, nullable=False),
+    Column("reasons", _Json, nullable=False),
+    Column("arrival_s", BigInteger, nullable=False),
+    Column("distance_m", BigInteger, nullable=False),
+    Column("state", Text, nullable=False),
+    Column("done_at", Instant),
+    Index("ix_stops_plan_id", "plan_id"),
+)

@@ -1,0 +1,80 @@
+"""Transactions on the state database: reading, writing, upserts, and driver errors translated at the door."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from sqlalchemy import URL, Connection, Engine, Table, exc
+from sqlalchemy.dialects import postgresql, sqlite
+
+from core.errors import StorageError, StorageUnavailableError
+
+WRITES: Final = "kreispuls_writes"
+"""Execution option of a connection whose transaction writes; SQLite then takes the write lock at its beginning."""
+
+_PASSING_SQLITE_ERRORS: Final = ("SQLITE_BUSY", "SQLITE_LOCKED", "SQLITE_CANTOPEN", "SQLITE_FULL", "SQLITE_IOERR")
+
+
+@contextmanager
+def reading(engine: Engine) -> Iterator[Connection]:
+    """A connection that sees one state of the database throughout (SQLite) or per statement (PostgreSQL).
+
+    Raises:
+        StorageUnavailableError: the database cannot be reached now.
+        StorageError: it refused.
+    """
+    with translated_errors(engine.url), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def writing(engine: Engine) -> Iterator[Connection]:
+    """A connection whose changes are all kept at the end, or none if anything raises; errors as `reading`."""
+    with (
+        translated_errors(engine.url),
+        engine.connect() as connection,
+        connection.execution_options(**{WRITES: True}).begin(),
+    ):
+        yield connection
+
+
+def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+    """An INSERT that knows ON CONFLICT."""
+    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+@contextmanager
+def translated_errors(url: URL) -> Iterator[None]:
+    """Turn the driver's errors into ours; the texts name the database but hold neither its password nor values."""
+    try:
+        yield
+    except exc.TimeoutError as error:
+        raise StorageUnavailableError(f"state database {place(url)}: all connections are busy") from error
+    except exc.DBAPIError as error:
+        may_pass = error.connection_invalidated or (isinstance(error, exc.OperationalError) and _may_pass(error.orig))
+        kind = StorageUnavailableError if may_pass else StorageError
+        raise kind(f"state database {place(url)}: {_first_line(error.orig, url)}") from error
+    except sqlite3.Error as error:  # from a PRAGMA, past SQLAlchemy
+        kind = StorageUnavailableError if _may_pass(error) else StorageError
+        raise kind(f"state database {place(url)}: {_first_line(error, url)}") from error
+    except exc.SQLAlchemyError as error:
+        raise StorageError(f"state database {place(url)}: {_first_line(error, url)}") from error
+
+
+def place(url: URL) -> str:
+    """Where the database is: host, port and name, or the file."""
+    if url.get_backend_name() == "sqlite":
+        return url.database or ":memory:"
+    return f"{url.host or url.query.get('host', 'localhost')}:{url.port or 5432}/{url.database or ''}"
+
+
+def _may_pass(error: BaseException | None) -> bool:
+    if not isinstance(error, sqlite3.Error):
+        return True  # PostgreSQL's operational errors: no connection, shutting down, deadlock, out of resources
+    return getattr(error, "sqlite_errorname", "").startswith(_PASSING_SQLITE_ERRORS)
+
+
+def _first_line(error: BaseException | None, url: URL) -> str:
+    line = next(iter(str(error).strip().splitlines()), "") or type(error).__name__
+    return line.replace(str(url.password), "***") if url.password else line
