@@ -1,22 +1,21 @@
 """Plans pickups: which bins are due on a day and the routes to empty them, from what the stores know."""
 
 import logging
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import UTC, date, datetime, time, timedelta
 from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
+from actions.bin_levels import forecasts, levels_before, newest_levels, without_emptied
 from core.clock import utc_now
-from core.device import Device, Municipality, Place
-from core.errors import ConflictError, KreispulsError
-from core.pickup import DueBin, Forecast, Plan, PlanState, Route, Stop
-from core.reading import Aggregate, Observation
+from core.device import Municipality, Place
+from core.errors import ConflictError, InvalidInputError, KreispulsError
+from core.pickup import DueBin, Plan, PlanState, Route, Stop
 from core.settings import Settings
 from pickups.distance import SOURCE
-from pickups.due import DEVICE_TYPE, Level, due_bins
-from pickups.forecast import forecast
+from pickups.due import DEVICE_TYPE, due_bins
 from pickups.route_plan import PlannedRoute, RoutePlan, ends
 from pickups.routing import DEFAULT_TIME_LIMIT_S, plan_routes
 from storage.devices import DeviceFilter
@@ -27,15 +26,15 @@ logger = logging.getLogger(__name__)
 
 MORNING: Final = time(6)
 """A day that is over is planned with what was known at this local hour, when vehicles leave."""
-HISTORY: Final = timedelta(days=16)
-"""How far back levels are looked at: the forecast's 14 days and what stands before them. An older level is no news."""
-HISTORY_STEP: Final = timedelta(hours=6)
-"""Levels of a forecast are thinned out to the last of each quarter day, by the store."""
+FIRST_YEAR: Final = 1970
+LAST_YEAR: Final = 2999
 RETRY_AFTER: Final = timedelta(hours=1)
 """A plan of the day that failed is tried again after so long."""
 STALE_AFTER: Final = timedelta(minutes=15)
 """A plan still queued or running after so long was interrupted: its program ended."""
 ASSUMED_DEPOT: Final = "middle of the bins (no depot set)"
+_UNSET: Final = Municipality(municipality="-", name="")
+"""Has the defaults: for devices of a municipality that the registry does not know."""
 _SOLVING_FROM: Final = 0.1
 """Progress when the levels are there and the search begins."""
 
@@ -56,24 +55,29 @@ def due_for(
 
     Raises:
         NotFoundError: there is no such municipality.
+        InvalidInputError: a date that no calendar of bins has.
         StorageError: a store does not answer.
     """
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise InvalidInputError(f"date {day.isoformat()} is not within the years {FIRST_YEAR} to {LAST_YEAR}")
     now = now or utc_now()
     known = [state.municipalities.get(municipality)] if municipality is not None else state.municipalities.all()
     bins = state.devices.all(DeviceFilter(municipality=municipality, device_type=DEVICE_TYPE))
     is_over = day < now.astimezone(zone).date()
     until = min(now, _instant(day, MORNING, zone)) if is_over else now
-    levels = _levels_before(readings, bins, until) if is_over else _newest_levels(readings, bins, municipality, until)
+    levels = levels_before(readings, bins, until) if is_over else newest_levels(readings, bins, municipality, until)
     if not is_over:
-        levels = _without_emptied(levels, state.pickups.plans_in_force(now.astimezone(zone).date()))
+        levels = without_emptied(levels, state.pickups.plans_in_force(now.astimezone(zone).date()))
+    thresholds = {bin_.municipality: _UNSET.filling_threshold for bin_ in bins}
+    thresholds |= {place.municipality: place.filling_threshold for place in known}
     return due_bins(
         bins,
         levels,
-        thresholds={place.municipality: place.filling_threshold for place in known},
+        thresholds=thresholds,
         requested={
             request.device_id for request in state.pickups.open_requests(municipality) if request.requested_at <= until
         },
-        forecasts=_forecasts(readings, levels, until, _instant(day + timedelta(days=1), time(), zone)),
+        forecasts=forecasts(readings, levels, until, _instant(day + timedelta(days=1), time(), zone)),
     )
 
 
@@ -111,7 +115,7 @@ def run_plan(
     running = replace(queued, state=PlanState.RUNNING)
     state.pickups.save_plan(running)
     try:
-        plan = _make(state, readings, running, zone, time_limit_s, seed)
+        plan = _make(state, readings, running, zone=zone, time_limit_s=time_limit_s, seed=seed)
     except KreispulsError as error:
         plan = replace(running, state=PlanState.FAILED, error=str(error), finished_at=utc_now())
     except Exception as error:
@@ -184,7 +188,7 @@ def _is_planned(state: State, municipality: str, day: date, now: datetime) -> bo
     )
 
 
-def _make(state: State, readings: ReadingStore, plan: Plan, zone: ZoneInfo, time_limit_s: float, seed: int) -> Plan:
+def _make(state: State, readings: ReadingStore, plan: Plan, *, zone: ZoneInfo, time_limit_s: float, seed: int) -> Plan:
     due = due_for(state, readings, plan.municipality, plan.date, zone)
     municipality = _with_depot(state.municipalities.get(plan.municipality), due)
     tell = _Progress(lambda share: state.pickups.set_progress(plan.plan_id, share))
@@ -271,65 +275,6 @@ def _route(route: PlannedRoute) -> Route:
         duration_s=route.duration_s,
         load_l=route.load_l,
     )
-
-
-def _newest_levels(
-    readings: ReadingStore, bins: Iterable[Device], municipality: str | None, now: datetime
-) -> dict[str, Level]:
-    known = {bin_.device_id for bin_ in bins}
-    return {
-        observation.device_id: Level(float(observation.value), observation.observed_at)
-        for observation in readings.latest(municipality=municipality, device_type=DEVICE_TYPE)
-        if observation.quantity == "filling_level"
-        and observation.device_id in known
-        and observation.observed_at > now - HISTORY
-    }
-
-
-def _levels_before(readings: ReadingStore, bins: Iterable[Device], until: datetime) -> dict[str, Level]:
-    """The last level of each bin observed before an instant."""
-    levels = {}
-    for bin_ in bins:
-        history = _history(readings, bin_.device_id, until)
-        if history:  # its last item is dated at the start of its interval: look there for the observation itself
-            start = history[-1].observed_at
-            last = readings.series(bin_.device_id, ["filling_level"], start, until)[-1]
-            levels[bin_.device_id] = Level(float(last.value), last.observed_at)
-    return levels
-
-
-def _forecasts(
-    readings: ReadingStore, levels: Mapping[str, Level], until: datetime, at: datetime
-) -> dict[str, Forecast]:
-    found = {}
-    for device_id, newest in levels.items():
-        history = [(item.observed_at, float(item.value)) for item in _history(readings, device_id, until)]
-        expected = forecast([*history[:-1], (newest.observed_at, newest.filling_level)], at)
-        if expected is not None:
-            found[device_id] = expected
-    return found
-
-
-def _history(readings: ReadingStore, device_id: str, until: datetime) -> list[Observation]:
-    return readings.series(
-        device_id, ["filling_level"], until - HISTORY, until, every=HISTORY_STEP, aggregate=Aggregate.LAST
-    )
-
-
-def _without_emptied(levels: dict[str, Level], plans: Iterable[Plan]) -> dict[str, Level]:
-    """The levels without those observed before a driver confirmed the bin's stop."""
-    done_at = {
-        stop.device_id: stop.done_at
-        for plan in plans
-        for route in plan.routes
-        for stop in route.stops
-        if stop.done_at is not None
-    }
-    return {
-        device_id: level
-        for device_id, level in levels.items()
-        if device_id not in done_at or level.observed_at > done_at[device_id]
-    }
 
 
 def _instant(day: date, at: time, zone: ZoneInfo) -> datetime:

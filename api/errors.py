@@ -22,6 +22,7 @@ from core.errors import (
     PlanningError,
     StorageUnavailableError,
 )
+from devices.files import InvalidDevicesError
 
 logger = logging.getLogger(__name__)
 
@@ -117,8 +118,10 @@ async def _kreispuls_error(request: Request, error: Exception) -> Response:
         logger.error("%s %s: %s", request.method, request.url.path, error)
         return problem(status, _INTERNAL_DETAIL, request.url.path)
     errors = None
-    if status is HTTPStatus.UNPROCESSABLE_ENTITY:
-        errors = [InvalidPart(location="request", detail=line) for line in str(error).splitlines()]
+    if isinstance(error, InvalidDevicesError):
+        errors = [InvalidPart(location=row.place, detail=row.reason) for row in error.rows]
+    elif status is HTTPStatus.UNPROCESSABLE_ENTITY:
+        errors = [InvalidPart(location="request", detail=str(error))]
     return problem(status, str(error), request.url.path, errors=errors)
 
 
@@ -133,8 +136,8 @@ async def _validation_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)  # noqa: S101 - registered for this class
     errors = [
         InvalidPart(
-            location=_clean(".".join(str(part) for part in found["loc"]))[:MAX_SHOWN],
-            detail=_clean(str(found["msg"]).removeprefix("Value error, ")),
+            location=".".join(str(part) for part in found["loc"])[:MAX_SHOWN],
+            detail=str(found["msg"]).removeprefix("Value error, "),
         )
         for found in error.errors()
     ]

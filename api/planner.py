@@ -113,9 +113,7 @@ def _make_plan(settings: Settings, job: PlanJob) -> None:
     state = open_state(settings.state_url)
     readings = open_readings(settings)
     try:
-        run_plan(
-            state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed
-        )
+        run_plan(state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed)
     finally:
         readings.close()
         state.close()

@@ -3,7 +3,8 @@
 import logging
 import ssl
 import threading
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,6 +140,41 @@ class MqttClient:
             info.wait_for_publish(timeout_s)
         except (RuntimeError, ValueError) as error:
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: message not taken: {error}") from error
+        if not info.is_published():
+            raise BrokerError(f"MQTT broker {self._host}:{self._port}: no acknowledgement within {timeout_s:g} s")
+
+    def publish_all(
+        self, messages: Iterable[tuple[str, bytes]], *, in_flight: int = 200, timeout_s: float = 30.0
+    ) -> Iterator[int]:
+        """Send topics with payloads in order with QoS 1, never more than `in_flight` unacknowledged.
+
+        Yields how many the broker has acknowledged so far, at least after each that is sent. A broken connection is
+        waited for; what was in flight is sent again.
+
+        Raises:
+            BrokerError: no connection or no acknowledgement within `timeout_s`; says how many are safe.
+        """
+        waiting: deque[paho.MQTTMessageInfo] = deque()
+        acknowledged = 0
+        try:
+            for topic, payload in messages:
+                self.wait_connected(timeout_s)
+                waiting.append(self._client.publish(topic, payload, qos=1))
+                while len(waiting) >= in_flight or (waiting and waiting[0].is_published()):
+                    self._wait_published(waiting[0], timeout_s)
+                    waiting.popleft()
+                    acknowledged += 1
+                yield acknowledged
+            while waiting:
+                self._wait_published(waiting[0], timeout_s)
+                waiting.popleft()
+                acknowledged += 1
+                yield acknowledged
+        except (BrokerError, RuntimeError, ValueError) as error:
+            raise BrokerError(f"after {acknowledged} acknowledged messages: {error}") from error
+
+    def _wait_published(self, info: paho.MQTTMessageInfo, timeout_s: float) -> None:
+        info.wait_for_publish(timeout_s)
         if not info.is_published():
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: no acknowledgement within {timeout_s:g} s")
 

@@ -46,7 +46,8 @@ def latest(device_type: str, *quantities: str, by_device: bool = False) -> str:
 
 def count_where(rows: str, flag: str) -> str:
     """How many rows have a flag; 0 when none has."""
-    return query(rows, f"|> map(fn: (r) => ({{_value: {flag}}}))", "|> sum()")
+    # `r with`: a map that makes one column only gives no rows (InfluxDB 2.8.0).
+    return query(rows, f"|> map(fn: (r) => ({{r with _value: {flag}}}))", "|> sum()")
 
 
 def count_where_by_municipality(rows: str, flag: str, column: str) -> str:

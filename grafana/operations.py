@@ -3,6 +3,7 @@
 from typing import Final
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
+from grafana_foundation_sdk.builders.stat import Panel as Stat
 
 from grafana import flux, panels
 from grafana.flux import SILENT_AFTER_S, STREETLIGHT, WASTE_BIN
@@ -63,7 +64,7 @@ def build() -> Dashboard:
                 "Nachrichten je Sekunde: empfangen und gespeichert",
                 {"received": _rate("received"), "stored": _rate("stored")},
                 unit="mps",
-                series="${__field.labels._field} ${__field.labels.worker}",
+                series="${__field.name} ${__field.labels.worker}",
             )
         )
         .with_panel(
@@ -97,7 +98,7 @@ def build() -> Dashboard:
                 "Readings stored",
                 "Gespeicherte Messungen je Viertelstunde und Geräteart, aus den Messungen selbst gezählt",
                 {"lamps": _stored(STREETLIGHT, "dim_level"), "bins": _stored(WASTE_BIN, "filling_level")},
-                series="${__field.labels._measurement}",
+                series="${__field.labels.device_type}",
                 bars=True,
                 stacked=True,
             )
@@ -149,20 +150,21 @@ def _stored(device_type: str, quantity: str) -> str:
         "from(bucket: v.defaultBucket)",
         flux.IN_RANGE,
         f'|> filter(fn: (r) => r._measurement == "{device_type}" and r._field == "{quantity}")',
-        '|> group(columns: ["_measurement"])',
+        '|> rename(columns: {_measurement: "device_type"})',
+        '|> group(columns: ["device_type"])',
         "|> aggregateWindow(every: 15m, fn: count, createEmpty: false)",
     )
 
 
-def _silent(title: str, german: str, device_type: str) -> panels.stat.Panel:
+def _silent(title: str, german: str, device_type: str) -> Stat:
     return panels.number(
         title,
         german,
-        flux.query(
-            flux.last_heard(WEEK, extra=f'|> filter(fn: (r) => r._measurement == "{device_type}")'),
-            SILENCE,
-            f"|> map(fn: (r) => ({{_value: if r.silence_s > {SILENT_AFTER_S[device_type]}.0 then 1 else 0}}))",
-            "|> sum()",
+        flux.count_where(
+            flux.query(
+                flux.last_heard(WEEK, extra=f'|> filter(fn: (r) => r._measurement == "{device_type}")'), SILENCE
+            ),
+            f"if r.silence_s > {SILENT_AFTER_S[device_type]}.0 then 1 else 0",
         ),
         steps=panels.NONE_IS_GOOD,
     )

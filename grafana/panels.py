@@ -8,6 +8,7 @@ from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common as common_model
 from grafana_foundation_sdk.models import dashboard as model
+from grafana_foundation_sdk.models import geomap as geomap_model
 
 from grafana import flux
 
@@ -195,12 +196,13 @@ def places_map(
 ) -> geomap.Panel:
     """A map that shows all points; its base map is the one Grafana is set to."""
     panel = _common(geomap.Panel(), title, german, queries, (width, height))
-    panel.unit("percentunit").thresholds(thresholds(steps))
+    panel.thresholds(thresholds(steps))
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
+    panel.override_by_regexp("level|threshold", [model.DynamicConfigValue(id_val="unit", value="percentunit")])
     panel.view(geomap.MapViewConfig().id("fit").all_layers(True).padding(5).zoom(15))
     panel.controls(geomap.ControlsOptions().show_zoom(True).show_attribution(True).mouse_wheel_zoom(True))
     panel.basemap(common.MapLayerOptions().type("default").name("Map"))
-    return panel.layers(list(layers)).tooltip(geomap.TooltipOptions().mode("details"))
+    return panel.layers(list(layers)).tooltip(geomap.TooltipOptions().mode(geomap_model.TooltipMode.DETAILS))
 
 
 def choice(name: str, label: str, german: str, text: str) -> dashboard.QueryVariable:

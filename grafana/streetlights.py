@@ -111,7 +111,7 @@ def build() -> Dashboard:
                     "|> limit(n: 200)",
                 ),
                 columns={
-                    "Time": ("Last report", "dateTimeFromNow"),
+                    "_time": ("Last report", "dateTimeFromNow"),
                     "device_id": ("Lamp", ""),
                     "municipality": ("Municipality", ""),
                     "_value": ("Faults", ""),

@@ -71,9 +71,9 @@ class Jobs:
             else:
                 trouble.over()
 
-        self._scheduler.add_job(
-            run, "interval", seconds=seconds, name=name, next_run_time=datetime.now(self._settings.zone)
-        )
+        # Planning starts a process: not while the program itself is starting.
+        first = datetime.now(self._settings.zone) + timedelta(seconds=min(seconds, 10.0))
+        self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
 
     def _plan_pickups(self) -> None:
         self._planner.submit(plan_missing, self._settings).result()

@@ -97,9 +97,9 @@ class World:
         """How many times as much waste as usual a feast brings; 1 when there is none."""
         factor = 1.0
         for event in self.region.events:
-            if event.municipality == municipality and event.month in (day.month, (day - timedelta(days=60)).month):
-                since = (day - _feast_start(day.year, event.month, event.day)).days
-                if 0 <= since < event.days:
+            if event.municipality == municipality:
+                starts = [_feast_start(year, event.month, event.day) for year in (day.year, day.year - 1)]
+                if any(0 <= (day - start).days < event.days for start in starts):
                     factor = max(factor, event.factor)
         return factor
 

@@ -166,7 +166,7 @@ def _change() -> Update:
     resolves = _NEW["state"] == AlertState.RESOLVED
     acknowledged = alerts.c.state == AlertState.ACKNOWLEDGED
     changes: dict[str, Any] = {name: _NEW[name] for name in _COLUMNS if name != "alert_id"}
-    changes["state"] = case((and_(acknowledged, not_(resolves)), AlertState.ACKNOWLEDGED), else_=_NEW["state"])
+    changes["state"] = case((and_(acknowledged, not_(resolves)), alerts.c.state), else_=_NEW["state"])
     for name in _OF_ACKNOWLEDGEMENT:
         changes[name] = func.coalesce(_NEW[name], alerts.c[name])
     return (

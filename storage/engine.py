@@ -1,10 +1,8 @@
 """Opening the state database: SQLite or PostgreSQL by URL, brought up to date with Alembic."""
 
-import json
 import sqlite3
 import threading
 import time
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
@@ -94,7 +92,6 @@ def _open_sqlite(url: URL) -> Engine:
         poolclass=QueuePool,
         **pool,
         hide_parameters=True,
-        json_serializer=partial(json.dumps, allow_nan=False),
         # isolation_level None: the driver begins no transactions of its own, `_begin` below does
         connect_args={"timeout": _WAIT_S, "isolation_level": None, "check_same_thread": False},
     )
@@ -133,7 +130,6 @@ def _open_postgresql(url: URL) -> Engine:
             pool_size=10,
             max_overflow=20,
             hide_parameters=True,
-            json_serializer=partial(json.dumps, allow_nan=False),
             connect_args=connect_args,
         )
     except ImportError as error:

@@ -1,5 +1,6 @@
 """Tables of the state database (SQLAlchemy metadata) and the column types that make both databases keep the same."""
 
+import json
 import re
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -42,7 +43,7 @@ class Text(TypeDecorator[str]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The `C` collation where PostgreSQL would use the locale's; SQLite compares bytes of UTF-8 anyway."""
-        return dialect.type_descriptor(SqlText(collation="C") if dialect.name == "postgresql" else SqlText())
+        return SqlText(collation="C") if dialect.name == "postgresql" else SqlText()
 
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Make the text storable."""
@@ -58,7 +59,7 @@ class Instant(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         """The database's own type where it has one with a zone."""
-        return dialect.type_descriptor(TIMESTAMP(timezone=True) if dialect.name == "postgresql" else BigInteger())
+        return TIMESTAMP(timezone=True) if dialect.name == "postgresql" else BigInteger()
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
         """Refuse a naive instant, which would be read in whatever zone the server is in."""
@@ -75,7 +76,19 @@ class Instant(TypeDecorator[datetime]):
         return value.astimezone(UTC) if dialect.name == "postgresql" else from_epoch_us(value)
 
 
-_Json = JSON(none_as_null=True)
+class Json(TypeDecorator[Any]):
+    """What JSON can hold; None is SQL's NULL."""
+
+    impl = JSON(none_as_null=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
+        """Refuse NaN and infinity, which are no JSON: PostgreSQL would, SQLite would not."""
+        del dialect
+        json.dumps(value, allow_nan=False)
+        return value
+
+
 _Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
 
 metadata: Final = MetaData(
@@ -103,9 +116,9 @@ municipalities: Final = Table(
     Column("longitude", Double),
     Column("filling_threshold", Double, nullable=False),
     Column("planning_hour", Integer, nullable=False),
-    Column("depot", _Json),
-    Column("disposal_site", _Json),
-    Column("vehicles", _Json, nullable=False),
+    Column("depot", Json),
+    Column("disposal_site", Json),
+    Column("vehicles", Json, nullable=False),
 )
 
 devices: Final = Table(
@@ -119,7 +132,7 @@ devices: Final = Table(
     Column("longitude", Double),
     Column("street", Text),
     Column("status", Text, nullable=False),
-    Column("attributes", _Json, nullable=False),
+    Column("attributes", Json, nullable=False),
     Column("connection", Text, nullable=False),
     Column("last_seen_at", Instant),
     Column("created_at", Instant, nullable=False),
@@ -215,7 +228,7 @@ rule_overrides: Final = Table(
     metadata,
     Column("municipality", Text, primary_key=True),
     Column("rule", Text, primary_key=True),
-    Column("override", _Json, nullable=False),
+    Column("override", Json, nullable=False),
 )
 
 pickup_requests: Final = Table(
@@ -267,8 +280,8 @@ plans: Final = Table(
     Column("disposal_name", Text, nullable=False),
     Column("disposal_latitude", Double),
     Column("disposal_longitude", Double),
-    Column("routes", _Json, nullable=False, comment="the routes in order, without their stops"),
-    Column("unplanned", _Json, nullable=False),
+    Column("routes", Json, nullable=False, comment="the routes in order, without their stops"),
+    Column("unplanned", Json, nullable=False),
 )
 Index("ix_plans_date", plans.c.date, plans.c.municipality, plans.c.created_at)
 Index("ix_plans_created_at", plans.c.created_at, plans.c.plan_id)
@@ -288,7 +301,7 @@ stops: Final = Table(
     Column("longitude", Double, nullable=False),
     Column("filling_level", Double),
     Column("volume_l", Double, nullable=False),
-    Column("reasons", _Json, nullable=False),
+    Column("reasons", Json, nullable=False),
     Column("arrival_s", BigInteger, nullable=False),
     Column("distance_m", BigInteger, nullable=False),
     Column("state", Text, nullable=False),

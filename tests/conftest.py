@@ -6,12 +6,14 @@ import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
+T = TypeVar("T")
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
@@ -49,7 +51,8 @@ class Mosquitto:
     def start(self) -> None:
         config = self.folder / "mosquitto.conf"
         config.write_text(
-            f"listener {self.port} 127.0.0.1\nuser {_user()}\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n"
+            f"listener {self.port} 127.0.0.1\nuser {_user()}\nallow_anonymous true\n"
+            "max_inflight_messages 0\nmax_queued_messages 0\n"
             f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1\nautosave_on_changes true\n"
         )
         assert MOSQUITTO is not None
@@ -71,6 +74,23 @@ class Mosquitto:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
             self.process.wait(10)
+
+
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 15.0) -> T:
+    """Wait for a condition to become true, and give its value; fails after a deadline, saying what did not happen."""
+    deadline = time.monotonic() + timeout_s
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > deadline:
+            raise AssertionError(f"within {timeout_s:g} s this did not happen: {what} (last seen: {value!r})")
+        time.sleep(0.01)
+
+
+@pytest.fixture(name="wait_until")
+def _wait_until() -> Callable[..., object]:
+    return wait_until
 
 
 @pytest.fixture

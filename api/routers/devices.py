@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
@@ -14,20 +14,16 @@ from api.resources import ReadingsDep, StateDep
 from api.schemas.device import DeviceChange, DeviceShown, Imported, NewDevice
 from api.schemas.fields import Items
 from core.errors import InvalidInputError
-from devices.files import FileKind, parse_devices
+from devices.files import parse_devices
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
 IMPORT_PATH = "/v1/devices/import"
-_FILE_KINDS: dict[str, FileKind] = {
-    "text/csv": "csv",
-    "application/geo+json": "geojson",
-    "application/json": "geojson",
-}
+_FILE_TYPES: Final = ("text/csv", "application/geo+json", "application/json")
 _FILE_BODY: dict[str, Any] = {
     "requestBody": {
         "required": True,
-        "content": {kind: {"schema": {"type": "string" if kind == "text/csv" else "object"}} for kind in _FILE_KINDS},
+        "content": {kind: {"schema": {"type": "string" if kind == "text/csv" else "object"}} for kind in _FILE_TYPES},
     }
 }
 
@@ -61,15 +57,15 @@ async def _body(request: Request) -> bytes:
 def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], state: StateDep) -> Imported:
     """Add or replace the devices of a CSV or GeoJSON file (at most 10 MiB): all, or none with every bad row named."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type not in _FILE_KINDS:
+    if media_type not in _FILE_TYPES:
         raise HTTPException(
-            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: expected one of {', '.join(_FILE_KINDS)}."
+            HTTPStatus.UNSUPPORTED_MEDIA_TYPE, f"Content-Type: expected one of {', '.join(_FILE_TYPES)}."
         )
     try:
         text = body.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
-    found = parse_devices(text, _FILE_KINDS[media_type])
+    found = parse_devices(text, media_type)
     for municipality in sorted({device.municipality for device in found}):
         state.municipalities.ensure(municipality)
     state.devices.put_many(found)

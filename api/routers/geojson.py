@@ -43,30 +43,34 @@ def get_devices_geojson(
     cursor: Cursor = None,
 ) -> StreamingResponse:
     """Give devices with their newest values as a GeoJSON FeatureCollection, to be opened as a map layer."""
-    first = state.devices.page(wanted, min(limit, CHUNK), cursor)
-    features = _features(first.items, readings)
-    return _GeoJsonResponse(_collection(state, readings, wanted, limit, first, features))
+    pages = _pages(state, wanted, limit, cursor)
+    first = next(pages)  # a store that does not answer is a problem, not half a file
+    return _GeoJsonResponse(_collection(readings, first, _features(first.items, readings), pages))
+
+
+def _pages(state: State, wanted: DeviceFilter, limit: int, cursor: str | None) -> Iterator[Page[Device]]:
+    while True:
+        page = state.devices.page(wanted, min(limit, CHUNK), cursor)
+        yield page
+        limit -= len(page.items)
+        cursor = page.next_cursor
+        if cursor is None or limit <= 0:
+            return
 
 
 def _collection(
-    state: State,
-    readings: ReadingStore,
-    wanted: DeviceFilter,
-    limit: int,
-    page: Page[Device],
-    features: Sequence[dict[str, Any]],
+    readings: ReadingStore, page: Page[Device], features: Sequence[dict[str, Any]], more: Iterator[Page[Device]]
 ) -> Iterator[str]:
     yield '{"type":"FeatureCollection","features":['
-    written = 0
-    while True:
-        text = ",".join(json.dumps(feature, ensure_ascii=False, separators=(",", ":")) for feature in features)
-        yield f",{text}" if written and text else text
-        written += len(features)
-        if page.next_cursor is None or written >= limit:
-            break
-        page = state.devices.page(wanted, min(limit - written, CHUNK), page.next_cursor)
-        features = _features(page.items, readings)
-    yield f'],"next_cursor":{json.dumps(page.next_cursor)}}}'
+    yield _text(features)
+    last = page
+    for last in more:
+        yield "," + _text(_features(last.items, readings))
+    yield f'],"next_cursor":{json.dumps(last.next_cursor)}}}'
+
+
+def _text(features: Sequence[dict[str, Any]]) -> str:
+    return ",".join(json.dumps(feature, ensure_ascii=False, separators=(",", ":")) for feature in features)
 
 
 def _features(devices: Sequence[Device], readings: ReadingStore) -> list[dict[str, Any]]:

@@ -1,7 +1,7 @@
 """Newest values and series of readings."""
 
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Final
 
@@ -22,7 +22,6 @@ from core.errors import InvalidInputError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, Observation
 from devices.registry import device_type
-from storage.devices import DeviceFilter
 from storage.readings import ReadingStore
 
 router = APIRouter(tags=["readings"])
@@ -100,9 +99,13 @@ def list_latest_readings(
     if device_id is None:
         page = state.devices.page(wanted, paging.limit, paging.cursor)
         return Items(items=_latest(page.items, readings), next_cursor=page.next_cursor)
-    after = state.devices.page(replace(wanted, q=device_id), 1, None) if False else None  # noqa: F841
+    if wanted.q is not None or wanted.bbox is not None:
+        raise InvalidInputError("device_id: cannot be combined with q or bbox")
     device = state.devices.find(device_id)
-    return Items(items=_latest([device] if device else [], readings))
+    matches = device is not None and all(
+        getattr(wanted, name) in (None, getattr(device, name)) for name in ("municipality", "device_type", "status")
+    )
+    return Items(items=_latest([device] if device is not None and matches else [], readings), next_cursor=None)
 
 
 @router.get("/v1/devices/{device_id}/readings/latest", responses=problems(404))
@@ -118,6 +121,7 @@ def get_latest_readings(device_id: DeviceIdPath, state: StateDep, readings: Read
     response_model=Items[ObservationShown],
 )
 def list_readings(
+    *,
     request: Request,
     device_id: DeviceIdPath,
     state: StateDep,

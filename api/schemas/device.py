@@ -44,7 +44,7 @@ class NewDevice(Body):
     longitude: Longitude | None = None
     street: Line | None = None
     status: DeviceStatus = DeviceStatus.ACTIVE
-    attributes: Attributes = {}
+    attributes: Attributes = Field({})
 
     @model_validator(mode="after")
     def _whole_position(self) -> Self:

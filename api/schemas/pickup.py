@@ -1,6 +1,6 @@
 """Bins due, plans, routes and stops as the API takes and gives them."""
 
-import datetime
+import datetime as dt
 from typing import Annotated
 
 from pydantic import Field
@@ -68,7 +68,7 @@ class RouteInForce(RouteShown):
 
     plan_id: str
     municipality: Slug
-    date: datetime.date
+    date: dt.date
 
 
 class PlanShown(Shown):
@@ -76,7 +76,7 @@ class PlanShown(Shown):
 
     plan_id: str
     municipality: Slug
-    date: datetime.date
+    date: dt.date
     state: PlanState
     progress: float = Field(description="0 to 1")
     error: str | None = Field(description="why it failed")

@@ -8,7 +8,7 @@ import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import psycopg
@@ -19,7 +19,14 @@ from storage.state import State, open_state
 
 GIVEN = "KREISPULS_TEST_STATE_URL"
 NO_SERVER = f"no PostgreSQL: install it (Debian: apt-get install postgresql) or set {GIVEN}=postgresql://..."
+REQUIRED = "KREISPULS_REQUIRE_POSTGRESQL"
 START_S = 60
+
+
+def _missing(what: str) -> None:
+    if os.environ.get(REQUIRED):
+        pytest.fail(f"required here ({REQUIRED}): {what}")
+    pytest.skip(what)
 
 
 def _binary(name: str) -> str | None:
@@ -53,7 +60,8 @@ def postgresql_server() -> Iterator[str]:
         return
     initdb, postgres = _binary("initdb"), _binary("postgres")
     if initdb is None or postgres is None:
-        pytest.skip(NO_SERVER)
+        _missing(NO_SERVER)
+        return
     user = _user()
     folder = Path(tempfile.mkdtemp(prefix="kreispuls-pg-"))  # not pytest's: its folders are closed to other users
     try:
@@ -61,7 +69,7 @@ def postgresql_server() -> Iterator[str]:
             try:
                 shutil.chown(folder, user)
             except LookupError:
-                pytest.skip(f"{NO_SERVER}; as root it needs the user postgres")
+                _missing(f"{NO_SERVER}; as root it needs the user postgres")
         options = ["--username=kreispuls", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(
             [initdb, f"--pgdata={folder / 'data'}", *options], user=user, cwd=folder, check=True, capture_output=True
@@ -114,20 +122,6 @@ def state(state_url: str) -> Iterator[State]:
     opened = open_state(state_url)
     yield opened
     opened.close()
-
-
-@pytest.fixture
-def open_memory() -> Iterator[Callable[[], State]]:
-    """Opens databases in memory, as many as a property needs."""
-    opened: list[State] = []
-
-    def open_one() -> State:
-        opened.append(open_state("sqlite://"))
-        return opened[-1]
-
-    yield open_one
-    for each in opened:
-        each.close()
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""Municipalities with their counts, and their settings."""
+
+from collections import Counter
+from dataclasses import replace
+
+from fastapi import APIRouter
+
+from actions.plan_pickups import due_for
+from api.errors import problems
+from api.filters import MunicipalityPath
+from api.paging import PagingDep, page_of
+from api.resources import ReadingsDep, SettingsDep, StateDep, TodayDep
+from api.schemas.fields import Items
+from api.schemas.municipality import MunicipalityChange, MunicipalitySettings, MunicipalityShown
+from core.device import Place, Vehicle
+
+router = APIRouter(prefix="/v1/municipalities", tags=["municipalities"])
+
+
+@router.get("")
+def list_municipalities(
+    state: StateDep, readings: ReadingsDep, settings: SettingsDep, today: TodayDep, paging: PagingDep
+) -> Items[MunicipalityShown]:
+    """List municipalities with how many devices, open alerts and bins due today they have."""
+    devices: dict[str, Counter[str]] = {}
+    for (municipality, device_type, _), count in state.devices.count_by_status().items():
+        devices.setdefault(municipality, Counter())[device_type] += count
+    alerts = state.alerts.count_open()
+    due = Counter(bin_.municipality for bin_ in due_for(state, readings, None, today, settings.zone))
+    page, cursor = page_of(state.municipalities.all(), lambda place: place.municipality, paging)
+    shown = [
+        MunicipalityShown(
+            **MunicipalitySettings.model_validate(place).model_dump(),
+            devices=devices.get(place.municipality, Counter()).total(),
+            devices_by_type=dict(devices.get(place.municipality, {})),
+            alerts=alerts.get(place.municipality, 0),
+            bins_due=due[place.municipality],
+        )
+        for place in page
+    ]
+    return Items(items=shown, next_cursor=cursor)
+
+
+@router.get("/{municipality}", responses=problems(404))
+def get_municipality(municipality: MunicipalityPath, state: StateDep) -> MunicipalitySettings:
+    """Give the settings of one municipality."""
+    return MunicipalitySettings.model_validate(state.municipalities.get(municipality))
+
+
+@router.patch("/{municipality}", responses=problems(400, 404, 413))
+def change_municipality(
+    municipality: MunicipalityPath, change: MunicipalityChange, state: StateDep
+) -> MunicipalitySettings:
+    """Change settings of a municipality: from which level bins are due, when the day is planned, depot, vehicles."""
+    place = state.municipalities.get(municipality)
+    changes = change.model_dump(exclude_unset=True)
+    for name in ("depot", "disposal_site"):
+        if changes.get(name):
+            changes[name] = Place(**changes[name])
+    if "vehicles" in changes:
+        changes["vehicles"] = tuple(Vehicle(**vehicle) for vehicle in changes["vehicles"])
+    changed = replace(place, **changes)
+    state.municipalities.put(changed)
+    return MunicipalitySettings.model_validate(changed)

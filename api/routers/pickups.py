@@ -1,0 +1,135 @@
+"""Pickups: bins due, plans, the routes in force, confirmed stops."""
+
+import json
+from http import HTTPStatus
+from typing import Any, Final
+
+from fastapi import APIRouter, Response
+
+from actions.plan_pickups import due_for, queue_plan
+from api.errors import problems
+from api.filters import DayQuery, IdPath, MunicipalityQuery
+from api.paging import PagingDep, page_of
+from api.planner import PlanJob
+from api.resources import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
+from api.schemas.fields import Items
+from api.schemas.pickup import DueBinShown, NewPlan, PlanShown, RouteInForce, RouteShown, StopShown
+from core.clock import utc_now
+from core.errors import ConflictError
+from core.pickup import Plan, PlanState
+from pickups.exports import plan_csv, plan_geojson, plan_gpx
+from storage.state import State
+
+router = APIRouter(prefix="/v1/pickups", tags=["pickups"])
+
+GEO_JSON: Final = "application/geo+json"
+GPX: Final = "application/gpx+xml"
+CSV: Final = "text/csv"
+
+
+def _file(media_type: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
+    return {200: {"content": {media_type: {"schema": schema}}}, **problems(404, 409)}
+
+
+@router.get("/due", responses=problems(404))
+def list_due_bins(
+    *,
+    state: StateDep,
+    readings: ReadingsDep,
+    settings: SettingsDep,
+    today: TodayDep,
+    paging: PagingDep,
+    municipality: MunicipalityQuery = None,
+    date: DayQuery = None,
+) -> Items[DueBinShown]:
+    """List the bins to be emptied on a day with the reasons, most urgent first."""
+    due = due_for(state, readings, municipality, date or today, settings.zone)
+    page, cursor = page_of(due, lambda bin_: bin_.device_id, paging)
+    return Items(items=[DueBinShown.model_validate(bin_) for bin_ in page], next_cursor=cursor)
+
+
+@router.get("/plans")
+def list_plans(state: StateDep, paging: PagingDep, municipality: MunicipalityQuery = None) -> Items[PlanShown]:
+    """List plans, newest first."""
+    page = state.pickups.page_plans(municipality=municipality, limit=paging.limit, cursor=paging.cursor)
+    return Items(items=[PlanShown.model_validate(plan) for plan in page.items], next_cursor=page.next_cursor)
+
+
+@router.post(
+    "/plans",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+)
+def make_plan(new: NewPlan, state: StateDep, planner: PlannerDep, today: TodayDep, response: Response) -> PlanShown:
+    """Begin to plan the routes of a day; ask for the plan until its state is `done` or `failed`."""
+    plan = queue_plan(state, new.municipality, new.date or today)
+    planner.submit(PlanJob(plan.plan_id, new.time_limit_s, new.seed))
+    response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
+    return PlanShown.model_validate(plan)
+
+
+@router.get("/plans/{plan_id}.geojson", response_class=Response, responses=_file(GEO_JSON, {"type": "object"}))
+def get_plan_geojson(plan_id: IdPath, state: StateDep) -> Response:
+    """Give the routes and stops of a finished plan as GeoJSON."""
+    content = json.dumps(plan_geojson(_done(state, plan_id)), ensure_ascii=False, separators=(",", ":"))
+    return Response(content, media_type=GEO_JSON)
+
+
+@router.get("/plans/{plan_id}.gpx", response_class=Response, responses=_file(GPX, {"type": "string"}))
+def get_plan_gpx(plan_id: IdPath, state: StateDep) -> Response:
+    """Give the routes of a finished plan as GPX, for navigation."""
+    return Response(plan_gpx(_done(state, plan_id)), media_type=GPX)
+
+
+@router.get("/plans/{plan_id}.csv", response_class=Response, responses=_file(CSV, {"type": "string"}))
+def get_plan_csv(plan_id: IdPath, state: StateDep) -> Response:
+    """Give the stops of a finished plan in driving order as CSV."""
+    return Response(plan_csv(_done(state, plan_id)), media_type=CSV)
+
+
+@router.get("/plans/{plan_id}", responses=problems(404))
+def get_plan(plan_id: IdPath, state: StateDep) -> PlanShown:
+    """Give a plan and how far it is."""
+    return PlanShown.model_validate(state.pickups.get_plan(plan_id))
+
+
+@router.get("/routes")
+def list_routes(
+    state: StateDep,
+    today: TodayDep,
+    paging: PagingDep,
+    municipality: MunicipalityQuery = None,
+    date: DayQuery = None,
+) -> Items[RouteInForce]:
+    """List the routes in force on a day: those of each municipality's newest finished plan for it."""
+    day = date or today
+    if municipality is None:
+        plans = sorted(state.pickups.plans_in_force(day), key=lambda plan: plan.municipality)
+    else:
+        plan = state.pickups.plan_in_force(municipality, day)
+        plans = [plan] if plan else []
+    routes = [
+        RouteInForce(
+            **RouteShown.model_validate(route).model_dump(),
+            plan_id=plan.plan_id,
+            municipality=plan.municipality,
+            date=plan.date,
+        )
+        for plan in plans
+        for route in plan.routes
+    ]
+    page, cursor = page_of(routes, lambda route: route.route_id, paging)
+    return Items(items=page, next_cursor=cursor)
+
+
+@router.post("/stops/{stop_id}/done", responses=problems(404))
+def confirm_stop(stop_id: IdPath, state: StateDep) -> StopShown:
+    """Confirm as the driver that a bin was emptied; again: the first time stays."""
+    return StopShown.model_validate(state.pickups.stop_done(stop_id, utc_now()))
+
+
+def _done(state: State, plan_id: str) -> Plan:
+    plan = state.pickups.get_plan(plan_id)
+    if plan.state is not PlanState.DONE:
+        raise ConflictError(f"plan {plan_id} is {plan.state.value}, not done")
+    return plan

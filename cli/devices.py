@@ -1,0 +1,96 @@
+"""The commands `devices import` and `devices export`."""
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from cli.options import read_pairs
+from core.errors import InvalidInputError
+from core.settings import load_settings
+from devices.files import format_devices_csv, format_devices_geojson, parse_devices
+from storage.devices import DeviceFilter
+from storage.state import open_state
+
+MAX_FILE_BYTES: Final = 256 << 20
+
+devices_app = typer.Typer(help="The registry of devices as files.", no_args_is_help=True)
+
+
+class DeviceFormat(StrEnum):
+    """How devices are written."""
+
+    CSV = "csv"
+    GEOJSON = "geojson"
+
+
+@devices_app.command("import")
+def import_(
+    file: Annotated[Path, typer.Argument(help="CSV or GeoJSON; - is standard input.")],
+    *,
+    columns: Annotated[
+        list[str] | None, typer.Option("--map", help="FIELD=COLUMN: a field is in a column of another name.")
+    ] = None,
+    defaults: Annotated[
+        list[str] | None, typer.Option("--set", help="FIELD=VALUE: a field of all rows that do not say.")
+    ] = None,
+    form: Annotated[DeviceFormat | None, typer.Option("--format", help="Default: by the file's suffix.")] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Check the file; change nothing.")] = False,
+) -> None:
+    """Register the devices of a file, or replace them: all or none; every bad row is named.
+
+    Fields are device_id, device_type, municipality, name, latitude, longitude, street and status; other columns
+    become attributes.
+    """
+    many = parse_devices(
+        _text(file),
+        form.value if form else file.suffix or DeviceFormat.CSV.value,
+        columns=read_pairs("--map", columns or ()),
+        defaults=read_pairs("--set", defaults or ()),
+    )
+    if dry_run:
+        typer.echo(f"{len(many)} devices can be imported")
+        return
+    state = open_state(load_settings().state_url)
+    try:
+        for municipality in sorted({device.municipality for device in many}):
+            state.municipalities.ensure(municipality)
+        state.devices.put_many(many)
+    finally:
+        state.close()
+    typer.echo(f"{len(many)} devices imported")
+
+
+@devices_app.command("export")
+def export(
+    *,
+    form: Annotated[DeviceFormat, typer.Option("--format", help="How devices are written.")] = DeviceFormat.CSV,
+    municipality: Annotated[str | None, typer.Option(help="Only its devices.")] = None,
+    device_type: Annotated[str | None, typer.Option(help="Only devices of this type.")] = None,
+) -> None:
+    """Print the registered devices; `devices import` reads what this writes."""
+    state = open_state(load_settings().state_url)
+    try:
+        many = state.devices.all(DeviceFilter(municipality=municipality, device_type=device_type))
+    finally:
+        state.close()
+    if form is DeviceFormat.CSV:
+        typer.echo(format_devices_csv(many), nl=False)
+    else:
+        typer.echo(json.dumps(format_devices_geojson(many), ensure_ascii=False))
+
+
+def _text(file: Path) -> str:
+    try:
+        if str(file) == "-":
+            return sys.stdin.buffer.read(MAX_FILE_BYTES).decode("utf-8")
+        if file.stat().st_size > MAX_FILE_BYTES:
+            raise InvalidInputError(f"{file} is larger than {MAX_FILE_BYTES >> 20} MiB")
+        return file.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise InvalidInputError(f"{file} cannot be read: {error.strerror or error}") from error
+    except UnicodeDecodeError as error:
+        raise InvalidInputError(f"{file} is not UTF-8: byte {error.start}") from error

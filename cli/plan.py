@@ -1,0 +1,101 @@
+"""The command `plan`: a pickup plan, or the solution of a CVRPLIB file, on standard output."""
+
+import json
+from datetime import date
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from core.errors import InvalidInputError, PlanningError
+from core.logs import configure_logging
+from core.settings import load_settings
+
+MAX_VRP_BYTES: Final = 64 << 20
+
+
+class PlanFormat(StrEnum):
+    """How a plan is written."""
+
+    GEOJSON = "geojson"
+    GPX = "gpx"
+    CSV = "csv"
+    JSON = "json"
+
+
+def plan(
+    *,
+    municipality: Annotated[str | None, typer.Option("--municipality", "-m", help="Whose bins.")] = None,
+    day: Annotated[str | None, typer.Option("--date", help="Local day, such as 2026-05-06; default: today.")] = None,
+    form: Annotated[PlanFormat, typer.Option("--format", help="How the plan is written.")] = PlanFormat.GEOJSON,
+    vrp: Annotated[Path | None, typer.Option(help="Solve this CVRPLIB .vrp file instead; prints a .sol.")] = None,
+    time_limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Longest search, in seconds.")] = 10.0,
+    seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search's random numbers.")] = 0,
+) -> None:
+    """Plan the pickups of a municipality for a day and print the plan; it is kept as the plan in force of that day."""
+    if vrp is not None:
+        if municipality is not None or day is not None:
+            raise InvalidInputError("--vrp solves a file: --municipality and --date do not go with it")
+        typer.echo(_solved(vrp, time_limit, seed), nl=False)
+    elif municipality is None:
+        raise InvalidInputError("--municipality is missing (or --vrp FILE)")
+    else:
+        typer.echo(_planned(municipality, day, form, time_limit, seed), nl=False)
+
+
+def _solved(path: Path, time_limit_s: float, seed: int) -> str:
+    from pickups.vrp_file import format_sol, solve_vrp  # noqa: PLC0415 - the solver is loaded only where it is used
+
+    try:
+        if path.stat().st_size > MAX_VRP_BYTES:
+            raise InvalidInputError(f"{path} is larger than {MAX_VRP_BYTES >> 20} MiB")
+        text = path.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise InvalidInputError(f"{path} cannot be read: {error.strerror or error}") from error
+    try:
+        return format_sol(*solve_vrp(text, time_limit_s=time_limit_s, seed=seed))
+    except InvalidInputError as error:
+        raise InvalidInputError(f"{path}: {error}") from error
+
+
+def _planned(municipality: str, day: str | None, form: PlanFormat, time_limit_s: float, seed: int) -> str:
+    from actions.plan_pickups import plan_day  # noqa: PLC0415
+    from core.clock import utc_now  # noqa: PLC0415
+    from core.pickup import PlanState  # noqa: PLC0415
+    from pickups.exports import plan_csv, plan_document, plan_geojson, plan_gpx  # noqa: PLC0415
+    from storage.readings import open_readings  # noqa: PLC0415
+    from storage.state import open_state  # noqa: PLC0415
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    local_day = _date(day) if day else utc_now().astimezone(settings.zone).date()
+    state = open_state(settings.state_url)
+    try:
+        readings = open_readings(settings)
+        try:
+            made = plan_day(
+                state, readings, municipality, local_day, zone=settings.zone, time_limit_s=time_limit_s, seed=seed
+            )
+        finally:
+            readings.close()
+    finally:
+        state.close()
+    if made.state is not PlanState.DONE:
+        raise PlanningError(made.error or "the plan was not made")
+    match form:
+        case PlanFormat.GEOJSON:
+            return json.dumps(plan_geojson(made), ensure_ascii=False, indent=2) + "\n"
+        case PlanFormat.JSON:
+            return json.dumps(plan_document(made), ensure_ascii=False, indent=2) + "\n"
+        case PlanFormat.GPX:
+            return plan_gpx(made).rstrip("\n") + "\n"
+        case PlanFormat.CSV:
+            return plan_csv(made)
+
+
+def _date(text: str) -> date:
+    try:
+        return date.fromisoformat(text)
+    except ValueError as error:
+        raise InvalidInputError(f"--date: {text[:80]!r} is no date such as 2026-05-06") from error

@@ -1,0 +1,184 @@
+"""A real ingest between a real Mosquitto and real SQLite files: what a device says ends where it belongs."""
+
+import json
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from core.alert import AlertState
+from core.clock import format_rfc3339, utc_now
+from core.command import CommandState
+from core.device import Connection, DeviceStatus
+from storage.alerts import AlertFilter
+from storage.devices import DeviceFilter
+
+Wait = Callable[..., Any]
+
+
+def values(platform: Any, device_id: str) -> dict[str, object]:
+    return {item.quantity: item.value for item in platform.readings.latest(device_ids=[device_id])}
+
+
+def test_a_reading_is_stored_and_the_device_was_seen(platform: Any, wait_until: Wait) -> None:
+    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.4, "lid_open": false, "colour": 3}')
+    wait_until(lambda: values(platform, "b1") == {"filling_level": 0.4, "lid_open": False}, "the reading is stored")
+    wait_until(lambda: platform.state.devices.get("b1").last_seen_at is not None, "last_seen_at is set")
+    platform.say("marburg/waste_bin/b1/event/status", b"online")
+    wait_until(lambda: platform.state.devices.get("b1").connection is Connection.ONLINE, "the device is online")
+    assert platform.rejected() == {}
+
+
+def test_good_values_of_a_partly_bad_message_are_kept_and_the_bad_one_is_recorded(
+    platform: Any, wait_until: Wait
+) -> None:
+    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 1.4, "temperature_c": 5}')
+    wait_until(lambda: values(platform, "b1") == {"temperature_c": 5.0}, "the good value is stored")
+    (message,) = wait_until(platform.rejected_messages, "the bad value is recorded")
+    assert message.partial
+    assert message.reason == "filling_level: 1.4 is outside 0 to 1"
+    assert (message.municipality, message.device_type, message.device_id) == ("marburg", "waste_bin", "b1")
+
+
+def test_garbage_on_any_topic_is_kept_with_its_reason_and_nothing_stops(platform: Any, wait_until: Wait) -> None:
+    future = format_rfc3339(utc_now() + timedelta(minutes=6))
+    garbage = {
+        "hello": (b"x", "is not kreispuls/v1/"),
+        "a/b": (b"x", "is not kreispuls/v1/"),
+        "a/b/c/d": (b"", "is not kreispuls/v1/"),
+        "Marburg/waste_bin/b1/event/up": (b'{"filling_level": 1}', "is not kreispuls/v1/"),
+        "marburg/toaster/t1/event/up": (b'{"filling_level": 1}', "unknown device type 'toaster'"),
+        "marburg/waste_bin/b1/event/down": (b"{}", "unknown event down; known: up, status, ack"),
+        "marburg/waste_bin/b1/event/up": (b"\xff\xfe\x00", "not UTF-8"),
+        "marburg/waste_bin/b1/event/up/more": (b"1", "is not kreispuls/v1/"),
+        "marburg/waste_bin/b1/event/status": (b"maybe", "status: expected online or offline"),
+        "marburg/waste_bin/b1/event/ack": (b'{"command_id": 7}', "ack: expected command_id"),
+        "kirchhain/waste_bin/b1/event/up": (b'{"filling_level": 1}', "b1 is registered as marburg/waste_bin"),
+        "marburg/streetlight/l1/event/up": (f'{{"dim_level": 1, "observed_at": "{future}"}}'.encode(), "in the future"),
+        "marburg/streetlight/l2/event/up": (b'{"dim_level": 1, "observed_at": 1000}', "older than the retention"),
+        "marburg/streetlight/l3/event/up": (b"\x00" * 70_000, "70000 bytes is larger than 65536"),
+    }
+    for topic, (payload, _) in garbage.items():
+        platform.say(topic, payload)
+    rejected = wait_until(lambda: len(found := platform.rejected()) == len(garbage) and found, "all are rejected")
+    for topic, (_, reason) in garbage.items():
+        assert reason in rejected[f"kreispuls/v1/{topic}"], topic
+    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.5}')
+    wait_until(lambda: values(platform, "b1") == {"filling_level": 0.5}, "the stream goes on")
+    big = next(m for m in platform.rejected_messages() if m.topic.endswith("l3/event/up"))
+    assert (len(big.payload), big.payload_size) == (4096, 70_000)
+
+
+def commands_to(platform: Any) -> dict[str, list[dict[str, Any]]]:
+    heard: dict[str, list[dict[str, Any]]] = {}
+    for message in list(platform.heard):
+        if message.topic.endswith("/command/set_light"):
+            heard.setdefault(message.topic.split("/")[4], []).append(json.loads(message.payload))
+    return heard
+
+
+def test_presence_lights_the_lamp_and_its_neighbours_and_lowers_them_after_the_hold_time(
+    platform: Any, wait_until: Wait
+) -> None:
+    platform.say("marburg/streetlight/l2/event/up", b'{"presence": true}')
+    heard = wait_until(lambda: len(found := commands_to(platform)) == 5 and found, "five lamps are commanded")
+    assert set(heard) == {"l0", "l1", "l2", "l3", "l4"}
+    (command,) = heard["l2"]
+    assert set(command) == {"command_id", "dim_level", "fade_s", "hold_s", "reason", "issued_at", "expires_at"}
+    assert (command["dim_level"], command["reason"]) == (1.0, "presence")
+    kept = wait_until(lambda: platform.state.commands.recent(10), "commands are kept")
+    assert {item.command_id for item in kept} == {item["command_id"] for (item,) in heard.values()}
+
+    ack = {"command_id": command["command_id"], "result": "done", "detail": ""}
+    platform.say("marburg/streetlight/l2/event/ack", json.dumps(ack).encode())
+    wait_until(
+        lambda: platform.state.commands.get(command["command_id"]).state is CommandState.DONE, "the command is done"
+    )
+    wait_until(lambda: len(commands_to(platform)["l2"]) == 2, "l2 is lowered after five seconds")
+    assert commands_to(platform)["l2"][1]["dim_level"] == pytest.approx(0.2)
+
+
+def test_presence_that_is_old_or_false_lights_nothing(platform: Any, wait_until: Wait) -> None:
+    old = format_rfc3339(utc_now() - timedelta(minutes=10))
+    platform.say("marburg/streetlight/l2/event/up", f'{{"presence": true, "observed_at": "{old}"}}'.encode())
+    platform.say("marburg/streetlight/l3/event/up", b'{"presence": false}')
+    wait_until(lambda: values(platform, "l3") == {"presence": False}, "both are stored")
+    assert commands_to(platform) == {}
+
+
+def test_a_full_bin_raises_an_alert_and_a_pickup_request_and_its_emptying_ends_both(
+    platform: Any, wait_until: Wait
+) -> None:
+    alerts, pickups = platform.state.alerts, platform.state.pickups
+    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.9}')
+    (request,) = wait_until(pickups.open_requests, "a pickup is requested")
+    assert (request.device_id, request.reason) == ("b1", "Marktplatz is 90% full")
+    (alert,) = alerts.open_alerts()
+    assert (alert.rule, alert.state) == ("bin_full", AlertState.FIRING)
+    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.02}')
+    wait_until(lambda: not alerts.open_alerts(), "the alert resolves")
+    wait_until(lambda: not pickups.open_requests(), "the request is closed")
+    wait_until(lambda: "b1" in pickups.last_emptyings(), "the emptying is kept")
+    (resolved,) = alerts.page(AlertFilter(state=AlertState.RESOLVED), 10).items
+    assert resolved.alert_id == alert.alert_id
+    told = wait_until(
+        lambda: len(found := [m for m in platform.heard if "/alert/bin_full" in m.topic]) == 2 and found,
+        "both are told",
+    )
+    assert [json.loads(message.payload)["state"] for message in told] == ["firing", "resolved"]
+
+
+def test_an_unknown_device_is_listed_as_discovered_and_its_reading_kept(platform: Any, wait_until: Wait) -> None:
+    platform.say("wetter/waste_bin/new-1/event/up", b'{"filling_level": 0.95}')
+    wait_until(lambda: values(platform, "new-1") == {"filling_level": 0.95}, "the reading is kept")
+    (device,) = wait_until(
+        lambda: platform.state.devices.all(DeviceFilter(status=DeviceStatus.DISCOVERED)), "it is discovered"
+    )
+    assert (device.device_id, device.municipality, device.device_type) == ("new-1", "wetter", "waste_bin")
+    assert platform.state.alerts.open_alerts() == []
+
+
+@pytest.mark.parametrize("platform", [{"max_discovered": 1}], indirect=True)
+def test_discovered_devices_are_limited(platform: Any, wait_until: Wait) -> None:
+    platform.say("wetter/waste_bin/new-1/event/up", b'{"filling_level": 0.5}')
+    platform.say("wetter/waste_bin/new-2/event/up", b'{"filling_level": 0.5}')
+    rejected = wait_until(platform.rejected, "the second is rejected")
+    assert (
+        "unknown device new-2, and 1 discovered ones wait" in rejected["kreispuls/v1/wetter/waste_bin/new-2/event/up"]
+    )
+
+
+@pytest.mark.parametrize("platform", [{"auto_register": True}], indirect=True)
+def test_with_auto_register_an_unknown_device_is_active_at_once(platform: Any, wait_until: Wait) -> None:
+    platform.say("wetter/waste_bin/new-1/event/up", b'{"filling_level": 0.5}')
+    device = wait_until(lambda: platform.state.devices.find("new-1"), "it is registered")
+    assert device.status is DeviceStatus.ACTIVE
+    assert platform.state.municipalities.find("wetter") is not None
+
+
+def test_garbage_from_an_unknown_device_registers_nothing(platform: Any, wait_until: Wait) -> None:
+    platform.say("wetter/waste_bin/new-1/event/up", b"garbage")
+    wait_until(platform.rejected, "it is rejected")
+    assert platform.state.devices.find("new-1") is None
+
+
+def test_a_threshold_changed_while_running_holds_from_then_on(platform: Any, wait_until: Wait) -> None:
+    platform.state.rule_overrides.put("marburg", "bin_full", {"parameters": {"above": 0.3}})
+
+    def said_and_raised() -> bool:
+        platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.35}')
+        return bool(platform.state.alerts.open_alerts())
+
+    wait_until(said_and_raised, "the new threshold holds")
+
+
+def test_duplicates_are_stored_once(platform: Any, wait_until: Wait) -> None:
+    at = format_rfc3339(utc_now())
+    for _ in range(3):
+        platform.say("marburg/waste_bin/b1/event/up", f'{{"filling_level": 0.5, "observed_at": "{at}"}}'.encode())
+    platform.say("marburg/waste_bin/b1/event/up", b'{"weight_kg": 1}')
+    wait_until(lambda: "weight_kg" in values(platform, "b1"), "all are stored")
+    now = utc_now()
+    levels = platform.readings.series("b1", ["filling_level"], now - timedelta(hours=1), now + timedelta(minutes=1))
+    assert len(levels) == 1
