@@ -12,6 +12,7 @@ from api.schemas.fields import (
     DeviceTypeName,
     Id,
     Slug,
+    parse_bbox,
 )
 from core.device import DeviceStatus
 from storage.devices import DeviceFilter
@@ -35,7 +36,7 @@ async def _device_filter(
         Query(max_length=200, pattern=NO_CONTROL_CHARACTERS, description="part of id, name or street, in any case"),
     ] = None,
 ) -> DeviceFilter:
-    return DeviceFilter(municipality, device_type, status, bbox, q)
+    return DeviceFilter(municipality, device_type, status, parse_bbox(bbox) if bbox is not None else None, q)
 
 
 DeviceFilterDep = Annotated[DeviceFilter, Depends(_device_filter)]

@@ -6,18 +6,22 @@ CSV: Final = "text/csv"
 
 
 def prefers_csv(accept: str | None) -> bool:
-    """Whether an `Accept` header (RFC 9110, 12.5.1) ranks CSV above JSON; JSON where it does not say."""
-    return accept is not None and _quality(accept, CSV) > _quality(accept, "application/json")
+    """Whether an `Accept` header (RFC 9110, 12.5.1) ranks CSV above JSON, by weight or else by naming only CSV."""
+    return accept is not None and _rank(accept, CSV) > _rank(accept, "application/json")
 
 
-def _quality(accept: str, media_type: str) -> float:
-    """The weight of a media type: that of the most specific range which covers it."""
-    ranges = (media_type, f"{media_type.partition('/')[0]}/*", "*/*")
+def _rank(accept: str, media_type: str) -> tuple[float, int]:
+    """Weight and specificity of the most specific range that covers a media type."""
+    ranges = ("*/*", f"{media_type.partition('/')[0]}/*", media_type)
     found: dict[str, float] = {}
     for part in accept.split(","):
         name, _, parameters = part.partition(";")
         found[name.strip().lower()] = _weight(parameters)
-    return next((found[name] for name in ranges if name in found), 0.0)
+    covering = [(specificity, found[name]) for specificity, name in enumerate(ranges) if name in found]
+    if not covering:
+        return 0.0, 0
+    specificity, weight = max(covering)
+    return weight, specificity
 
 
 def _weight(parameters: str) -> float:

@@ -4,7 +4,9 @@ import logging
 import multiprocessing
 import queue
 import signal
+import sys
 import threading
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from typing import Final
@@ -22,6 +24,7 @@ logger = logging.getLogger(__name__)
 
 MAX_WAITING: Final = 50
 """Jobs that may wait; more are refused."""
+_STOPPED: Final = "the API was stopped"
 _OVER: Final = (PlanState.DONE, PlanState.FAILED)
 
 
@@ -43,6 +46,7 @@ class Planner:
         self._jobs: queue.Queue[PlanJob | None] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._process: BaseProcess | None = None
+        self._process_lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
     def start(self) -> None:
@@ -68,15 +72,15 @@ class Planner:
             self._jobs.put_nowait(None)
         except queue.Full:
             logger.debug("the planner sees that it is to stop after its job")
-        process = self._process
-        if process is not None:
-            process.terminate()
+        with self._process_lock:
+            if self._process is not None:
+                self._process.terminate()
         self._thread.join()
 
     def _work(self) -> None:
         while (job := self._jobs.get()) is not None:
             if self._stopping.is_set():
-                self._failed(job, "the API was stopped")
+                self._failed(job, _STOPPED)
                 if self._jobs.empty():
                     return
                 continue
@@ -86,15 +90,21 @@ class Planner:
         process = multiprocessing.get_context("spawn").Process(
             target=_make_plan, args=(self._settings, job), name=f"plan-{job.plan_id}", daemon=True
         )
-        process.start()
-        self._process = process
-        if self._stopping.is_set():
-            process.terminate()
+        with self._process_lock:
+            if self._stopping.is_set():
+                self._failed(job, _STOPPED)
+                return
+            try:
+                process.start()
+            except OSError as error:  # no memory or process left
+                self._failed(job, f"planning did not start: {error.strerror}")
+                return
+            self._process = process
         process.join()
-        self._process = None
+        with self._process_lock:
+            self._process = None
         if process.exitcode:
-            reason = "the API was stopped" if self._stopping.is_set() else f"planning ended with {process.exitcode}"
-            self._failed(job, reason)
+            self._failed(job, _STOPPED if self._stopping.is_set() else f"planning ended with status {process.exitcode}")
         process.close()
 
     def _failed(self, job: PlanJob, reason: str) -> None:
@@ -110,10 +120,13 @@ class Planner:
 def _make_plan(settings: Settings, job: PlanJob) -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the planner ends its process itself
     configure_logging(settings.log_level)
-    state = open_state(settings.state_url)
-    readings = open_readings(settings)
     try:
-        run_plan(state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed)
-    finally:
-        readings.close()
-        state.close()
+        with ExitStack() as stack:
+            state = open_state(settings.state_url)
+            stack.callback(state.close)
+            readings = open_readings(settings)
+            stack.callback(readings.close)
+            run_plan(state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed)
+    except KreispulsError as error:
+        logger.error("plan %s: %s", job.plan_id, error)
+        sys.exit(1)

@@ -33,6 +33,7 @@ HISTORY_DAYS: Final = 14
 LAMPS_OF_DEFAULT, DEVICES_OF_DEFAULT = 300, 380
 READY_WITHIN_S: Final = 60.0
 HISTORY_WITHIN_S: Final = 600.0
+LOOK_EVERY_S: Final = 1.0
 PLAIN_EVERY_S: Final = 5.0
 
 
@@ -48,7 +49,7 @@ def demo(
     *,
     for_: Annotated[float | None, typer.Option("--for", min=1, metavar="SECONDS", help="End after so long.")] = None,
     devices: Annotated[int, typer.Option(min=2, max=50_000, help="How many devices; four fifths are lamps.")] = 380,
-    speed: Annotated[float, typer.Option(min=0.01, max=3600, help="How many times as fast things happen.")] = 20.0,
+    speed: Annotated[float, typer.Option(min=0.01, max=3600, help="How many times as fast things happen.")] = 60.0,
     seed: Annotated[int, typer.Option(help="Same seed, same county.")] = 0,
 ) -> None:
     """Watch a simulated county at work: everything in one go, nothing to configure. Ctrl-C stops all."""
@@ -71,7 +72,7 @@ def up() -> None:
 
 
 def _run(settings: Settings, chosen: Settings, fleet: _Fleet | None, for_s: float | None) -> None:
-    console = Console()
+    console = Console(soft_wrap=True)
     configure_logging("warning" if settings.log_level == "info" else settings.log_level)
     settings = _with_free_ports(settings, chosen, console)
     stop = stop_event()
@@ -223,21 +224,24 @@ def _watch(
     try:
         if console.is_terminal:
             with Live(console=console, refresh_per_second=4, transient=False) as live:
-                while not _over(stop, deadline, 1.0):
+                while not _over(stop, deadline):
                     _report_restarts(live.console, supervisor)
                     live.update(table(watcher.look()))
         else:
-            while not _over(stop, deadline, PLAIN_EVERY_S):
+            shown_at = 0.0
+            while not _over(stop, deadline):
                 _report_restarts(console, supervisor)
-                console.print(plain_line(watcher.look()))
+                if time.monotonic() >= shown_at + PLAIN_EVERY_S:
+                    shown_at = time.monotonic()
+                    console.print(plain_line(watcher.look()))
         console.print(summary(watcher.look()))
     finally:
         readings.close()
 
 
-def _over(stop: threading.Event, deadline: float | None, pause_s: float) -> bool:
+def _over(stop: threading.Event, deadline: float | None) -> bool:
     """Wait a little; whether it is time to end."""
-    left = pause_s if deadline is None else min(pause_s, deadline - time.monotonic())
+    left = LOOK_EVERY_S if deadline is None else min(LOOK_EVERY_S, deadline - time.monotonic())
     return stop.wait(max(0.0, left)) or (deadline is not None and time.monotonic() >= deadline)
 
 

@@ -1,8 +1,10 @@
 """The commands that run one program each, for compose and production: ingest, api, simulate (and the demo's broker)."""
 
+import os
 import signal
 import sys
 import threading
+from collections.abc import Callable
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -29,7 +31,9 @@ def api(*, stop_on_eof: StopOnEof = False) -> None:
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    run(settings, stop_event(on_eof=stop_on_eof, signals=False))
+    if stop_on_eof:
+        when_input_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))  # the server has its own signal handling
+    run(settings)
 
 
 def simulate(
@@ -70,18 +74,22 @@ def broker(*, stop_on_eof: StopOnEof = False) -> None:
     run_broker("127.0.0.1", urlsplit(settings.mqtt_url).port or 1883, stop_event(on_eof=stop_on_eof))
 
 
-def stop_event(*, on_eof: bool = False, signals: bool = True) -> threading.Event:
+def stop_event(*, on_eof: bool = False) -> threading.Event:
     """An event that is set by SIGTERM or SIGINT, and when standard input ends (the supervisor is gone)."""
     stop = threading.Event()
-    if signals:
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
     if on_eof:
-
-        def wait_for_eof() -> None:
-            while sys.stdin.buffer.read(4096):
-                pass
-            stop.set()
-
-        threading.Thread(target=wait_for_eof, name="stop-on-eof", daemon=True).start()
+        when_input_ends(stop.set)
     return stop
+
+
+def when_input_ends(act: Callable[[], None]) -> None:
+    """Act when standard input ends: whoever started us has ended."""
+
+    def wait_for_eof() -> None:
+        while sys.stdin.buffer.read(4096):
+            pass
+        act()
+
+    threading.Thread(target=wait_for_eof, name="stop-on-eof", daemon=True).start()

@@ -91,7 +91,7 @@ def read_recording(
         if quantity.name not in scales and (scale := _found_scale(quantity, [row[quantity.name] for _, row in rows])):
             scales[quantity.name] = scale
             recording.notes.append(
-                f"column {columns[quantity.name]!r} goes beyond 1: {quantity.name} is taken as it times {scale}"
+                f"column {columns[quantity.name]!r} goes beyond 1: {quantity.name} is {scale} times it"
                 f" (--scale {quantity.name}=1 takes it as it is)"
             )
     found: dict[tuple[datetime, str], dict[str, Value]] = {}

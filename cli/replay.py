@@ -97,7 +97,7 @@ def replay(
     devices = len({recorded.device_id for recorded in recording.readings})
     typer.echo(
         f"{recording.rows} rows: {len(recording.readings)} readings of {devices} devices"
-        f" {'published' if publish else 'stored'}; {recording.repeated} rows repeat a device and time, of which the last"
+        f" {'published' if publish else 'stored'}; {recording.repeated} rows repeat a device and time, the last"
         f" counts; {len(recording.unusable)} rows cannot be used"
     )
 

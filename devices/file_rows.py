@@ -5,6 +5,7 @@ import io
 import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Final, NoReturn
 
 from core.csv_text import unguard
@@ -20,18 +21,26 @@ _ALIASES: Final = {
     "longitude": ("lon", "lng"),
 }
 """Read in place of a field that a file does not have and no option maps."""
+ATTRIBUTE_PREFIX: Final = "attributes."
+"""A CSV column of this beginning is an attribute even if its name is a field's."""
 INFORMATION: Final = ("connection", "last_seen_at", "created_at")
 """Written for the reader, passed over when read: only the platform knows them."""
 _NUMBER: Final = re.compile(r"-?(0|[1-9][0-9]{0,14})(\.[0-9]{1,15})?")
 """Text that is a number however it is written back; `007` and `1e5` are names."""
 
 
-Row = tuple[str, dict[str, Any]]
-"""Where a row stands, and its values by field or attribute name."""
+@dataclass(frozen=True, slots=True)
+class FileRow:
+    """One device as a file has it: its place (`line 7`, `feature 3`), raw fields and attributes, or what is wrong."""
+
+    place: str
+    fields: Mapping[str, Any] = field(default_factory=dict)
+    attributes: Mapping[str, Any] = field(default_factory=dict)
+    problem: str | None = None
 
 
-def read_rows(text: str, form: str, columns: Mapping[str, str]) -> Iterator[Row]:
-    """The rows of a file in one of the forms that `parse_devices` takes; a bad one has its reason under the name "".
+def read_rows(text: str, form: str, columns: Mapping[str, str]) -> Iterator[FileRow]:
+    """The rows of a file in one of the forms that `parse_devices` takes.
 
     Raises:
         InvalidInputError: the file as a whole cannot be read.
@@ -46,30 +55,27 @@ def read_rows(text: str, form: str, columns: Mapping[str, str]) -> Iterator[Row]
     )
 
 
-def _csv_rows(text: str, columns: Mapping[str, str]) -> Iterator[Row]:
+def _csv_rows(text: str, columns: Mapping[str, str]) -> Iterator[FileRow]:
     text = text.removeprefix("\ufeff")
     heading = text.partition("\n")[0]
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=heading.count), strict=True)
     line = 1
     try:
         header = [unguard(name.strip()) for name in next(reader, [])]
-        names = _names(header, columns)
+        fields = _checked_header(header, columns)
         line = reader.line_num + 1
         for cells in reader:
             place, line = f"line {line}", reader.line_num + 1
-            if not any(cell.strip() for cell in cells):
-                continue
             if len(cells) == len(header):
-                values = {name: _typed(name, cell) for name, cell in zip(names, cells, strict=True) if cell.strip()}
-            else:
-                values = {"": f"has {len(cells)} cells, the header {len(header)}"}
-            yield place, values
+                yield _csv_row(place, dict(zip(header, cells, strict=True)), fields)
+            elif any(cell.strip() for cell in cells):
+                yield FileRow(place, problem=f"has {len(cells)} cells, the header {len(header)}")
     except csv.Error as error:
         raise InvalidInputError(f"line {line}: not CSV: {error}") from error
 
 
-def _names(header: list[str], columns: Mapping[str, str]) -> list[str]:
-    """What each column is: a field, or an attribute by its own name."""
+def _checked_header(header: list[str], columns: Mapping[str, str]) -> dict[str, str]:
+    """Column to field."""
     if not any(header):
         raise InvalidInputError("the file has no header line")
     if "" in header:
@@ -77,35 +83,41 @@ def _names(header: list[str], columns: Mapping[str, str]) -> list[str]:
     twice = sorted({name for name in header if header.count(name) > 1})
     if twice:
         raise InvalidInputError(f"the header names {', '.join(map(repr, twice[:5]))} more than once")
-    fields = _fields(header, columns)
-    return [
-        fields.get(name, name.removeprefix("attributes.") if name.startswith("attributes.") else name)
-        for name in header
-    ]
+    return _fields(header, columns)
+
+
+def _csv_row(place: str, cells: Mapping[str, str], fields: Mapping[str, str]) -> FileRow:
+    filled = {column: unguard(cell.strip()) for column, cell in cells.items() if cell.strip()}
+    return FileRow(
+        place,
+        {fields[column]: cell for column, cell in filled.items() if column in fields},
+        {
+            column.removeprefix(ATTRIBUTE_PREFIX): _typed(cell)
+            for column, cell in filled.items()
+            if column not in fields and column not in INFORMATION
+        },
+    )
 
 
 def _fields(present: Sequence[str], columns: Mapping[str, str]) -> dict[str, str]:
     """Column to field: as mapped, else of the same name, else by alias."""
-    fields: dict[str, str] = {}  # column to field
-    for field in FIELDS:
-        if field in columns:
-            if columns[field] not in present:
-                raise InvalidInputError(f"there is no column {columns[field]!r}; columns are {', '.join(present)}")
-            fields[columns[field]] = field
-        elif field in present:
-            fields[field] = field
-    for field, aliases in _ALIASES.items():
-        alias = next((name for name in aliases if name in present and name not in fields), None)
-        if field not in fields.values() and alias is not None:
-            fields[alias] = field
+    fields: dict[str, str] = {}
+    for name in FIELDS:
+        if name in columns:
+            if columns[name] not in present:
+                raise InvalidInputError(f"there is no column {columns[name]!r}; columns are {', '.join(present)}")
+            fields[columns[name]] = name
+        elif name in present:
+            fields[name] = name
+    for name, aliases in _ALIASES.items():
+        alias = next((column for column in aliases if column in present and column not in fields), None)
+        if name not in fields.values() and alias is not None:
+            fields[alias] = name
     return fields
 
 
-def _typed(name: str, cell: str) -> Attribute:
-    """A cell as it is meant: text for fields (they are checked one by one), for attributes a number or boolean too."""
-    cell = unguard(cell.strip())
-    if name in FIELDS:
-        return cell
+def _typed(cell: str) -> Attribute:
+    """An attribute's text as the number or boolean that it is."""
     if cell.lower() in ("true", "false"):
         return cell.lower() == "true"
     if _NUMBER.fullmatch(cell):
@@ -113,7 +125,7 @@ def _typed(name: str, cell: str) -> Attribute:
     return cell
 
 
-def _geojson_rows(text: str, columns: Mapping[str, str]) -> Iterator[Row]:
+def _geojson_rows(text: str, columns: Mapping[str, str]) -> Iterator[FileRow]:
     try:
         document = json.loads(text.removeprefix("\ufeff"), parse_constant=_refuse_constant)
     except json.JSONDecodeError as error:
@@ -124,32 +136,35 @@ def _geojson_rows(text: str, columns: Mapping[str, str]) -> Iterator[Row]:
     if not isinstance(features, list) or document.get("type") != "FeatureCollection":
         raise InvalidInputError("expected a GeoJSON FeatureCollection")
     for number, feature in enumerate(features, start=1):
+        place = f"feature {number}"
         try:
-            values = _feature(feature, columns)
+            yield _feature_row(place, feature, columns)
         except ValueError as error:
-            values = {"": str(error)}
-        yield f"feature {number}", values
+            yield FileRow(place, problem=str(error))
 
 
-def _feature(feature: object, columns: Mapping[str, str]) -> dict[str, Any]:
+def _feature_row(place: str, feature: object, columns: Mapping[str, str]) -> FileRow:
     properties = feature.get("properties") if isinstance(feature, dict) else None
     if not isinstance(feature, dict) or feature.get("type") != "Feature" or not isinstance(properties, dict):
         raise ValueError("is no GeoJSON Feature with properties")
-    fields = _fields(tuple(properties), {field: name for field, name in columns.items() if name in properties})
-    values: dict[str, Any] = {fields.get(name, name): value for name, value in properties.items() if value is not None}
-    nested = values.pop("attributes", {})
+    nested = properties.get("attributes") or {}
     if not isinstance(nested, dict):
         raise ValueError("attributes is no object")  # noqa: TRY004 - a value from outside
-    values = {name: value for name, value in nested.items() if name not in FIELDS} | values
+    names = _fields(tuple(properties), {name: column for name, column in columns.items() if column in properties})
+    given = {name: value for name, value in properties.items() if value is not None}
+    fields = {names[name]: value for name, value in given.items() if name in names}
     if "id" in feature:
-        values.setdefault("device_id", feature["id"])
+        fields.setdefault("device_id", feature["id"])
     geometry = feature.get("geometry")
     if geometry is not None:
         coordinates = geometry.get("coordinates") if isinstance(geometry, dict) else None
         if not isinstance(coordinates, list) or geometry.get("type") != "Point" or len(coordinates) not in (2, 3):
             raise ValueError("geometry is no Point")
-        values["longitude"], values["latitude"] = coordinates[:2]
-    return values
+        fields["longitude"], fields["latitude"] = coordinates[:2]
+    if "attributes" in properties:  # our own form: what else is there, such as newest readings, is information
+        return FileRow(place, fields, nested)
+    passed_over = (*names, *INFORMATION)
+    return FileRow(place, fields, {name: value for name, value in given.items() if name not in passed_over})
 
 
 def _refuse_constant(name: str) -> NoReturn:

@@ -9,7 +9,7 @@ from core.clock import format_rfc3339
 from core.csv_text import write_csv
 from core.device import Attribute, Device, DeviceStatus, is_device_id, is_municipality
 from core.errors import InvalidInputError
-from devices.file_rows import FIELDS, INFORMATION, read_rows
+from devices.file_rows import ATTRIBUTE_PREFIX, FIELDS, INFORMATION, FileRow, read_rows
 from devices.registry import device_types
 
 MAX_DEVICES: Final = 100_000
@@ -48,7 +48,8 @@ def parse_devices(
     """Read devices from CSV or GeoJSON, all or none.
 
     CSV has a header; a position is `latitude`, `longitude`. GeoJSON is a FeatureCollection of Points (or of features
-    without geometry). Columns that are no field become attributes, where numbers, true and false are recognised.
+    without geometry). Columns that are no field become attributes, where numbers, true and false are recognised; so do
+    properties, unless the feature has an object `attributes`.
 
     Args:
         text: the file.
@@ -71,13 +72,13 @@ def parse_devices(
         raise InvalidInputError(f"the file has {len(rows)} devices, more than {MAX_DEVICES}")
     found: dict[str, Device] = {}
     bad: list[BadRow] = []
-    for place, values in rows:
+    for row in rows:
         try:
-            device = _device(values, defaults)
+            device = _device(row, defaults)
             if device.device_id in found:
                 raise ValueError(f"device_id {device.device_id!r} is in the file twice")
         except ValueError as error:
-            bad.append(BadRow(place, str(error)))
+            bad.append(BadRow(row.place, str(error)))
         else:
             found[device.device_id] = device
     if bad:
@@ -132,14 +133,15 @@ def _information(device: Device) -> dict[str, str | None]:
 
 
 def _attribute_column(name: str) -> str:
-    return f"attributes.{name}" if name in FIELDS or name in INFORMATION else name
+    is_other = name in FIELDS or name in INFORMATION or name.startswith(ATTRIBUTE_PREFIX)
+    return ATTRIBUTE_PREFIX + name if is_other else name
 
 
-def _device(values: Mapping[str, Any], defaults: Mapping[str, str]) -> Device:
+def _device(row: FileRow, defaults: Mapping[str, str]) -> Device:
     """A row's device; ValueError says what is wrong with it."""
-    if "" in values:  # the row could not be taken apart
-        raise ValueError(str(values[""]))
-    values = {**defaults, **values}
+    if row.problem is not None:
+        raise ValueError(row.problem)
+    values = {**defaults, **row.fields}
     device_id = str(values.get("device_id", ""))
     if not is_device_id(device_id):
         raise ValueError(f"device_id {device_id[:80]!r} is not 1-64 of A-Z a-z 0-9 . _ -")
@@ -155,7 +157,6 @@ def _device(values: Mapping[str, Any], defaults: Mapping[str, str]) -> Device:
     status = str(values.get("status", DeviceStatus.ACTIVE))
     if status not in list(DeviceStatus):
         raise ValueError(f"status {status[:80]!r} is none of {', '.join(DeviceStatus)}")
-    attributes = {name: value for name, value in values.items() if name not in FIELDS and name not in INFORMATION}
     return Device(
         device_id=device_id,
         device_type=device_type,
@@ -165,7 +166,7 @@ def _device(values: Mapping[str, Any], defaults: Mapping[str, str]) -> Device:
         longitude=longitude,
         street=_text(values, "street") or None,
         status=DeviceStatus(status),
-        attributes=_attributes(attributes),
+        attributes=_attributes(row.attributes),
     )
 
 

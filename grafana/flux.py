@@ -148,18 +148,21 @@ def energy_today(*then: str, by_device: bool = False) -> str:
 def sum_of_latest_over_time(device_type: str, quantity: str, *, by_device: bool = False) -> str:
     """Per municipality the sum over its devices, each with its newest value until it says another.
 
-    Windows are at least 15 minutes: lamps that change nothing report once an hour only.
+    Lamps that change nothing report once an hour only: windows are at least 15 minutes, and begin before the range.
     """
     return query(
-        "every = if int(v: v.windowPeriod) > int(v: 15m) then v.windowPeriod else 15m\n",
-        readings(device_type, quantity, by_device=by_device),
-        "|> aggregateWindow(every: every, fn: mean)",
+        'import "date"\n\nevery = if int(v: v.windowPeriod) > int(v: 15m) then v.windowPeriod else 15m\n',
+        readings(
+            device_type,
+            quantity,
+            by_device=by_device,
+            time_range="|> range(start: date.sub(d: 2h, from: v.timeRangeStart), stop: v.timeRangeStop)",
+        ),
+        '|> aggregateWindow(every: every, fn: mean, timeSrc: "_start")',
         "|> fill(usePrevious: true)",
-        "|> filter(fn: (r) => exists r._value)",
-        '|> group(columns: ["municipality", "_time"])',
-        "|> sum()",
+        "|> filter(fn: (r) => r._time >= v.timeRangeStart)",
         '|> group(columns: ["municipality"])',
-        '|> sort(columns: ["_time"])',
+        '|> aggregateWindow(every: every, fn: sum, createEmpty: false, timeSrc: "_start")',
     )
 
 

@@ -8,8 +8,6 @@ from grafana_foundation_sdk.builders.stat import Panel as Stat
 from grafana import flux, panels
 from grafana.flux import SILENT_AFTER_S, STREETLIGHT, WASTE_BIN
 
-WEEK: Final = "|> range(start: -7d)"
-SILENCE: Final = "|> map(fn: (r) => ({r with silence_s: float(v: int(v: now()) - int(v: r._time)) / 1000000000.0}))"
 LAG: Final = ((None, "green"), (1.0, "yellow"), (10.0, "red"))
 
 
@@ -106,16 +104,11 @@ def build() -> Dashboard:
         .with_panel(
             panels.rows(
                 "Device silence",
-                "Zeit seit der letzten Messung jedes Geräts der letzten sieben Tage, längste zuerst",
-                flux.query(
-                    flux.last_heard(WEEK, extra=""),
-                    SILENCE,
-                    '|> sort(columns: ["silence_s"], desc: true)',
-                    "|> limit(n: 200)",
-                ),
+                "Zeit seit der letzten Messung jedes Geräts, längste zuerst; sieben Tage stehen für alles darüber",
+                flux.query(_silence(), '|> sort(columns: ["silence_s"], desc: true)', "|> limit(n: 200)"),
                 columns={
                     "device_id": ("Device", ""),
-                    "_measurement": ("Type", ""),
+                    "device_type": ("Type", ""),
                     "municipality": ("Municipality", ""),
                     "silence_s": ("Silent for", "s"),
                 },
@@ -156,15 +149,31 @@ def _stored(device_type: str, quantity: str) -> str:
     )
 
 
+def _silence() -> str:
+    """Seconds since the last reading of each device, 7 days for one that is registered and has said nothing since."""
+    return flux.query(
+        'import "date"\n',
+        f"heard = {flux.last_heard('|> range(start: -7d)', extra='')}",
+        '|> rename(columns: {_measurement: "device_type"})',
+        "\nregistered = from(bucket: v.defaultBucket)",
+        "|> range(start: -1d)",
+        '|> filter(fn: (r) => r._measurement == "device" and r._field == "threshold")',
+        "|> last()",
+        "|> group()",
+        '|> keep(columns: ["_time", "device_type", "device_id", "municipality"])',
+        "|> map(fn: (r) => ({r with _time: date.sub(d: 7d, from: now())}))",
+        "\nunion(tables: [heard, registered])",
+        '|> group(columns: ["device_id"])',
+        '|> sort(columns: ["_time"])',
+        '|> last(column: "_time")',
+        "|> group()",
+        "|> map(fn: (r) => ({r with silence_s: float(v: int(v: now()) - int(v: r._time)) / 1000000000.0}))",
+    )
+
+
 def _silent(title: str, german: str, device_type: str) -> Stat:
+    of_type = f'|> filter(fn: (r) => r.device_type == "{device_type}")'
+    flag = f"if r.silence_s > {SILENT_AFTER_S[device_type]}.0 then 1 else 0"
     return panels.number(
-        title,
-        german,
-        flux.count_where(
-            flux.query(
-                flux.last_heard(WEEK, extra=f'|> filter(fn: (r) => r._measurement == "{device_type}")'), SILENCE
-            ),
-            f"if r.silence_s > {SILENT_AFTER_S[device_type]}.0 then 1 else 0",
-        ),
-        steps=panels.NONE_IS_GOOD,
+        title, german, flux.count_where(flux.query(_silence(), of_type), flag), steps=panels.NONE_IS_GOOD
     )

@@ -6,7 +6,7 @@ from itertools import pairwise
 from typing import Final
 
 import numpy as np
-from pyvrp import Client, Depot, Location, ProblemData, Solution, VehicleType, solve
+from pyvrp import Client, Depot, Location, ProblemData, Solution, VehicleType
 from pyvrp.stop import MaxRuntime, MultipleCriteria, NoImprovement
 
 from core.device import Municipality
@@ -24,6 +24,7 @@ from pickups.route_plan import (
     ends,
     position,
 )
+from pickups.search import search
 
 DEFAULT_TIME_LIMIT_S: Final = 10.0
 MAX_IDLE_ITERATIONS: Final = 2_000
@@ -190,7 +191,7 @@ class _Problem:
         self, data: ProblemData, seed: int, time_limit_s: float, progress: Callable[[float], None] | None
     ) -> Solution:
         stop = MultipleCriteria([_NoImprovement(progress), MaxRuntime(time_limit_s)])
-        return solve(data, stop, seed=seed, collect_stats=False, display=False).best
+        return search(data, stop, seed)
 
     def _routes(self, solution: Solution) -> tuple[PlannedRoute, ...]:
         routes = [

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from pyvrp import Client, Depot, Location, ProblemData, VehicleType, solve
+from pyvrp import Client, Depot, Location, ProblemData, VehicleType
 from pyvrp.stop import MaxRuntime
 from vrplib.parse import parse_vrplib  # type: ignore[import-untyped]
 
 from core.errors import InvalidInputError, PlanningError
+from pickups.search import search
 
 MAX_DIMENSION: Final = 4_000
 """Distances are a full matrix: this many nodes are 128 MB of it, and more than the search can use."""
@@ -52,7 +53,7 @@ def solve_vrp(text: str, *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, seed: in
         distance_matrices=[instance.distances],  # type: ignore[list-item] # pyvrp's stubs misname the type
         duration_matrices=[np.zeros_like(instance.distances)],  # type: ignore[list-item]
     )
-    best = solve(data, MaxRuntime(time_limit_s), seed=seed, collect_stats=False, display=False).best
+    best = search(data, MaxRuntime(time_limit_s), seed)
     if not best.is_feasible():
         raise PlanningError(f"no feasible routes found within {time_limit_s:g} s")
     routes = [[activity.idx + 1 for activity in route if activity.is_client()] for route in best.routes()]

@@ -77,7 +77,9 @@ class RuleEngine:
             device = devices.get(device_id)
             if device is None or device.status in (DeviceStatus.RETIRED, DeviceStatus.DISCOVERED):
                 if judged.alert is not None:
-                    changes.append(AlertChange(judged.alert.in_state(AlertState.RESOLVED, resolved_at=now), ()))
+                    # With every action undone: a pickup request of a device that is gone helps nobody.
+                    resolved = judged.alert.in_state(AlertState.RESOLVED, resolved_at=now)
+                    changes.append(AlertChange(resolved, tuple(Action)))
                 del self._judged[device_id, rule_name]
         return changes
 

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
+from itertools import chain
 from typing import Final
 
 import numpy as np
@@ -67,10 +68,9 @@ def write_history(
     last_seen: dict[str, datetime] = {}
     emptyings: list[Emptying] = []
     written = 0
-    done = 0
-    for readings in (*_lamps(fleet, start, end), *_bins(fleet, start, end, emptyings)):
+    pasts = chain(_lamps(fleet, start, end), _bins(fleet, start, end, emptyings))
+    for done, readings in enumerate(pasts, start=1):
         batch += readings
-        done += 1
         if readings:
             last_seen[readings[-1].device_id] = max(reading.received_at for reading in readings)
         while len(batch) >= BATCH:
@@ -151,7 +151,7 @@ def _past_of(
     bin_: Bin, start: datetime, end: datetime, rounds: Sequence[datetime], emptyings: list[Emptying]
 ) -> list[Reading]:
     bin_.start(SimulatedClock(start.timestamp(), 1.0))
-    readings = []
+    readings: list[Reading] = []
     waiting = list(rounds)
     while True:
         if waiting and waiting[0].timestamp() <= bin_.next_s:

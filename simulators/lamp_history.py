@@ -1,5 +1,6 @@
 """The past of one streetlight as columns: what the live model does step by step, for weeks at once."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
@@ -57,6 +58,15 @@ class _Course:
     switch_on_count: npt.NDArray[np.int64]
 
 
+@dataclass(frozen=True, slots=True)
+class _Reports:
+    """When the lamp reports, whether it is dark then, and whether the slow quantities are in it."""
+
+    at_s: Instants
+    dark: Flags
+    full: Flags
+
+
 def write_past(lamp: Lamp, world: World, past: LampPast, seed: int) -> list[Reading]:
     """The readings of a lamp in a span, ascending; its counters go on to the span's end.
 
@@ -66,21 +76,23 @@ def write_past(lamp: Lamp, world: World, past: LampPast, seed: int) -> list[Read
     nights = world.nights(lamp.device.municipality, past.start_s - offset_s, past.end_s - offset_s) + offset_s
     course = _course(lamp, nights, past)
     numbers = np.arange(
-        np.ceil((past.start_s - lamp.phase_s) / NIGHT_REPORT_S), np.ceil((past.end_s - lamp.phase_s) / NIGHT_REPORT_S)
+        math.ceil((past.start_s - lamp.phase_s) / NIGHT_REPORT_S),
+        math.ceil((past.end_s - lamp.phase_s) / NIGHT_REPORT_S),
+        dtype=np.float64,
     )
-    at_s = lamp.phase_s + numbers * NIGHT_REPORT_S
+    at_s: Instants = lamp.phase_s + numbers * NIGHT_REPORT_S
     dark = _inside(at_s, nights)
     sent = dark | (numbers % REPORTS_BY_DAY == 0)
     injection = lamp.uplink.injection
     if injection is not None and injection.kind is FaultKind.SILENCE:
         sent &= at_s < injection.since_s
-    at_s, dark, full = at_s[sent], dark[sent], (numbers % REPORTS_BY_DAY == 0)[sent]
-    values = _values(lamp, world, past, course, at_s, dark, full, seed)
+    reports = _Reports(at_s[sent], dark[sent], (numbers % REPORTS_BY_DAY == 0)[sent])
+    values = _values(lamp, world, past, course, reports, rng=generator(seed, "lamp-past", lamp.device.device_id))
     lamp.hours_h = float(course.hours_h[-1])
     lamp.energy_kwh = float(course.energy_kwh[-1])
     lamp.switch_on_count = int(course.switch_on_count[-1])
     lamp.presence_count += len(past.detections_s)
-    return _readings(lamp, at_s, values)
+    return _readings(lamp, reports.at_s, values)
 
 
 def write_presence(lamp: Lamp, past: LampPast, since_s: float) -> list[Reading]:
@@ -128,11 +140,11 @@ def _course(lamp: Lamp, nights: Instants, past: LampPast) -> _Course:
 
 
 def _values(
-    lamp: Lamp, world: World, past: LampPast, course: _Course, at_s: Instants, dark: Flags, full: Flags, seed: int
+    lamp: Lamp, world: World, past: LampPast, course: _Course, reports: _Reports, *, rng: np.random.Generator
 ) -> list[dict[str, Value]]:
+    at_s, dark, full = reports.at_s, reports.dark, reports.full
     if not len(at_s):
         return []
-    rng = generator(seed, "lamp-past", lamp.device.device_id)
     piece = np.clip(np.searchsorted(course.edges_s, at_s, side="right") - 1, 0, len(course.level) - 1)
     level, light = course.level[piece], course.light[piece]
     hours_h = np.interp(at_s, course.edges_s, course.hours_h)

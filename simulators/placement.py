@@ -53,7 +53,10 @@ class Row:
 
 
 def shares(total: int, weights: Sequence[int], fewest: int = 0) -> list[int]:
-    """Split `total` by weight (largest remainder, Hamilton); `fewest` each first, to the heaviest when it is not enough."""
+    """Split `total` by weight (largest remainder, Hamilton).
+
+    Each gets `fewest` first; when it is not enough for that, the heaviest do.
+    """
     given = [0] * len(weights)
     heaviest_first = sorted(range(len(weights)), key=lambda index: (-weights[index], index))
     for index in heaviest_first:
@@ -110,7 +113,7 @@ def _streets(entry: RegionMunicipality, skip: Street | None) -> Iterator[Street]
         ends = [
             _moved(entry.latitude, entry.longitude, east_m + x, north_m) for x in (0.0, 30.0 * (SIDE_STREET_LAMPS - 1))
         ]
-        line = [[longitude, latitude] for latitude, longitude in ends]
+        line = [(longitude, latitude) for latitude, longitude in ends]
         yield Street(name=f"Nebenstraße {number}", line=line, spacing_m=30.0, passages_per_day=30.0)
 
 

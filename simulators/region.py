@@ -2,6 +2,7 @@
 
 from collections import Counter
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -51,18 +52,11 @@ class Street(_Entry):
     """A street with a row of lamps; `line` in GeoJSON order: [longitude, latitude]."""
 
     name: _Name
-    line: Annotated[list[Annotated[list[float], Field(min_length=2, max_length=2)]], Field(min_length=2)]
+    line: Annotated[list[tuple[_Longitude, _Latitude]], Field(min_length=2)]
     spacing_m: Annotated[float, Field(ge=5, le=200)] = 30.0
     lighting_class: LightingClass = "P4"
     passages_per_day: Annotated[float, Field(ge=0, le=100_000)] = 60.0
     """How often somebody walks, rides or drives along it on a mean day."""
-
-    @field_validator("line")
-    @classmethod
-    def _on_earth(cls, line: list[list[float]]) -> list[list[float]]:
-        if any(not (-180 <= longitude <= 180 and -60 <= latitude <= 60) for longitude, latitude in line):
-            raise ValueError("expected [longitude, latitude] with latitudes of -60 to 60")
-        return line
 
 
 class RegionMunicipality(_Entry):
@@ -158,14 +152,16 @@ def load_region(name_or_path: str | Path) -> Region:
     """
     text = str(name_or_path)
     if text.endswith(".json"):
-        source, shown = Path(text), text
+        source: Path | Traversable = Path(text)
+        shown = text
     else:
         file_name = f"{text}.json"
         known = sorted(file.name for file in files("simulators.regions").iterdir() if file.name.endswith(".json"))
         if file_name not in known:
             names = ", ".join(name.removesuffix(".json") for name in known)
             raise SettingsError(f"unknown region {ascii(text)[:80]}; known: {names}, or the path of a .json file")
-        source, shown = files("simulators.regions").joinpath(file_name), f"simulators/regions/{file_name}"
+        source = files("simulators.regions").joinpath(file_name)
+        shown = f"simulators/regions/{file_name}"
     try:
         raw = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

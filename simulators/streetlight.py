@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 from enum import IntEnum
+from itertools import pairwise
 from typing import Final, TypeVar
 
 import numpy as np
@@ -256,7 +257,7 @@ class Lamp:
         """Bring meter and hours to an instant: power is linear in the level, so its mean is that at the mean level."""
         ramp_end_s = self._ramp[2]
         edges = [self._at_s, *([ramp_end_s] if self._at_s < ramp_end_s < at_s else []), at_s]
-        for from_s, to_s in zip(edges, edges[1:], strict=False):
+        for from_s, to_s in pairwise(edges):
             if to_s <= from_s:
                 continue
             mean = (self.level(from_s) + self.level(to_s)) / 2

@@ -12,7 +12,7 @@ from simulators.world import HOUR_S, Instants, LocalHour, World
 
 Indices = npt.NDArray[np.int64]
 
-# Relative to the mean hour: commuters' peaks on workdays, afternoons on days off, almost nobody at three (assumed shapes).
+# Relative to the mean hour (assumed shapes): commuters' peaks on workdays, afternoons on days off, few at night.
 _WORKDAY: Final = (
     *(0.12, 0.07, 0.04, 0.04, 0.12, 0.45, 1.1, 2.0, 1.7, 1.2, 1.1, 1.2),
     *(1.35, 1.4, 1.4, 1.6, 2.0, 2.1, 1.7, 1.2, 0.8, 0.55, 0.45, 0.25),

@@ -19,7 +19,7 @@ from simulators.region import Region
 HOUR_S: Final = 3600.0
 DAY_S: Final = 86_400.0
 DARK_DEPRESSION_DEG: Final = 6.0
-"""It is dark while the sun's centre is more than 6 degrees below the horizon: outside civil twilight (US Naval Observatory)."""
+"""Dark: the sun's centre is more than so far below the horizon, outside civil twilight (US Naval Observatory)."""
 _MEAN_C, _SEASON_C, _DAY_C, _WEATHER_C = 9.5, 9.0, 4.0, 3.0
 """Mean, half range over the year and the day, and spread from day to day of the air in central Hesse (approximate)."""
 
@@ -29,7 +29,7 @@ Instants = npt.NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class SimulatedClock:
-    """Turns instants of the real world into those of the simulated one, which runs `speed` times as fast from `anchor_s`."""
+    """Turns real instants into those of the simulated world, which runs `speed` times as fast from `anchor_s` on."""
 
     anchor_s: float
     speed: float

@@ -11,9 +11,10 @@ from sqlalchemy import Engine, Row, Select, bindparam, delete, func, or_, select
 from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError, NotFoundError
+from storage.columns import Instant
 from storage.page import Page, fetch_page
 from storage.revision import bump_revision, read_revision
-from storage.tables import Instant, devices
+from storage.tables import devices
 from storage.transaction import insert_into, reading, writing
 
 _CHANGEABLE: Final = frozenset({"name", "latitude", "longitude", "street", "status", "attributes", "municipality"})

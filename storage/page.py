@@ -12,7 +12,7 @@ from sqlalchemy import Column, Connection, Row, Select, tuple_
 
 from core.clock import from_epoch_us, to_epoch_us
 from core.errors import InvalidInputError
-from storage.tables import Instant, Text
+from storage.columns import Instant, Text
 
 MAX_LIMIT: Final = 1000
 _MAX_INTEGER: Final = 2**63 - 1

@@ -1,18 +1,12 @@
-"""Tables of the state database (SQLAlchemy metadata) and the column types that make both databases keep the same."""
+"""Tables of the state database (SQLAlchemy metadata); migrations make them, a test holds the two together."""
 
-import json
-import re
-from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from sqlalchemy import (
-    JSON,
-    TIMESTAMP,
     BigInteger,
     Boolean,
     Column,
     Date,
-    Dialect,
     Double,
     ForeignKey,
     Index,
@@ -20,74 +14,10 @@ from sqlalchemy import (
     LargeBinary,
     MetaData,
     Table,
-    TypeDecorator,
     literal_column,
 )
-from sqlalchemy import Text as SqlText
-from sqlalchemy.types import TypeEngine
 
-from core.clock import from_epoch_us, to_epoch_us
-
-_UNSTORABLE: Final = re.compile("[\x00\ud800-\udfff]")
-
-
-class Text(TypeDecorator[str]):
-    """Text ordered by code point, as Python orders it, whatever the locale of the database.
-
-    Devices send what they like: NUL characters, which PostgreSQL refuses, and lone surrogates, which no database can
-    encode, are kept and compared as U+FFFD. This is the one place that does so.
-    """
-
-    impl = SqlText
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The `C` collation where PostgreSQL would use the locale's; SQLite compares bytes of UTF-8 anyway."""
-        return SqlText(collation="C") if dialect.name == "postgresql" else SqlText()
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
-        """Make the text storable."""
-        del dialect
-        return None if value is None else str(_UNSTORABLE.sub("\ufffd", value))
-
-
-class Instant(TypeDecorator[datetime]):
-    """An aware instant, exact to the microsecond: TIMESTAMPTZ on PostgreSQL, epoch microseconds on SQLite."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """The database's own type where it has one with a zone."""
-        return TIMESTAMP(timezone=True) if dialect.name == "postgresql" else BigInteger()
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> Any:
-        """Refuse a naive instant, which would be read in whatever zone the server is in."""
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError("an instant without time zone cannot be kept")
-        return value if dialect.name == "postgresql" else to_epoch_us(value)
-
-    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Always aware UTC."""
-        if value is None:
-            return None
-        return value.astimezone(UTC) if dialect.name == "postgresql" else from_epoch_us(value)
-
-
-class Json(TypeDecorator[Any]):
-    """What JSON can hold; None is SQL's NULL."""
-
-    impl = JSON(none_as_null=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: Any, dialect: Dialect) -> Any:
-        """Refuse NaN and infinity, which are no JSON: PostgreSQL would, SQLite would not."""
-        del dialect
-        json.dumps(value, allow_nan=False)
-        return value
-
+from storage.columns import Instant, Json, Text
 
 _Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
 
@@ -169,6 +99,7 @@ Index(
     sqlite_where=is_open,
     postgresql_where=is_open,
 )
+Index("ix_alerts_open_municipality", alerts.c.municipality, sqlite_where=is_open, postgresql_where=is_open)
 Index("ix_alerts_started_at", alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_municipality", alerts.c.municipality, alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_device_id", alerts.c.device_id, alerts.c.started_at)

@@ -30,11 +30,14 @@ def reading(engine: Engine) -> Iterator[Connection]:
 
 @contextmanager
 def writing(engine: Engine) -> Iterator[Connection]:
-    """A connection whose changes are all kept at the end, or none if anything raises; errors as `reading`."""
+    """A connection whose changes are all kept at the end, or none if anything raises; errors as `reading`.
+
+    Its results know their `rowcount`, also of an INSERT.
+    """
     with (
         translated_errors(engine.url),
         engine.connect() as connection,
-        connection.execution_options(**{WRITES: True}).begin(),
+        connection.execution_options(**{WRITES: True, "preserve_rowcount": True}).begin(),
     ):
         yield connection
 

@@ -64,13 +64,13 @@ def _device_type_in(name: str) -> str:
     return name
 
 
-def parse_bbox(raw: object) -> tuple[float, float, float, float]:
+def parse_bbox(text: str) -> tuple[float, float, float, float]:
     """Read `west,south,east,north` in degrees; west > east is a box across the antimeridian (RFC 7946).
 
     Raises:
         ValueError: not four numbers, or not a box on the earth.
     """
-    parts = str(raw).split(",")
+    parts = text.split(",")
     try:
         west, south, east, north = (float(part) for part in parts)
     except ValueError as error:
@@ -80,6 +80,11 @@ def parse_bbox(raw: object) -> tuple[float, float, float, float]:
     if not (-180 <= west <= 180 and -180 <= east <= 180 and -90 <= south <= north <= 90):  # noqa: PLR2004 - degrees
         raise ValueError("expected longitudes within -180 to 180 and -90 <= south <= north <= 90")
     return west, south, east, north
+
+
+def _bbox_in(text: str) -> str:
+    parse_bbox(text)
+    return text
 
 
 TimeIn = Annotated[
@@ -104,11 +109,7 @@ Interval = Annotated[
     PlainValidator(_interval_in),
     WithJsonSchema({"type": "string", "format": "duration", "examples": ["PT1H"]}),
 ]
-Bbox = Annotated[
-    tuple[float, float, float, float],
-    PlainValidator(parse_bbox),
-    WithJsonSchema({"type": "string", "examples": ["8.6,50.7,8.9,50.9"]}),
-]
+Bbox = Annotated[str, AfterValidator(_bbox_in), Field(max_length=200, examples=["8.6,50.7,8.9,50.9"])]
 Slug = Annotated[str, StringConstraints(pattern=f"^{MUNICIPALITY_PATTERN}$"), Field(examples=["marburg"])]
 DeviceId = Annotated[str, StringConstraints(pattern=f"^{DEVICE_ID_PATTERN}$"), Field(examples=["lamp-0001"])]
 DeviceTypeName = Annotated[

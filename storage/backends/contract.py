@@ -172,7 +172,7 @@ class TotalsQuery:
         )
 
     def totals(self, rows: Iterable[tuple[int, str, float, int]]) -> list[Total]:
-        """Rows of (interval start, group, value, count) as totals in order; a value too large for a double is left out."""
+        """Rows of (interval start, group, value, count) in order; values too large for a double are left out."""
         every = timedelta(microseconds=self.every_us)
         return [
             Total(group, from_epoch_us(start_us), every, float(value), count)
@@ -223,7 +223,12 @@ def check_delete(device_id: str | None, before: datetime | None) -> None:
 
 def span_us(start: datetime, end: datetime) -> tuple[int, int]:
     """A span cut to the instants that can be kept."""
-    return max(to_epoch_us(start), MIN_US), min(to_epoch_us(end), MAX_US)
+    return clamp_us(start), clamp_us(end)
+
+
+def clamp_us(at: datetime) -> int:
+    """Microseconds since 1970, cut to `MIN_US` to `MAX_US`."""
+    return min(max(to_epoch_us(at), MIN_US), MAX_US)
 
 
 def _every_us(every: timedelta) -> int:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from core.quantity import Quantity
 from core.reading import Aggregate
 from storage.backends.contract import SeriesQuery, TotalsQuery
 from storage.backends.sqlite_schema import TypeTables
@@ -39,11 +38,11 @@ def select_latest(table: TypeTables, device_ids: str | None, municipality: str |
 
 
 def select_rows(
-    table: TypeTables, keys: Sequence[int], query: SeriesQuery, quantities: Sequence[Quantity]
+    table: TypeTables, keys: Sequence[int], query: SeriesQuery, names: Sequence[str]
 ) -> tuple[str, Parameters]:
     """Rows of observed_us, then a value or NULL per quantity; of the keys in their order at the same instant."""
-    columns = ", ".join(f'"{quantity.name}"' for quantity in quantities)
-    some = " OR ".join(f'"{quantity.name}" IS NOT NULL' for quantity in quantities)
+    columns = ", ".join(f'"{name}"' for name in names)
+    some = " OR ".join(f'"{name}" IS NOT NULL' for name in names)
     order = " ".join(f"WHEN {key} THEN {rank}" for rank, key in enumerate(keys))
     limit = "" if query.limit is None else f"LIMIT {(query.limit + 1) * len(keys)}"
     sql = (
@@ -55,10 +54,10 @@ def select_rows(
 
 
 def select_aggregated(
-    query: SeriesQuery, quantity: Quantity, sources: Sequence[tuple[TypeTables, Sequence[int]]]
+    query: SeriesQuery, name: str, sources: Sequence[tuple[TypeTables, Sequence[int]]]
 ) -> tuple[str, Parameters]:
     """Rows of interval start and aggregate of one quantity, from these keys of these tables."""
-    column = f'"{quantity.name}"'
+    column = f'"{name}"'
     span = "observed_us >= :from AND observed_us < :end"
     inside = _observations(column, sources, span)
     if query.aggregate is Aggregate.TIME_WEIGHTED_MEAN:
@@ -72,7 +71,7 @@ def select_aggregated(
     return f"{sql} ORDER BY i{limit}", {"from": query.from_us, "end": query.end_us, "every": query.every_us}
 
 
-def select_totals(query: TotalsQuery, quantity: Quantity, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
+def select_totals(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
     """Rows of interval start, group, aggregate and count over these tables. Parameter `streets`: a JSON object."""
     group = {
         GroupBy.MUNICIPALITY: "municipality",
@@ -86,10 +85,10 @@ def select_totals(query: TotalsQuery, quantity: Quantity, tables: Sequence[TypeT
     )
     narrowed = "" if query.municipality is None else "AND municipality = :municipality "
     union = " UNION ALL ".join(
-        f'SELECT {group} AS g, observed_us AS t, "{quantity.name}" AS v '  # noqa: S608 - names of our own catalogue
+        f'SELECT {group} AS g, observed_us AS t, "{name}" AS v '  # noqa: S608 - names of our own catalogue
         f"FROM {streets} AS d CROSS JOIN {table.readings} AS r ON r.device = d.key "
         f"WHERE device_type = '{table.device_type}' {narrowed}"
-        f'AND observed_us >= :from AND observed_us < :end AND "{quantity.name}" IS NOT NULL'
+        f'AND observed_us >= :from AND observed_us < :end AND "{name}" IS NOT NULL'
         for table in tables
     )
     sql = (
@@ -117,7 +116,7 @@ def _observations(column: str, sources: Sequence[tuple[TypeTables, Sequence[int]
 
 
 def _time_weighted(inside: str, earlier: str) -> str:
-    """Each value weighs as long as it holds; `prev_v` is what held from the interval's start to its first observation."""
+    """Each value weighs as long as it holds; `prev_v` held from the interval's start until its first."""
     return f"""
         WITH observations AS (
             SELECT t, v FROM ({inside})

@@ -69,6 +69,11 @@ class TypeTables:
         )
 
     @property
+    def delete_readings(self) -> str:
+        """Parameters: `before` (microseconds) and `key`."""
+        return f"DELETE FROM {self.readings} WHERE device = :key AND observed_us < :before"  # noqa: S608 - our names
+
+    @property
     def forget_latest(self) -> str:
         """Parameters: `before` (microseconds) and `key`; what is older goes. The newest value is older: so were all."""
         changes = ", ".join(
@@ -81,7 +86,7 @@ class TypeTables:
 
 def type_tables() -> dict[str, TypeTables]:
     """The tables of every device type."""
-    return {name: TypeTables(name, tuple(sorted(kind.quantities))) for name, kind in device_types().items()}
+    return {name: TypeTables(name, tuple(sorted(kind.quantities))) for name, kind in sorted(device_types().items())}
 
 
 def create_tables(connection: sqlite3.Connection, tables: dict[str, TypeTables]) -> None:

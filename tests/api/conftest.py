@@ -1,7 +1,6 @@
 """The application over real SQLite files, things to put into it, and a server for what needs a socket."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ from typing import Any, Protocol
 import pytest
 import uvicorn
 from fastapi.testclient import TestClient
+from sqlalchemy import delete
 
 from api.app import create_app
 from api.resources import Resources
@@ -19,15 +19,10 @@ from core.device import Device, DeviceStatus, Municipality
 from core.quantity import Value
 from core.reading import Reading
 from core.settings import Settings
+from storage.tables import metadata, revision
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NO_BROKER = "mqtt://127.0.0.1:1"
-
-
-@pytest.fixture
-def settings(tmp_path: Path) -> Settings:
-    """Everything in the test's folder, and no broker."""
-    return settings_in(tmp_path, NO_BROKER)
 
 
 def settings_in(folder: Path, mqtt_url: str) -> Settings:
@@ -44,11 +39,29 @@ def settings_in(folder: Path, mqtt_url: str) -> Settings:
     )
 
 
-@pytest.fixture
-def client(settings: Settings) -> Iterator[TestClient]:
-    """The application without a broker."""
-    with TestClient(create_app(settings)) as opened:
+@pytest.fixture(scope="session")
+def _opened(tmp_path_factory: pytest.TempPathFactory) -> Iterator[TestClient]:
+    """One application for all tests that need no broker: opening one takes as long as twenty requests."""
+    with TestClient(create_app(settings_in(tmp_path_factory.mktemp("api"), NO_BROKER))) as opened:
         yield opened
+
+
+@pytest.fixture
+def client(_opened: TestClient) -> TestClient:
+    """The application with empty stores and without a broker."""
+    resources = resources_of(_opened)
+    with resources.state.engine.begin() as connection:
+        for table in reversed(metadata.sorted_tables):
+            if table is not revision:
+                connection.execute(delete(table))
+    resources.readings.delete(before=datetime(2200, 1, 1, tzinfo=UTC))
+    return _opened
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    """Everything in the test's folder, and no broker."""
+    return settings_in(tmp_path, NO_BROKER)
 
 
 @pytest.fixture
@@ -147,19 +160,6 @@ def fill_broker_client(broker_client: TestClient) -> Fill:
     return _Fill(resources_of(broker_client))
 
 
-@pytest.fixture
-def until() -> Callable[[Callable[[], bool]], None]:
-    """Waits until something is so, at most 20 seconds."""
-
-    def wait(condition: Callable[[], bool], seconds: float = 20.0) -> None:
-        deadline = time.monotonic() + seconds
-        while not condition():
-            assert time.monotonic() < deadline, f"not within {seconds:g} s"
-            time.sleep(0.02)
-
-    return wait
-
-
 @dataclass
 class Served:
     """A real server with the application."""
@@ -169,13 +169,13 @@ class Served:
 
 
 @pytest.fixture
-def served(mosquitto: Any, tmp_path: Path, until: Callable[[Callable[[], bool]], None]) -> Iterator[Served]:
+def served(mosquitto: Any, tmp_path: Path, wait_until: Callable[..., object]) -> Iterator[Served]:
     """The application behind a socket, with a real broker."""
     app = create_app(settings_in(tmp_path, mosquitto.url))
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    until(lambda: server.started)
+    wait_until(lambda: server.started, "the server starts")
     host, port = server.servers[0].sockets[0].getsockname()[:2]
     resources = app.state.resources
     resources.mqtt.wait_connected(10)
@@ -183,3 +183,9 @@ def served(mosquitto: Any, tmp_path: Path, until: Callable[[Callable[[], bool]],
     server.should_exit = True
     thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def fill_served(served: Served) -> Fill:
+    """Puts things into the stores of `served`."""
+    return _Fill(served.resources)

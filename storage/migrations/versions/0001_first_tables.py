@@ -38,6 +38,13 @@ def upgrade() -> None:
     op.create_index("ix_alerts_municipality", "alerts", ["municipality", "started_at", "alert_id"], unique=False)
     op.create_index("ix_alerts_started_at", "alerts", ["started_at", "alert_id"], unique=False)
     op.create_index(
+        "ix_alerts_open_municipality",
+        "alerts",
+        ["municipality"],
+        sqlite_where=sa.text("state != 'resolved'"),
+        postgresql_where=sa.text("state != 'resolved'"),
+    )
+    op.create_index(
         "ux_alerts_open",
         "alerts",
         ["device_id", "rule"],

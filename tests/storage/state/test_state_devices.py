@@ -173,28 +173,25 @@ def test_a_box_holds_its_edges_and_no_device_without_position(state: State) -> N
     assert [each.device_id for each in across_the_date_line] == ["fiji", "samoa"]
 
 
-@pytest.mark.parametrize(
-    ("q", "found"),
-    [
-        ("BELTERSHÄUSER", ["lamp-1"]),
-        ("strasse", ["lamp-1"]),
-        ("Beltersha\u0308user", ["lamp-1"]),
-        ("LAMP-", ["lamp-1", "lamp-2"]),
-        ("100%", ["lamp-2"]),
-        ("0%_g", ["lamp-2"]),
-        ("0__g", []),
-        ("%", ["lamp-2"]),
-        ("a/b\\c", ["lamp-2"]),
-        ("'; DROP TABLE devices", []),
-        ("\x00", []),
-        ("", ["lamp-1", "lamp-2"]),
-    ],
-)
-def test_search_is_a_part_of_id_name_or_street_in_any_case(state: State, q: str, found: list[str]) -> None:
+def test_search_is_a_part_of_id_name_or_street_in_any_case(state: State) -> None:
     state.devices.put_many(
         [lamp("lamp-1", street="Beltershäuser Straße"), lamp("lamp-2", name="100%_gut", street="A/B\\C")]
     )
-    assert [each.device_id for each in state.devices.all(DeviceFilter(q=q))] == found
+    expected: dict[str, list[str]] = {
+        "BELTERSHÄUSER": ["lamp-1"],
+        "strasse": ["lamp-1"],
+        "Beltersha\u0308user": ["lamp-1"],
+        "LAMP-": ["lamp-1", "lamp-2"],
+        "100%": ["lamp-2"],
+        "0%_g": ["lamp-2"],
+        "0__g": [],
+        "%": ["lamp-2"],
+        "a/b\\c": ["lamp-2"],
+        "'; DROP TABLE devices": [],
+        "\x00": [],
+        "": ["lamp-1", "lamp-2"],
+    }
+    assert {q: [each.device_id for each in state.devices.all(DeviceFilter(q=q))] for q in expected} == expected
 
 
 def test_a_search_text_without_end_is_refused(state: State) -> None:

@@ -1,0 +1,177 @@
+"""Flux texts of the InfluxDB backend's reads; values reach the server as parameters, never as text.
+
+A parameter is an option of the query's `extern` (the client builds it); its name stands where a literal would, so
+InfluxDB still hands filters on it down to the storage engine (an element of an array parameter would not).
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Iterator
+from operator import itemgetter
+from typing import Final
+
+from core.clock import from_epoch_us
+from core.errors import StorageError
+from core.quantity import Kind
+from core.reading import Aggregate
+from datetime import timedelta
+
+from storage.backends.contract import MIN_US, SeriesQuery, TotalsQuery
+from storage.readings import GroupBy
+
+_EVENTS: Final = 'import "contrib/tomhollingworth/events"\n'
+_FUNCTION: Final = {
+    Aggregate.MIN: "min",
+    Aggregate.MAX: "max",
+    Aggregate.SUM: "sum",
+    Aggregate.COUNT: "count",
+    Aggregate.LAST: "last",
+}
+
+
+class Flux:
+    """One query under construction: `text` with names, `parameters` with what they stand for."""
+
+    def __init__(self, bucket: str) -> None:
+        self.text = ""
+        self.parameters: dict[str, object] = {}
+        self._bucket = self.bind(bucket)
+
+    def bind(self, value: object) -> str:
+        """The name of a new parameter with this value."""
+        name = f"p{len(self.parameters)}"
+        self.parameters[name] = value
+        return name
+
+    def source(self, start_us: int, end_us: int, *filters: tuple[str, Iterable[str]]) -> str:
+        """The points of a span (microseconds) whose column is one of the values, for each filter."""
+        start, stop = self.bind(from_epoch_us(start_us)), self.bind(from_epoch_us(end_us))
+        text = f"from(bucket: {self._bucket}) |> range(start: {start}, stop: {stop})"
+        for column, values in filters:
+            some = " or ".join(f"r.{column} == {self.bind(value)}" for value in values)
+            text += f" |> filter(fn: (r) => {some})"
+        return text
+
+
+def latest(flux: Flux, end_us: int, *filters: tuple[str, Iterable[str]]) -> None:
+    """The newest point of each series."""
+    columns = '"_time", "_field", "_value", "_measurement", "device_id", "municipality"'
+    flux.text = f"{flux.source(MIN_US, end_us, *filters)} |> last() |> keep(columns: [{columns}])"
+
+
+def observed(flux: Flux, query: SeriesQuery) -> None:
+    """Points of one device as they are; at most one more than the limit of each series, after which pages are cut."""
+    names = [quantity.name for quantity in query.quantities]
+    columns = '"_time", "_field", "_value", "_measurement", "municipality"'
+    limit = "" if query.limit is None else f" |> limit(n: {flux.bind(query.limit + 1)})"
+    source = flux.source(query.from_us, query.end_us, ("device_id", [query.device_id]), ("_field", names))
+    flux.text = f"{source}{limit} |> keep(columns: [{columns}])"
+
+
+def aggregated(flux: Flux, query: SeriesQuery) -> None:
+    """Partial aggregates of one device per series and interval, which add up: results `sum`, `count`, `min` ...
+
+    `_start` lies in the interval; `last` carries the point's `_time`.
+    """
+    parts = (Aggregate.SUM, Aggregate.COUNT) if query.aggregate is Aggregate.MEAN else (query.aggregate,)
+    every = flux.bind(timedelta(microseconds=query.every_us))
+    columns = '"_start", "_field", "_value", "_measurement", "municipality"'
+    results: list[str] = []
+    for part in parts:
+        for suffix, conversion, kinds in _conversions(part):
+            names = [quantity.name for quantity in query.quantities if quantity.kind in kinds]
+            if not names:
+                continue
+            source = flux.source(query.from_us, query.end_us, ("device_id", [query.device_id]), ("_field", names))
+            time = '"_time", ' if part is Aggregate.LAST else ""
+            results.append(
+                f"{source}{conversion} |> window(every: {every}, createEmpty: false) |> {_FUNCTION[part]}()"
+                f" |> keep(columns: [{time}{columns}])"
+                f' |> group(columns: ["_field", "_measurement", "municipality"])'
+                f'{_first_intervals(flux, query)} |> yield(name: "{part}{suffix}")'
+            )
+    flux.text = "\n".join(results)
+
+
+def time_weighted(flux: Flux, query: SeriesQuery) -> None:
+    """Per quantity and interval: `held` (value times microseconds until the next or the end), `first` and `last` point.
+
+    `earlier` is the last point of each series before the span. Flux's own `timeWeightedAvg` interpolates linearly.
+    """
+    names = [quantity.name for quantity in query.quantities]
+    every = flux.bind(timedelta(microseconds=query.every_us))
+    filters = (("device_id", [query.device_id]), ("_field", names))
+    limit = _first_intervals(flux, query)
+    points = '|> keep(columns: ["_start", "_time", "_field", "_value"]) |> group(columns: ["_field"])'
+    flux.text = f"""{_EVENTS}
+intervals = {flux.source(query.from_us, query.end_us, *filters)}
+    |> toFloat() |> group(columns: ["_field"]) |> sort(columns: ["_time"]) |> window(every: {every}, createEmpty: false)
+intervals |> events.duration(unit: 1us)
+    |> map(fn: (r) => ({{_field: r._field, _start: r._start, _value: r._value * float(v: r.duration)}}))
+    |> group(columns: ["_field", "_start"]) |> sum()
+    |> group(columns: ["_field"]){limit} |> yield(name: "held")
+intervals |> first() {points}{limit} |> yield(name: "first")
+intervals |> last() {points}{limit} |> yield(name: "last")
+"""
+    if query.from_us > MIN_US:
+        flux.text += f"""{flux.source(MIN_US, query.from_us, *filters)} |> last() |> toFloat()
+    |> keep(columns: ["_time", "_field", "_value", "_measurement", "municipality"]) |> yield(name: "earlier")
+"""
+
+
+def totals(flux: Flux, query: TotalsQuery, name: str, kind: Kind, part: Aggregate) -> str:
+    """One aggregate per group and interval, made per series in the storage engine first; returns the group's column.
+
+    Streets are not in the readings: their column is the device, and its aggregates add up to the street's.
+    """
+    column = {
+        GroupBy.MUNICIPALITY: "municipality",
+        GroupBy.DEVICE_TYPE: "_measurement",
+        GroupBy.STREET: "device_id",
+    }[query.group_by]
+    filters: list[tuple[str, Iterable[str]]] = [("_field", [name])]
+    if query.device_type is not None:
+        filters.append(("_measurement", [query.device_type]))
+    if query.municipality is not None:
+        filters.append(("municipality", [query.municipality]))
+    every = flux.bind(timedelta(microseconds=query.every_us))
+    function = _FUNCTION[part]
+    _, conversion, _ = next(choice for choice in _conversions(part) if kind in choice[2])
+    flux.text = (
+        f"{flux.source(query.from_us, query.end_us, *filters)}{conversion}"
+        f' |> aggregateWindow(every: {every}, fn: {function}, createEmpty: false, timeSrc: "_start")'
+        f' |> group(columns: ["{column}", "_time"]) |> {"sum" if part is Aggregate.COUNT else function}()'
+        f' |> group() |> keep(columns: ["{column}", "_time", "_value"])'
+    )
+    return column
+
+
+def parse_rows(text: str, *columns: str) -> Iterator[tuple[str, ...]]:
+    """These columns of every row of an unannotated CSV answer; each of its tables starts with a header.
+
+    Raises:
+        StorageError: the server broke off with an error.
+    """
+    pick: itemgetter[int] | None = None
+    for line in csv.reader(io.StringIO(text, newline="")):
+        if not line:
+            pick = None
+        elif pick is None:
+            if "error" in line and "result" not in line:
+                raise StorageError("InfluxDB broke off an answer with an error")
+            pick = itemgetter(*map(line.index, columns))
+        else:
+            yield pick(line)
+
+
+def _conversions(part: Aggregate) -> tuple[tuple[str, str, tuple[Kind, ...]], ...]:
+    """Suffix of the result, conversion, kinds: what is no double becomes one, as sums of counters would overflow."""
+    if part in (Aggregate.COUNT, Aggregate.LAST):
+        return (("", "", tuple(Kind)),)
+    return (("", "", (Kind.NUMBER,)), ("_converted", " |> toFloat()", (Kind.INTEGER, Kind.BOOLEAN)))
+
+
+def _first_intervals(flux: Flux, query: SeriesQuery) -> str:
+    if query.limit is None:
+        return ""
+    return f' |> sort(columns: ["_start"]) |> limit(n: {flux.bind(query.limit + 1)})'

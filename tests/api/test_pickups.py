@@ -1,0 +1,245 @@
+"""Bins due, plans, routes and stops over HTTP."""
+
+import csv
+import io
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+import defusedxml.ElementTree
+import pytest
+from fastapi.testclient import TestClient
+
+from api.resources import Resources
+from core.clock import utc_now
+from core.device import Place
+from core.pickup import DueReason, Plan, PlanState, Route, Stop
+
+DEPOT = Place("Bauhof", 50.80, 8.76)
+GPX = "{http://www.topografix.com/GPX/1/1}"
+
+
+def a_plan(**changes: Any) -> Plan:
+    stop = Stop(
+        stop_id="s1",
+        sequence=1,
+        device_id="bin-1",
+        name="Marktplatz",
+        latitude=50.81,
+        longitude=8.77,
+        filling_level=0.9,
+        volume_l=120,
+        reasons=(DueReason.ABOVE_THRESHOLD,),
+        arrival_s=300,
+        distance_m=1500,
+    )
+    route = Route(
+        route_id="r1",
+        vehicle="truck",
+        stops=(stop, replace(stop, stop_id="s2", sequence=2, device_id="bin-2", name="Bahnhof", arrival_s=600)),
+        distance_m=4000,
+        duration_s=1200,
+        load_l=240,
+    )
+    plan = Plan(
+        plan_id="p1",
+        municipality="marburg",
+        date=date(2026, 5, 4),
+        state=PlanState.DONE,
+        progress=1.0,
+        created_at=datetime(2026, 5, 4, 2, tzinfo=UTC),
+        finished_at=datetime(2026, 5, 4, 2, 1, tzinfo=UTC),
+        distance_m=4000,
+        duration_s=1200,
+        depot_name="Bauhof",
+        depot_latitude=50.80,
+        depot_longitude=8.76,
+        disposal_name="Bauhof",
+        disposal_latitude=50.80,
+        disposal_longitude=8.76,
+        routes=(route,),
+        unplanned=("bin-9",),
+    )
+    return replace(plan, **changes)
+
+
+@pytest.fixture
+def plan(resources: Resources) -> Plan:
+    kept = a_plan()
+    resources.state.pickups.add_plan(kept)
+    return kept
+
+
+class TestDue:
+    @pytest.fixture(autouse=True)
+    def _bins(self, fill: Any) -> None:
+        fill.municipality("marburg", filling_threshold=0.8)
+        fill.municipality("lahntal", filling_threshold=0.5)
+        now = utc_now()
+        for device_id, municipality, level in (
+            ("bin-1", "marburg", 0.85),
+            ("bin-2", "marburg", 0.95),
+            ("bin-3", "marburg", 0.1),
+            ("bin-4", "lahntal", 0.6),
+        ):
+            fill.device(device_id, municipality=municipality)
+            fill.reading(device_id, now - timedelta(minutes=5), {"filling_level": level})
+
+    def test_lists_the_fullest_first_with_reasons(self, client: TestClient) -> None:
+        items = client.get("/v1/pickups/due?municipality=marburg").json()["items"]
+        assert [(item["device_id"], item["filling_level"]) for item in items] == [("bin-2", 0.95), ("bin-1", 0.85)]
+        assert items[0]["reasons"] == ["above_threshold"]
+        assert items[0]["threshold"] == 0.8
+        assert items[0]["observed_at"].endswith("Z")
+        assert "forecast" in items[0]
+
+    def test_without_municipality_all(self, client: TestClient) -> None:
+        items = client.get("/v1/pickups/due").json()["items"]
+        assert [item["device_id"] for item in items] == ["bin-2", "bin-1", "bin-4"]
+
+    def test_pages_keep_the_order(self, client: TestClient) -> None:
+        first = client.get("/v1/pickups/due?limit=2").json()
+        second = client.get("/v1/pickups/due", params={"limit": 2, "cursor": first["next_cursor"]}).json()
+        assert [item["device_id"] for item in first["items"] + second["items"]] == ["bin-2", "bin-1", "bin-4"]
+        assert second["next_cursor"] is None
+
+    def test_counts_with_the_municipality(self, client: TestClient) -> None:
+        items = client.get("/v1/municipalities").json()["items"]
+        assert [(item["municipality"], item["bins_due"]) for item in items] == [("lahntal", 1), ("marburg", 2)]
+
+    @pytest.mark.parametrize(
+        "query", ["date=tomorrow", "date=20260504", "date=1999-12-31", "date=2026-02-30", "municipality=A", "day=1"]
+    )
+    def test_wrong_queries_are_422(self, client: TestClient, query: str) -> None:
+        assert client.get(f"/v1/pickups/due?{query}").status_code == 422
+
+    def test_an_unknown_municipality_is_404(self, client: TestClient) -> None:
+        assert client.get("/v1/pickups/due?municipality=nowhere").status_code == 404
+
+
+class TestMakePlan:
+    def test_plans_in_the_background(
+        self, client: TestClient, fill: Any, wait_until: Callable[..., Any], resources: Resources
+    ) -> None:
+        fill.municipality("marburg", depot=DEPOT)
+        now = utc_now()
+        for number, level in enumerate((0.9, 0.95, 0.2)):
+            fill.device(f"bin-{number}", latitude=50.81 + number / 1000)
+            fill.reading(f"bin-{number}", now - timedelta(minutes=5), {"filling_level": level})
+        body = {"municipality": "marburg", "time_limit_s": 1, "seed": 7}
+        answer = client.post("/v1/pickups/plans", json=body)
+        assert answer.status_code == 202
+        plan = answer.json()
+        assert (plan["state"], plan["progress"]) == ("queued", 0)
+        assert plan["date"] == resources.today().isoformat()
+        path = answer.headers["Location"]
+        assert path == f"/v1/pickups/plans/{plan['plan_id']}"
+
+        def finished() -> Any:
+            shown = client.get(path).json()
+            return shown if shown["state"] in ("done", "failed") else None
+
+        done = wait_until(finished, "the plan is finished", 60)
+        assert (done["state"], done["error"], done["progress"]) == ("done", None, 1)
+        (route,) = done["routes"]
+        assert sorted(stop["device_id"] for stop in route["stops"]) == ["bin-0", "bin-1"]
+        assert client.get("/v1/pickups/routes?municipality=marburg").json()["items"][0]["plan_id"] == plan["plan_id"]
+        assert client.get("/v1/pickups/plans").json()["items"] == [done]
+
+    @pytest.mark.parametrize(
+        "body",
+        [
+            {},
+            {"municipality": "M"},
+            {"municipality": "marburg", "date": "soon"},
+            {"municipality": "marburg", "date": 20260504},
+            {"municipality": "marburg", "time_limit_s": 301},
+            {"municipality": "marburg", "seed": -1},
+            {"municipality": "marburg", "vehicles": 3},
+        ],
+    )
+    def test_wrong_input_is_422(self, client: TestClient, fill: Any, body: dict[str, Any]) -> None:
+        fill.municipality("marburg")
+        assert client.post("/v1/pickups/plans", json=body).status_code == 422
+
+    def test_an_unknown_municipality_is_404(self, client: TestClient) -> None:
+        assert client.post("/v1/pickups/plans", json={"municipality": "nowhere"}).status_code == 404
+
+
+class TestGetPlan:
+    def test_shows_it(self, client: TestClient, plan: Plan) -> None:
+        shown = client.get(f"/v1/pickups/plans/{plan.plan_id}").json()
+        assert (shown["state"], shown["date"], shown["unplanned"]) == ("done", "2026-05-04", ["bin-9"])
+        assert [stop["stop_id"] for stop in shown["routes"][0]["stops"]] == ["s1", "s2"]
+
+    def test_as_geojson(self, client: TestClient, plan: Plan) -> None:
+        answer = client.get(f"/v1/pickups/plans/{plan.plan_id}.geojson")
+        assert answer.headers["content-type"] == "application/geo+json"
+        kinds = [feature["properties"]["kind"] for feature in answer.json()["features"]]
+        assert kinds == ["route", "stop", "stop", "depot", "disposal_site"]
+
+    def test_as_gpx(self, client: TestClient, plan: Plan) -> None:
+        answer = client.get(f"/v1/pickups/plans/{plan.plan_id}.gpx")
+        assert answer.headers["content-type"] == "application/gpx+xml"
+        names = [
+            point.findtext(f"{GPX}name") for point in defusedxml.ElementTree.fromstring(answer.text).iter(f"{GPX}wpt")
+        ]
+        assert names == ["1 Marktplatz", "2 Bahnhof"]
+
+    def test_as_csv(self, client: TestClient, plan: Plan) -> None:
+        answer = client.get(f"/v1/pickups/plans/{plan.plan_id}.csv")
+        assert answer.headers["content-type"].startswith("text/csv")
+        rows = list(csv.DictReader(io.StringIO(answer.text)))
+        assert [row["device_id"] for row in rows] == ["bin-1", "bin-2"]
+
+    @pytest.mark.parametrize("suffix", [".geojson", ".gpx", ".csv"])
+    def test_an_unfinished_one_has_no_exports(self, client: TestClient, resources: Resources, suffix: str) -> None:
+        resources.state.pickups.add_plan(a_plan(state=PlanState.RUNNING, routes=()))
+        assert client.get(f"/v1/pickups/plans/p1{suffix}").status_code == 409
+
+    @pytest.mark.parametrize("suffix", ["", ".geojson", ".gpx", ".csv"])
+    def test_a_missing_one_is_404(self, client: TestClient, suffix: str) -> None:
+        assert client.get(f"/v1/pickups/plans/p9{suffix}").status_code == 404
+
+    def test_wrong_queries_are_422(self, client: TestClient, plan: Plan) -> None:
+        assert client.get(f"/v1/pickups/plans/{plan.plan_id}?format=csv").status_code == 422
+        assert client.get("/v1/pickups/plans?limit=0").status_code == 422
+
+
+class TestRoutes:
+    def test_gives_the_newest_plans_routes(self, client: TestClient, resources: Resources, plan: Plan) -> None:
+        later = plan.created_at + timedelta(hours=1)
+        stops = tuple(replace(stop, stop_id=f"{stop.stop_id}-new") for stop in plan.routes[0].stops)
+        newer = replace(plan.routes[0], route_id="r2", stops=stops)
+        resources.state.pickups.add_plan(a_plan(plan_id="p2", created_at=later, routes=(newer,)))
+        resources.state.pickups.add_plan(a_plan(plan_id="p3", municipality="lahntal", routes=()))
+        for query in ("?municipality=marburg&date=2026-05-04", "?date=2026-05-04"):
+            items = client.get(f"/v1/pickups/routes{query}").json()["items"]
+            assert [(item["plan_id"], item["route_id"], item["municipality"]) for item in items] == [
+                ("p2", "r2", "marburg")
+            ]
+            assert [stop["device_id"] for stop in items[0]["stops"]] == ["bin-1", "bin-2"]
+            assert items[0]["date"] == "2026-05-04"
+
+    @pytest.mark.usefixtures("plan")
+    def test_a_day_without_plan_has_none(self, client: TestClient) -> None:
+        for query in ("", "?municipality=marburg", "?date=2026-05-05"):
+            assert client.get(f"/v1/pickups/routes{query}").json() == {"items": [], "next_cursor": None}
+
+    def test_wrong_queries_are_422(self, client: TestClient) -> None:
+        assert client.get("/v1/pickups/routes?date=heute").status_code == 422
+
+
+class TestConfirmStop:
+    def test_notes_when_and_the_first_time_stays(self, client: TestClient, plan: Plan) -> None:
+        first = client.post("/v1/pickups/stops/s1/done")
+        assert first.status_code == 200
+        assert first.json()["state"] == "done"
+        assert first.json()["done_at"].endswith("Z")
+        assert client.post("/v1/pickups/stops/s1/done").json() == first.json()
+        shown = client.get(f"/v1/pickups/plans/{plan.plan_id}").json()["routes"][0]["stops"]
+        assert [stop["state"] for stop in shown] == ["done", "planned"]
+
+    def test_a_missing_one_is_404(self, client: TestClient) -> None:
+        assert client.post("/v1/pickups/stops/s9/done").status_code == 404

@@ -1,0 +1,117 @@
+"""Fleets on the shipped region, and a real broker for the program."""
+
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from core.device import Device
+from core.topics import Topics
+from simulators.faults import FaultKind, Injection
+from simulators.fleet import Fleet, build_fleet
+from simulators.region import Region, load_region
+from simulators.streetlight import Lamp
+from simulators.uplink import Uplink
+from simulators.waste_bin import Bin
+from simulators.world import World
+
+MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/sbin")
+
+
+@pytest.fixture(scope="session")
+def region() -> Region:
+    return load_region("marburg-biedenkopf")
+
+
+@pytest.fixture
+def make_fleet(region: Region) -> Callable[..., Fleet]:
+    def make(lamps: int = 300, bins: int = 80, seed: int = 0) -> Fleet:
+        return build_fleet(region, lamps=lamps, bins=bins, seed=seed)
+
+    return make
+
+
+@pytest.fixture
+def world(region: Region) -> World:
+    return World(region, 0)
+
+
+@pytest.fixture
+def make_lamp(world: World) -> Callable[..., Lamp]:
+    """A lamp of 26 W in Marburg, new, with a fault from `since_s` on if wanted."""
+
+    def make(fault: FaultKind | None = None, since_s: float = 0.0) -> Lamp:
+        device = Device(
+            device_id="lamp-1",
+            device_type="streetlight",
+            municipality="marburg",
+            attributes={"rated_power_w": 26, "street_order": 1, "circuit": "marburg-001", "lighting_class": "P4"},
+        )
+        injection = Injection(fault, 0.0, since_s) if fault else None
+        lamp = Lamp(device, world, Uplink(device, Topics("kreispuls/v1"), injection), 0)
+        lamp.hours_h = 0.0
+        lamp.energy_kwh = 0.0
+        return lamp
+
+    return make
+
+
+@pytest.fixture
+def make_bin(world: World) -> Callable[..., Bin]:
+    """A bin of 70 l in Marburg with a sensor of the wanted kind."""
+
+    def make(
+        fault: FaultKind | None = None,
+        since_s: float = 0.0,
+        *,
+        place_type: str = "park",
+        volume_l: float = 70,
+        sensor: str = "distance_m",
+    ) -> Bin:
+        device = Device(
+            device_id="bin-1",
+            device_type="waste_bin",
+            municipality="marburg",
+            attributes={
+                "height_m": 0.75,
+                "sensor_offset_m": 0.1,
+                "volume_l": volume_l,
+                "place_type": place_type,
+                "sensor": sensor,
+            },
+        )
+        injection = Injection(fault, 0.0, since_s) if fault else None
+        return Bin(device, world, Uplink(device, Topics("kreispuls/v1"), injection), 0)
+
+    return make
+
+
+@pytest.fixture(scope="module")
+def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """A mosquitto of our own on a free loopback port."""
+    if MOSQUITTO is None:
+        pytest.skip("no mosquitto: apt-get install mosquitto")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    config: Path = tmp_path_factory.mktemp("mosquitto") / "mosquitto.conf"
+    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
+    broker = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        deadline = time.monotonic() + 10
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port), timeout=1).close()
+                break
+            except OSError:
+                assert broker.poll() is None, "mosquitto ended at once"
+                assert time.monotonic() < deadline, "mosquitto does not listen"
+                time.sleep(0.02)
+        yield f"mqtt://127.0.0.1:{port}"
+    finally:
+        broker.terminate()
+        broker.wait(10)

@@ -1,0 +1,84 @@
+from dataclasses import replace
+from datetime import UTC, date, datetime, timedelta
+
+from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
+from simulators.collection import Collection
+
+NOW = datetime(2026, 3, 2, 6, tzinfo=UTC)
+
+
+def _stop(number: int, state: StopState = StopState.PLANNED, plan: str = "p") -> Stop:
+    return Stop(
+        stop_id=f"{plan}-{number}",
+        sequence=number,
+        device_id=f"bin-{number}",
+        name="",
+        latitude=50.8,
+        longitude=8.8,
+        filling_level=0.9,
+        volume_l=100,
+        reasons=(DueReason.ABOVE_THRESHOLD,),
+        arrival_s=600 * number,
+        distance_m=1000 * number,
+        state=state,
+    )
+
+
+def _plan(*stops: Stop, plan_id: str = "p") -> Plan:
+    route = Route(route_id="r", vehicle="truck", stops=stops, distance_m=1, duration_s=1, load_l=1)
+    return Plan(
+        plan_id=plan_id,
+        municipality="lohra",
+        date=date(2026, 3, 2),
+        state=PlanState.DONE,
+        created_at=NOW,
+        routes=(route,),
+    )
+
+
+def _after(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+def test_stops_are_reached_one_after_another_as_fast_as_the_world_runs() -> None:
+    collection = Collection(speed=10.0)
+    collection.see([_plan(_stop(1), _stop(2))], NOW)
+    assert collection.next_s == _after(60).timestamp()
+    assert collection.due(_after(59)) == []
+    assert collection.due(_after(60)) == ["bin-1"]
+    collection.see([_plan(_stop(1), _stop(2))], _after(61))  # looking again changes nothing
+    assert collection.due(_after(119)) == []
+    assert collection.due(_after(120)) == ["bin-2"]
+    collection.see([_plan(_stop(1), _stop(2))], _after(121))
+    assert collection.due(_after(10_000)) == []
+
+
+def test_a_stop_that_a_driver_confirms_is_emptied_at_once_and_once() -> None:
+    collection = Collection(speed=1.0)
+    collection.see([_plan(_stop(1), _stop(2))], NOW)
+    collection.see([_plan(_stop(1), replace(_stop(2), state=StopState.DONE))], _after(5))
+    assert collection.due(_after(5)) == ["bin-2"]
+    collection.see([_plan(_stop(1), replace(_stop(2), state=StopState.DONE))], _after(8))
+    assert collection.due(_after(600)) == ["bin-1"]
+    assert collection.due(_after(2000)) == []
+
+
+def test_stops_confirmed_before_we_came_are_past() -> None:
+    collection = Collection(speed=1.0)
+    collection.see([_plan(replace(_stop(1), state=StopState.DONE))], NOW)
+    assert collection.due(_after(10_000)) == []
+
+
+def test_a_skipped_stop_is_not_emptied() -> None:
+    collection = Collection(speed=1.0)
+    collection.see([_plan(_stop(1, StopState.SKIPPED))], NOW)
+    assert collection.due(_after(10_000)) == []
+
+
+def test_a_newer_plan_takes_the_place_of_the_old() -> None:
+    collection = Collection(speed=1.0)
+    collection.see([_plan(_stop(1), _stop(2))], NOW)
+    assert collection.due(_after(600)) == ["bin-1"]
+    collection.see([_plan(_stop(3, plan="q"), plan_id="q")], _after(700))
+    assert collection.due(_after(2499)) == []
+    assert collection.due(_after(2500)) == ["bin-3"]
