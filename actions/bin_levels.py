@@ -48,8 +48,11 @@ def forecasts(
     """What each bin's level will be at an instant, from the history known `until` another."""
     found = {}
     for device_id, newest in levels.items():
-        history = [(item.observed_at, float(item.value)) for item in _history(readings, device_id, until)]
-        expected = forecast([*history[:-1], (newest.observed_at, newest.filling_level)], at)
+        history = _history(readings, device_id, until)
+        # Items are dated at the start of their quarter day; the newest tells how much later in it the bin reports.
+        later = newest.observed_at - history[-1].observed_at if history else timedelta()
+        steps = [(item.observed_at + later, float(item.value)) for item in history[:-1]]
+        expected = forecast([*steps, (newest.observed_at, newest.filling_level)], at)
         if expected is not None:
             found[device_id] = expected
     return found

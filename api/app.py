@@ -14,7 +14,7 @@ from starlette.concurrency import run_in_threadpool
 from api.errors import Problem, add_error_handlers, problems
 from api.metrics import Metrics
 from api.middleware import BodyLimit, Edge
-from api.query import refuse_unknown_query
+from api.query import declared_queries, refuse_unknown_query
 from api.resources import open_resources
 from api.routers import (
     alerts,
@@ -84,6 +84,7 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, larger={devices.IMPORT_PATH: MAX_IMPORT_BYTES})
     app.add_middleware(Edge, metrics=metrics)
     _describe_problems(app)
+    app.state.declared_queries = declared_queries(app)
     return app
 
 

@@ -21,7 +21,7 @@ def _rank(accept: str, media_type: str) -> tuple[float, int]:
     if not covering:
         return 0.0, 0
     specificity, weight = max(covering)
-    return weight, specificity
+    return (weight, specificity) if weight > 0 else (0.0, 0)
 
 
 def _weight(parameters: str) -> float:

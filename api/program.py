@@ -59,8 +59,8 @@ def run(settings: Settings) -> None:
 def _listen(host: str, port: int) -> socket.socket:
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    except OSError as error:
-        raise SettingsError(f"KREISPULS_API_HOST: {host!r} is no address: {error.strerror}") from error
+    except (OSError, UnicodeError) as error:
+        raise SettingsError(f"KREISPULS_API_HOST: {host!r} is no address") from error
     listening = socket.socket(family, kind, protocol)
     try:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -3,37 +3,37 @@
 from collections.abc import Iterator
 from typing import Any
 
-from fastapi import Request
+from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
+
+DeclaredQueries = dict[tuple[str, str], dict[str, bool]]
+"""Query parameters by method and path, and whether each may repeat."""
 
 
 async def refuse_unknown_query(request: Request) -> None:
     """Dependency of every route: what the OpenAPI document does not list as a query parameter is 422."""
     if not request.query_params:
         return
-    declared = _declared(request)
-    if declared is None:
+    queries: DeclaredQueries = request.app.state.declared_queries
+    declared = queries.get((request.method, request.scope["route"].path_format))
+    if declared is None:  # a route that is not documented, such as the documentation
         return
     errors = list(_wrong(request, declared))
     if errors:
         raise RequestValidationError(errors)
 
 
-def _declared(request: Request) -> dict[str, bool] | None:
-    """Query parameters of the request's route and whether each may repeat; None for routes not documented."""
-    state = request.app.state
-    if not hasattr(state, "declared_queries"):
-        state.declared_queries = {
-            (method.upper(), path): {
-                parameter["name"]: _may_repeat(parameter["schema"])
-                for parameter in operation.get("parameters", ())
-                if parameter["in"] == "query"
-            }
-            for path, operations in request.app.openapi()["paths"].items()
-            for method, operation in operations.items()
+def declared_queries(app: FastAPI) -> DeclaredQueries:
+    """What the OpenAPI document lists; `refuse_unknown_query` finds it in `app.state.declared_queries`."""
+    return {
+        (method.upper(), path): {
+            parameter["name"]: _may_repeat(parameter["schema"])
+            for parameter in operation.get("parameters", ())
+            if parameter["in"] == "query"
         }
-    declared: dict[str, bool] | None = state.declared_queries.get((request.method, request.scope["route"].path_format))
-    return declared
+        for path, operations in app.openapi()["paths"].items()
+        for method, operation in operations.items()
+    }
 
 
 def _may_repeat(schema: dict[str, Any]) -> bool:

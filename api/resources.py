@@ -1,13 +1,11 @@
-"""What the application holds open while it runs, and how routes get at it."""
+"""What the application holds open while it runs."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Annotated, Final
+from typing import Final
 from uuid import uuid4
-
-from fastapi import Depends, Request
 
 from api.live import LiveHub
 from api.metrics import Metrics, StateGauges
@@ -81,55 +79,3 @@ def open_resources(settings: Settings, metrics: Metrics) -> Iterator[Resources]:
             planner=planner,
             metrics=metrics,
         )
-
-
-async def _resources(request: Request) -> Resources:
-    resources: Resources = request.app.state.resources
-    return resources
-
-
-async def _settings(request: Request) -> Settings:
-    return (await _resources(request)).settings
-
-
-async def _topics(request: Request) -> Topics:
-    return (await _resources(request)).topics
-
-
-async def _state(request: Request) -> State:
-    return (await _resources(request)).state
-
-
-async def _readings(request: Request) -> ReadingStore:
-    return (await _resources(request)).readings
-
-
-async def _mqtt(request: Request) -> MqttClient:
-    return (await _resources(request)).mqtt
-
-
-async def _live(request: Request) -> LiveHub:
-    return (await _resources(request)).live
-
-
-async def _planner(request: Request) -> Planner:
-    return (await _resources(request)).planner
-
-
-async def _metrics(request: Request) -> Metrics:
-    return (await _resources(request)).metrics
-
-
-async def _today(request: Request) -> date:
-    return (await _resources(request)).today()
-
-
-SettingsDep = Annotated[Settings, Depends(_settings)]
-TopicsDep = Annotated[Topics, Depends(_topics)]
-StateDep = Annotated[State, Depends(_state)]
-ReadingsDep = Annotated[ReadingStore, Depends(_readings)]
-MqttDep = Annotated[MqttClient, Depends(_mqtt)]
-LiveDep = Annotated[LiveHub, Depends(_live)]
-PlannerDep = Annotated[Planner, Depends(_planner)]
-MetricsDep = Annotated[Metrics, Depends(_metrics)]
-TodayDep = Annotated[date, Depends(_today)]

@@ -13,9 +13,6 @@ from core.errors import KreispulsError
 from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
 from rules.catalogue import load_rules
-from storage.engine import ping
-from storage.readings import open_readings
-from storage.state import open_state
 
 CONNECT_WITHIN_S = 5.0
 
@@ -63,6 +60,9 @@ def _broker(settings: Settings) -> str:
 
 
 def _state(settings: Settings, *, fix: bool) -> str:
+    from storage.engine import ping
+    from storage.state import open_state
+
     _must_exist(settings.state_url, fix=fix)
     state = open_state(settings.state_url)
     try:
@@ -73,6 +73,8 @@ def _state(settings: Settings, *, fix: bool) -> str:
 
 
 def _readings(settings: Settings, *, fix: bool) -> str:
+    from storage.readings import open_readings
+
     _must_exist(settings.readings_url, fix=fix)
     readings = open_readings(settings)
     try:

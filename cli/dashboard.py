@@ -135,7 +135,7 @@ def table(view: View) -> Group:
     return Group("", numbers, "", commands)
 
 
-_TITLES = ("messages/s", "lamps lit", "bins due", "open alerts", "routes today", "rejected")
+_TITLES = ("messages/s", "lamps lit", "bins due", "open alerts", "plans today", "rejected")
 
 
 def _cells(view: View) -> tuple[str, ...]:

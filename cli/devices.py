@@ -12,8 +12,6 @@ from cli.options import read_pairs
 from core.errors import InvalidInputError
 from core.settings import load_settings
 from devices.files import format_devices_csv, format_devices_geojson, parse_devices
-from storage.devices import DeviceFilter
-from storage.state import open_state
 
 MAX_FILE_BYTES: Final = 256 << 20
 
@@ -54,6 +52,8 @@ def import_(
     if dry_run:
         typer.echo(f"{len(many)} devices can be imported")
         return
+    from storage.state import open_state
+
     state = open_state(load_settings().state_url)
     try:
         for municipality in sorted({device.municipality for device in many}):
@@ -72,6 +72,9 @@ def export(
     device_type: Annotated[str | None, typer.Option(help="Only devices of this type.")] = None,
 ) -> None:
     """Print the registered devices; `devices import` reads what this writes."""
+    from storage.devices import DeviceFilter
+    from storage.state import open_state
+
     state = open_state(load_settings().state_url)
     try:
         many = state.devices.all(DeviceFilter(municipality=municipality, device_type=device_type))

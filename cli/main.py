@@ -4,7 +4,6 @@ import logging
 import os
 import sys
 
-import click
 import typer
 
 from cli.check import check
@@ -38,11 +37,8 @@ app.command()(check)
 def main() -> None:
     """Run the command line; never shows a traceback unless KREISPULS_LOG_LEVEL is debug."""
     try:
-        status = app(standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (click.Abort, KeyboardInterrupt):
+        app()  # shows wrong usage itself, with exit status 2
+    except KeyboardInterrupt:
         sys.exit(130)
     except KreispulsError as error:
         _fail(str(error))
@@ -54,7 +50,6 @@ def main() -> None:
             raise
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         _fail(f"unexpected {type(error).__name__}: {error} (KREISPULS_LOG_LEVEL=debug shows where)")
-    sys.exit(status if isinstance(status, int) else 0)
 
 
 def _fail(sentence: str) -> None:

@@ -45,7 +45,7 @@ def plan(
 
 
 def _solved(path: Path, time_limit_s: float, seed: int) -> str:
-    from pickups.vrp_file import format_sol, solve_vrp  # noqa: PLC0415 - the solver is loaded only where it is used
+    from pickups.vrp_file import format_sol, solve_vrp
 
     try:
         if path.stat().st_size > MAX_VRP_BYTES:
@@ -60,12 +60,12 @@ def _solved(path: Path, time_limit_s: float, seed: int) -> str:
 
 
 def _planned(municipality: str, day: str | None, form: PlanFormat, time_limit_s: float, seed: int) -> str:
-    from actions.plan_pickups import plan_day  # noqa: PLC0415
-    from core.clock import utc_now  # noqa: PLC0415
-    from core.pickup import PlanState  # noqa: PLC0415
-    from pickups.exports import plan_csv, plan_document, plan_geojson, plan_gpx  # noqa: PLC0415
-    from storage.readings import open_readings  # noqa: PLC0415
-    from storage.state import open_state  # noqa: PLC0415
+    from actions.plan_pickups import plan_day
+    from core.clock import utc_now
+    from core.pickup import PlanState
+    from pickups.exports import plan_csv, plan_document, plan_geojson, plan_gpx
+    from storage.readings import open_readings
+    from storage.state import open_state
 
     settings = load_settings()
     configure_logging(settings.log_level)

@@ -18,7 +18,7 @@ StopOnEof = Annotated[bool, typer.Option("--stop-on-eof", hidden=True, help="Sto
 
 def ingest(*, stop_on_eof: StopOnEof = False) -> None:
     """Take readings from the broker into the stores; run rules, lights and jobs."""
-    from ingest.program import run  # noqa: PLC0415 - each program loads only what it needs
+    from ingest.program import run
 
     settings = load_settings()
     configure_logging(settings.log_level)
@@ -27,7 +27,7 @@ def ingest(*, stop_on_eof: StopOnEof = False) -> None:
 
 def api(*, stop_on_eof: StopOnEof = False) -> None:
     """Serve the REST API."""
-    from api.program import run  # noqa: PLC0415
+    from api.program import run
 
     settings = load_settings()
     configure_logging(settings.log_level)
@@ -48,7 +48,7 @@ def simulate(
     stop_on_eof: StopOnEof = False,
 ) -> None:
     """Stand in for a fleet of devices: register it, write its history if asked, publish as it would."""
-    from simulators.program import run  # noqa: PLC0415
+    from simulators.program import run
 
     settings = load_settings()
     configure_logging(settings.log_level)
@@ -67,7 +67,7 @@ def simulate(
 
 def broker(*, stop_on_eof: StopOnEof = False) -> None:
     """Run the embedded broker alone, on 127.0.0.1 at the port of KREISPULS_MQTT_URL."""
-    from cli.broker import run_broker  # noqa: PLC0415
+    from cli.broker import run_broker
 
     settings = load_settings()
     configure_logging(settings.log_level)

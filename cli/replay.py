@@ -17,7 +17,6 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.options import read_pairs
 from cli.recording import Recorded, Recording, read_recording
-from cli.replay_direct import store_readings
 from core.clock import utc_now
 from core.device import is_municipality
 from core.errors import InvalidInputError
@@ -84,6 +83,8 @@ def replay(
         _say_unusable(recording)
         raise InvalidInputError(f"no row of {file} can be used")
     paced = _paced(recording.readings, factor)
+    from cli.replay_direct import store_readings
+
     played = (
         _published(settings, device_type, municipality, paced)
         if publish

@@ -225,8 +225,9 @@ class MqttClient:
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        was_connected = self._connected.is_set()
         self._connected.clear()
-        if code.is_failure:
+        if code.is_failure and was_connected:  # after a refusal the reason of the refusal stays
             self.last_error = f"connection lost: {code}"
             self._trouble.happened(self.last_error)
         if self._on_connection:

@@ -63,11 +63,15 @@ def plan_routes(
         distance_source: name of where `leg_m` has its distances from.
 
     Raises:
-        PlanningError: the municipality has no depot or no vehicle, or the plan found did not pass its check.
+        PlanningError: the municipality has no depot, no vehicle, or two kinds of vehicle of one name; or the plan found
+            did not pass its check.
     """
     ends(municipality)
     if not any(vehicle.count > 0 for vehicle in municipality.vehicles):
         raise PlanningError(f"municipality {municipality.municipality} has no vehicle")
+    names = [vehicle.name for vehicle in municipality.vehicles]
+    if len(set(names)) < len(names):
+        raise PlanningError(f"municipality {municipality.municipality} has several kinds of vehicle of one name")
     problem = _Problem(due, municipality, leg_m)
     routes = problem.solve(seed, time_limit_s, progress) if problem.bins else ()
     planned = {stop.bin.device_id for route in routes for stop in route.stops}

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 from pyvrp import Client, Depot, Location, ProblemData, VehicleType
 from pyvrp.stop import MaxRuntime
-from vrplib.parse import parse_vrplib  # type: ignore[import-untyped]
+from vrplib.parse import parse_vrplib
 
 from core.errors import InvalidInputError, PlanningError
 from pickups.search import search

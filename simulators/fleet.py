@@ -122,7 +122,9 @@ class Fleet:
     @property
     def next_at(self) -> datetime | None:
         """When `due` has something to give; None for an empty fleet."""
-        return from_epoch_us(math.ceil(self._heap[0][0] * 1e6)) if self._heap else None
+        if not self._heap:
+            return None
+        return from_epoch_us(math.floor(self._heap[0][0] * 1e6) + 1)  # not before it, however the float was rounded
 
     def due(self, now: datetime) -> list[Outgoing]:
         """All that the devices have said up to now since the last call, in order, dated when it was due."""

@@ -165,10 +165,12 @@ class Lamp:
         return self.uplink.up({"presence": True, "presence_count": self.presence_count}, at_s)
 
     def level(self, at_s: float) -> float:
-        """The share of full light that the lamp is driven at, at an instant not before the last change."""
+        """The share of full light that the lamp is driven at, at an instant not before the last change of mind."""
         from_s, from_level, to_s, to_level = self._ramp
         if at_s >= to_s:
             return to_level
+        if at_s <= from_s:
+            return from_level
         return from_level + (to_level - from_level) * (at_s - from_s) / (to_s - from_s)
 
     def scheduled_level(self, at_s: float) -> float:

@@ -1,11 +1,15 @@
 """Fixtures that several areas use: real servers on free loopback ports, stopped by their process id."""
 
+import json
 import os
 import pwd
+import secrets
 import shutil
 import socket
 import subprocess
 import time
+import urllib.error
+import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,7 +21,7 @@ T = TypeVar("T")
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
-def free_port() -> int:
+def a_free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
@@ -41,7 +45,7 @@ class Mosquitto:
     """A real broker with persistence; `kill` and `start` again keep port and sessions."""
 
     folder: Path
-    port: int = field(default_factory=free_port)
+    port: int = field(default_factory=a_free_port)
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -94,6 +98,12 @@ def _wait_until() -> Callable[..., object]:
 
 
 @pytest.fixture
+def free_port() -> int:
+    """A loopback port on which nothing listens."""
+    return a_free_port()
+
+
+@pytest.fixture
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """A fresh Mosquitto on a free port."""
     if MOSQUITTO is None:
@@ -104,3 +114,59 @@ def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     broker.start()
     yield broker
     broker.stop()
+
+
+@dataclass(frozen=True)
+class InfluxdbServer:
+    """An InfluxDB 2 with a token that may do everything in the organisation."""
+
+    url: str
+    token: str
+    org: str
+
+
+@pytest.fixture(scope="session")
+def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxdbServer]:
+    """The InfluxDB 2 of INFLUXDB_V2_URL (and _TOKEN, _ORG), or an `influxd` of PATH on a free port, set up afresh."""
+    if url := os.environ.get("INFLUXDB_V2_URL"):
+        yield InfluxdbServer(
+            url, os.environ.get("INFLUXDB_V2_TOKEN", ""), os.environ.get("INFLUXDB_V2_ORG", "kreispuls")
+        )
+        return
+    influxd = shutil.which("influxd")
+    if influxd is None:
+        missing_server(
+            "InfluxDB 2", "install influxd 2.7 or newer, or set INFLUXDB_V2_URL", "KREISPULS_REQUIRE_INFLUXDB"
+        )
+    folder = tmp_path_factory.mktemp("influxdb")
+    server = InfluxdbServer(f"http://127.0.0.1:{a_free_port()}", secrets.token_urlsafe(), "test")
+    command = [str(influxd), "--http-bind-address", server.url.removeprefix("http://"), "--reporting-disabled"]
+    command += ["--bolt-path", str(folder / "influxd.bolt"), "--engine-path", str(folder / "engine")]
+    command += ["--sqlite-path", str(folder / "influxd.sqlite"), "--ui-disabled", "--no-tasks", "--log-level", "error"]
+    with (folder / "influxd.log").open("ab") as log:
+        process = subprocess.Popen(command, stdout=log, stderr=log)
+    try:
+        _set_up_influxdb(server, process, folder / "influxd.log")
+        yield server
+    finally:
+        process.terminate()
+        process.wait(30)
+
+
+def _set_up_influxdb(server: InfluxdbServer, process: subprocess.Popen[bytes], log: Path) -> None:
+    setup = {"username": "test", "password": secrets.token_urlsafe(), "org": server.org, "bucket": "unused"}
+    body = json.dumps({**setup, "token": server.token}).encode()
+    deadline = time.monotonic() + 60
+    while True:
+        assert process.poll() is None, log.read_text()
+        assert time.monotonic() < deadline, "influxd did not start within 60 s"
+        try:
+            urllib.request.urlopen(f"{server.url}/api/v2/setup", body, timeout=10).close()
+        except urllib.error.HTTPError as error:
+            if error.code not in {404, 503}:  # its door opens before it can answer
+                raise
+        except OSError:
+            pass
+        else:
+            return
+        time.sleep(0.05)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic import SecretStr
 
-from core.settings import Settings, environment_name
+from core.settings import Settings, environment_name, load_settings
 
 EXAMPLE = Path(__file__).parents[1] / ".env.example"
 ENTRY = re.compile(r"# (?P<description>.+)\n(?P<off>#?)(?P<name>[A-Z][A-Z0-9_]*)=(?P<value>.*)\n")
@@ -51,5 +51,7 @@ def test_no_secret_has_a_value() -> None:
 def test_a_copy_changes_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for field in Settings.model_fields:
         monkeypatch.delenv(environment_name(field), raising=False)
+    monkeypatch.chdir(tmp_path)
+    before = load_settings()
     (tmp_path / ".env").write_bytes(EXAMPLE.read_bytes())
-    assert Settings(_env_file=tmp_path / ".env") == Settings(_env_file=None)
+    assert load_settings() == before

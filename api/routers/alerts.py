@@ -4,10 +4,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
+from api.dependencies import StateDep
 from api.errors import problems
 from api.filters import DeviceIdQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep
-from api.resources import StateDep
 from api.schemas.alert import Acknowledgement, AlertShown
 from api.schemas.fields import Items, RuleName
 from core.alert import AlertState, Severity

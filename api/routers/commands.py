@@ -5,10 +5,10 @@ from http import HTTPStatus
 from fastapi import APIRouter, Response
 
 from actions.send_command import send_set_light
+from api.dependencies import MqttDep, SettingsDep, StateDep, TopicsDep
 from api.errors import problems
 from api.filters import DeviceIdPath, IdPath, MunicipalityQuery
 from api.paging import DEFAULT_LIMIT, Limit
-from api.resources import MqttDep, SettingsDep, StateDep, TopicsDep
 from api.schemas.command import CommandShown, NewCommand
 from api.schemas.fields import Items
 from core.clock import utc_now

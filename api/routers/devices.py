@@ -7,10 +7,10 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
+from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath
 from api.paging import PagingDep
-from api.resources import ReadingsDep, StateDep
 from api.schemas.device import DeviceChange, DeviceShown, Imported, NewDevice
 from api.schemas.fields import Items
 from core.errors import InvalidInputError

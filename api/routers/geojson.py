@@ -5,11 +5,11 @@ from collections.abc import Iterator, Sequence
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query
-from fastapi.responses import StreamingResponse
+from fastapi.responses import JSONResponse, StreamingResponse
 
+from api.dependencies import ReadingsDep, StateDep
 from api.filters import DeviceFilterDep
 from api.paging import Cursor
-from api.resources import ReadingsDep, StateDep
 from api.schemas.device import DeviceFeature, DeviceFeatures, DeviceShown, Point
 from api.schemas.reading import values_by_device
 from core.clock import format_rfc3339
@@ -26,14 +26,16 @@ MAX_FEATURES: Final = 50_000
 CHUNK: Final = 1000
 
 
-class _GeoJsonResponse(StreamingResponse):
+class _GeoJsonResponse(JSONResponse):
+    """What the description says; the route streams it."""
+
     media_type = GEO_JSON
 
 
 @router.get(
     "/v1/devices.geojson",
     response_class=_GeoJsonResponse,
-    responses={200: {"model": DeviceFeatures}},
+    response_model=DeviceFeatures,
 )
 def get_devices_geojson(
     state: StateDep,
@@ -45,7 +47,7 @@ def get_devices_geojson(
     """Give devices with their newest values as a GeoJSON FeatureCollection, to be opened as a map layer."""
     pages = _pages(state, wanted, limit, cursor)
     first = next(pages)  # a store that does not answer is a problem, not half a file
-    return _GeoJsonResponse(_collection(readings, first, _features(first.items, readings), pages))
+    return StreamingResponse(_collection(readings, first, _features(first.items, readings), pages), media_type=GEO_JSON)
 
 
 def _pages(state: State, wanted: DeviceFilter, limit: int, cursor: str | None) -> Iterator[Page[Device]]:

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Request, Response
 from prometheus_client import CONTENT_TYPE_LATEST
 from pydantic import BaseModel, Field
 
+from api.dependencies import MetricsDep, MqttDep, ReadingsDep, StateDep
 from api.errors import InvalidPart, problem, problems
-from api.resources import MetricsDep, MqttDep, ReadingsDep, StateDep
 from core.errors import BrokerError, KreispulsError
 from core.mqtt import MqttClient
 from storage.engine import ping

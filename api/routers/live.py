@@ -7,10 +7,10 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Query
 from sse_starlette import EventSourceResponse, ServerSentEvent
 
+from api.dependencies import LiveDep
 from api.errors import problems
 from api.filters import DeviceTypeQuery, MunicipalityQuery
 from api.live import Listener, LiveFilter, LiveHub
-from api.resources import LiveDep
 from api.schemas.fields import DeviceId
 
 router = APIRouter(tags=["live"])

@@ -6,10 +6,10 @@ from dataclasses import replace
 from fastapi import APIRouter
 
 from actions.plan_pickups import due_for
+from api.dependencies import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import MunicipalityPath
 from api.paging import PagingDep, page_of
-from api.resources import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.schemas.fields import Items
 from api.schemas.municipality import MunicipalityChange, MunicipalitySettings, MunicipalityShown
 from core.device import Place, Vehicle

@@ -7,11 +7,11 @@ from typing import Any, Final
 from fastapi import APIRouter, Response
 
 from actions.plan_pickups import due_for, queue_plan
+from api.dependencies import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import DayQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
 from api.planner import PlanJob
-from api.resources import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.schemas.fields import Items
 from api.schemas.pickup import DueBinShown, NewPlan, PlanShown, RouteInForce, RouteShown, StopShown
 from core.clock import utc_now

@@ -8,11 +8,11 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 
+from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath, DeviceIdQuery
 from api.negotiation import CSV, prefers_csv
 from api.paging import PagingDep, decode_cursor, encode_cursor
-from api.resources import ReadingsDep, StateDep
 from api.schemas.fields import Interval, Items, TimeIn
 from api.schemas.reading import LatestShown, ObservationShown, show_observation, values_by_device
 from core.clock import format_rfc3339, from_epoch_us, to_epoch_us, utc_now

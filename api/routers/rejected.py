@@ -5,10 +5,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from api.dependencies import MqttDep, StateDep
 from api.errors import problems
 from api.filters import DeviceIdQuery, DeviceTypeQuery, MunicipalityQuery
 from api.paging import PagingDep
-from api.resources import MqttDep, StateDep
 from api.schemas.fields import Items
 from api.schemas.rejected import RejectedShown, is_truncated, show_rejected
 from core.clock import utc_now

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path
 
+from api.dependencies import StateDep
 from api.errors import problems
 from api.filters import MunicipalityPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
-from api.resources import StateDep
 from api.schemas.fields import Items, RuleName
 from api.schemas.rule import Override, RuleShown, show_rule
 from core.device import Municipality

@@ -5,9 +5,9 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
+from api.dependencies import ReadingsDep, StateDep
 from api.filters import DeviceTypeQuery, MunicipalityQuery
 from api.paging import PagingDep, decode_cursor, encode_cursor
-from api.resources import ReadingsDep, StateDep
 from api.routers.readings import MAX_INTERVALS, WindowDep
 from api.schemas.fields import Items
 from api.schemas.reading import TotalShown

@@ -33,6 +33,9 @@ Attributes = Annotated[
 ]
 
 
+StatusIn = Annotated[DeviceStatus, Field(strict=False)]
+
+
 class NewDevice(Body):
     """A device to be registered."""
 
@@ -43,7 +46,7 @@ class NewDevice(Body):
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     street: Line | None = None
-    status: DeviceStatus = DeviceStatus.ACTIVE
+    status: StatusIn = DeviceStatus.ACTIVE
     attributes: Attributes = Field({})
 
     @model_validator(mode="after")
@@ -68,7 +71,7 @@ class DeviceChange(Body):
     latitude: Latitude | None = None
     longitude: Longitude | None = None
     street: Line | None = Field(None, description="null: no street")
-    status: DeviceStatus | None = Field(None, description="`active` adopts a discovered device")
+    status: StatusIn | None = Field(None, description="`active` adopts a discovered device")
     attributes: Attributes = Field({}, description="merged into the device's; null removes one")
 
     @model_validator(mode="after")

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Self
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from api.schemas.fields import Body, Latitude, Line, Longitude, Share, Shown, Slug
 
@@ -12,6 +12,8 @@ Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
 class PlaceShown(Shown):
     """A depot or disposal site."""
 
+    model_config = ConfigDict(extra="forbid", strict=True)
+
     name: Line
     latitude: Latitude
     longitude: Longitude
@@ -19,6 +21,8 @@ class PlaceShown(Shown):
 
 class VehicleShown(Shown):
     """A kind of collection vehicle: litres of uncompacted waste, seconds of a shift."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
 
     name: Line
     count: Annotated[int, Field(ge=0, le=1000)]

@@ -16,7 +16,7 @@ class Override(Body):
     """What is different in this municipality; what is missing stays as shipped."""
 
     enabled: bool | None = None
-    severity: Severity | None = None
+    severity: Annotated[Severity, Field(strict=False)] | None = None
     parameters: Annotated[dict[ParameterName, Parameter], Field(max_length=16)] = Field({}, examples=[{"above": 0.7}])
 
 

@@ -18,11 +18,11 @@ first() { # the first value of a key in JSON on stdin
 if [ -s "$TOKEN_FILE" ] && call "$(cat "$TOKEN_FILE")" "/api/v2/buckets?name=$INFLUXDB_BUCKET" >/dev/null 2>&1; then
     exit 0
 fi
-bucket=$(call "$INFLUXDB_TOKEN" "/api/v2/buckets?org=$INFLUXDB_ORG&name=$INFLUXDB_BUCKET")
+bucket=$(call "$INFLUXDB_TOKEN" "/api/v2/buckets?org=$INFLUXDB_ORG&name=$INFLUXDB_BUCKET") || bucket=
 id=$(printf '%s' "$bucket" | first id)
 org=$(printf '%s' "$bucket" | first orgID)
 if [ -z "$id" ] || [ -z "$org" ]; then
-    echo "grafana_token: InfluxDB has no bucket $INFLUXDB_BUCKET in organisation $INFLUXDB_ORG" >&2
+    echo "grafana_token: InfluxDB shows this token no bucket $INFLUXDB_BUCKET in organisation $INFLUXDB_ORG" >&2
     exit 1
 fi
 permission="{\"action\":\"read\",\"resource\":{\"type\":\"buckets\",\"id\":\"$id\",\"orgID\":\"$org\"}}"

@@ -4,22 +4,25 @@ A parameter is an option of the query's `extern` (the client builds it); its nam
 InfluxDB still hands filters on it down to the storage engine (an element of an array parameter would not).
 """
 
-import csv
-import io
-from collections.abc import Iterable, Iterator
-from operator import itemgetter
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Final
 
 from core.clock import from_epoch_us
-from core.errors import StorageError
-from core.quantity import Kind
+from core.quantity import Kind, Quantity
 from core.reading import Aggregate
-from datetime import timedelta
-
-from storage.backends.contract import MIN_US, SeriesQuery, TotalsQuery
+from storage.backends.contract import MAX_US, MIN_US, SeriesQuery, TotalsQuery
 from storage.readings import GroupBy
 
 _EVENTS: Final = 'import "contrib/tomhollingworth/events"\n'
+CONVERTED: Final = "_converted"
+"""Suffix of a result that was made of integers or booleans."""
+GROUP_COLUMN: Final = {
+    GroupBy.MUNICIPALITY: "municipality",
+    GroupBy.DEVICE_TYPE: "_measurement",
+    GroupBy.STREET: "device_id",
+}
+"""Streets are not in the readings: the aggregates of their devices add up to the street's."""
 _FUNCTION: Final = {
     Aggregate.MIN: "min",
     Aggregate.MAX: "max",
@@ -53,10 +56,15 @@ class Flux:
         return text
 
 
-def latest(flux: Flux, end_us: int, *filters: tuple[str, Iterable[str]]) -> None:
+def latest(flux: Flux, *filters: tuple[str, Iterable[str]]) -> None:
     """The newest point of each series."""
     columns = '"_time", "_field", "_value", "_measurement", "device_id", "municipality"'
-    flux.text = f"{flux.source(MIN_US, end_us, *filters)} |> last() |> keep(columns: [{columns}])"
+    flux.text = f"{flux.source(MIN_US, MAX_US, *filters)} |> last() |> keep(columns: [{columns}])"
+
+
+def nothing(flux: Flux) -> None:
+    """No point at all, found in the index without reading any."""
+    flux.text = flux.source(MIN_US, MAX_US, ("_measurement", [""]))
 
 
 def observed(flux: Flux, query: SeriesQuery) -> None:
@@ -119,56 +127,30 @@ intervals |> last() {points}{limit} |> yield(name: "last")
 """
 
 
-def totals(flux: Flux, query: TotalsQuery, name: str, kind: Kind, part: Aggregate) -> str:
-    """One aggregate per group and interval, made per series in the storage engine first; returns the group's column.
-
-    Streets are not in the readings: their column is the device, and its aggregates add up to the street's.
-    """
-    column = {
-        GroupBy.MUNICIPALITY: "municipality",
-        GroupBy.DEVICE_TYPE: "_measurement",
-        GroupBy.STREET: "device_id",
-    }[query.group_by]
-    filters: list[tuple[str, Iterable[str]]] = [("_field", [name])]
+def totals(flux: Flux, query: TotalsQuery, quantity: Quantity, part: Aggregate) -> None:
+    """One aggregate per group and interval, made per series in the storage engine first."""
+    column = GROUP_COLUMN[query.group_by]
+    filters: list[tuple[str, Iterable[str]]] = [("_field", [quantity.name])]
     if query.device_type is not None:
         filters.append(("_measurement", [query.device_type]))
     if query.municipality is not None:
         filters.append(("municipality", [query.municipality]))
     every = flux.bind(timedelta(microseconds=query.every_us))
     function = _FUNCTION[part]
-    _, conversion, _ = next(choice for choice in _conversions(part) if kind in choice[2])
+    _, conversion, _ = next(choice for choice in _conversions(part) if quantity.kind in choice[2])
     flux.text = (
         f"{flux.source(query.from_us, query.end_us, *filters)}{conversion}"
         f' |> aggregateWindow(every: {every}, fn: {function}, createEmpty: false, timeSrc: "_start")'
         f' |> group(columns: ["{column}", "_time"]) |> {"sum" if part is Aggregate.COUNT else function}()'
         f' |> group() |> keep(columns: ["{column}", "_time", "_value"])'
     )
-    return column
-
-
-def parse_rows(text: str, *columns: str) -> Iterator[tuple[str, ...]]:
-    """These columns of every row of an unannotated CSV answer; each of its tables starts with a header.
-
-    Raises:
-        StorageError: the server broke off with an error.
-    """
-    pick: itemgetter[int] | None = None
-    for line in csv.reader(io.StringIO(text, newline="")):
-        if not line:
-            pick = None
-        elif pick is None:
-            if "error" in line and "result" not in line:
-                raise StorageError("InfluxDB broke off an answer with an error")
-            pick = itemgetter(*map(line.index, columns))
-        else:
-            yield pick(line)
 
 
 def _conversions(part: Aggregate) -> tuple[tuple[str, str, tuple[Kind, ...]], ...]:
     """Suffix of the result, conversion, kinds: what is no double becomes one, as sums of counters would overflow."""
     if part in (Aggregate.COUNT, Aggregate.LAST):
         return (("", "", tuple(Kind)),)
-    return (("", "", (Kind.NUMBER,)), ("_converted", " |> toFloat()", (Kind.INTEGER, Kind.BOOLEAN)))
+    return (("", "", (Kind.NUMBER,)), (CONVERTED, " |> toFloat()", (Kind.INTEGER, Kind.BOOLEAN)))
 
 
 def _first_intervals(flux: Flux, query: SeriesQuery) -> str:

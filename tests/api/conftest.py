@@ -1,7 +1,9 @@
 """The application over real SQLite files, things to put into it, and a server for what needs a socket."""
 
 import threading
-from collections.abc import Callable, Iterator, Mapping
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -168,21 +170,45 @@ class Served:
     resources: Resources
 
 
-@pytest.fixture
-def served(mosquitto: Any, tmp_path: Path, wait_until: Callable[..., object]) -> Iterator[Served]:
-    """The application behind a socket, with a real broker."""
-    app = create_app(settings_in(tmp_path, mosquitto.url))
+@contextmanager
+def serving(settings: Settings) -> Iterator[Served]:
+    app = create_app(settings)
     server = uvicorn.Server(uvicorn.Config(app, port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=2))
     thread = threading.Thread(target=server.run, daemon=True)
     thread.start()
-    wait_until(lambda: server.started, "the server starts")
+    deadline = time.monotonic() + 30
+    while not server.started:
+        assert time.monotonic() < deadline
+        assert thread.is_alive()
+        time.sleep(0.01)
     host, port = server.servers[0].sockets[0].getsockname()[:2]
-    resources = app.state.resources
-    resources.mqtt.wait_connected(10)
-    yield Served(f"http://{host}:{port}", resources)
-    server.should_exit = True
-    thread.join(20)
+    try:
+        yield Served(f"http://{host}:{port}", app.state.resources)
+    finally:
+        server.should_exit = True
+        thread.join(20)
     assert not thread.is_alive()
+
+
+@pytest.fixture
+def served(mosquitto: Any, tmp_path: Path) -> Iterator[Served]:
+    """The application behind a socket, with a real broker."""
+    with serving(settings_in(tmp_path, mosquitto.url)) as opened:
+        opened.resources.mqtt.wait_connected(10)
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def served_alone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    """The application behind a socket without a broker, the same for all tests of a file."""
+    with serving(settings_in(tmp_path_factory.mktemp("served"), NO_BROKER)) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def fill_served_alone(served_alone: Served) -> Fill:
+    """Puts things into the stores of `served_alone`."""
+    return _Fill(served_alone.resources)
 
 
 @pytest.fixture

@@ -34,12 +34,12 @@ class TestRun:
             other.bind(("127.0.0.1", 0))
             other.listen()
             port = other.getsockname()[1]
-            with pytest.raises(SettingsError, match=rf"^KREISPULS_API_PORT: port {port} on 127\\.0\\.0\\.1 is taken"):
+            with pytest.raises(SettingsError, match=rf"^KREISPULS_API_PORT: port {port} on 127\.0\.0\.1 is taken"):
                 run(settings.model_copy(update={"api_port": port}))
 
-    @pytest.mark.parametrize("host", ["203.0.113.7", "no such host"])
+    @pytest.mark.parametrize("host", ["203.0.113.7", "x" * 64])
     def test_a_wrong_address_names_its_setting(self, settings: Settings, host: str) -> None:
-        with pytest.raises(SettingsError, match="^KREISPULS_API_HOST"):
+        with pytest.raises(SettingsError, match=r"^KREISPULS_API_HOST: "):
             run(settings.model_copy(update={"api_host": host}))
 
     @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

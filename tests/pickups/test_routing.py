@@ -160,6 +160,8 @@ def test_a_municipality_without_depot_or_vehicle_is_told_so(due_bin: BuildBin, m
         plan_routes([due_bin("a")], replace(marburg(), depot=None))
     with pytest.raises(PlanningError, match="municipality marburg has no vehicle"):
         plan_routes([due_bin("a")], replace(marburg(), vehicles=(Vehicle("truck", 0, 1000.0, 3600),)))
+    with pytest.raises(PlanningError, match="several kinds of vehicle of one name"):
+        plan_routes([due_bin("a")], marburg(Vehicle("truck", 1, 1000.0, 3600), Vehicle("truck", 1, 2000.0, 3600)))
 
 
 def test_a_plan_that_fails_its_check_is_not_given_out(due_bin: BuildBin, marburg: BuildMunicipality) -> None:

@@ -64,7 +64,10 @@ def test_municipalities_carry_places_and_vehicles(region: Region) -> None:
     assert marburg.depot is not None
     assert marburg.depot.name == "Bauhof Marburg"
     assert marburg.disposal_site is not None
-    assert [(vehicle.name, vehicle.count) for vehicle in marburg.vehicles] == [("Pressmüllwagen", 1), ("Kleinmüllwagen", 2)]
+    assert [(vehicle.name, vehicle.count) for vehicle in marburg.vehicles] == [
+        ("Pressmüllwagen", 1),
+        ("Kleinmüllwagen", 2),
+    ]
 
 
 def _wrong_threshold(raw: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -196,7 +197,7 @@ def test_energy_is_the_integral_of_power(make_lamp: MakeLamp) -> None:
             lamp.command(_set_light(at, level=level, fade_s=fade_s, hold_s=300.0), at)
         samples.append(lamp.values(at.timestamp()))
     powers = [float(sample["active_power_w"]) for sample in samples]
-    joules = sum((here + there) / 2 for here, there in zip(powers, powers[1:], strict=False))
+    joules = sum((here + there) / 2 for here, there in pairwise(powers))
     metered = float(samples[-1]["active_energy_kwh"]) - float(samples[0]["active_energy_kwh"])
     assert metered * 3.6e6 == pytest.approx(joules, abs=3.6e6 * 1e-4 + 30)
     assert joules > 30_000

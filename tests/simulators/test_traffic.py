@@ -59,6 +59,7 @@ def test_an_hour_is_the_same_however_it_is_asked_for(region: Region) -> None:
 
 
 def test_another_seed_is_another_traffic(region: Region) -> None:
-    assert _pilot(region, 1).passages(MONDAY_HOUR, 24).start_s.tolist() != _pilot(region, 2).passages(
-        MONDAY_HOUR, 24
-    ).start_s.tolist()
+    assert (
+        _pilot(region, 1).passages(MONDAY_HOUR, 24).start_s.tolist()
+        != _pilot(region, 2).passages(MONDAY_HOUR, 24).start_s.tolist()
+    )

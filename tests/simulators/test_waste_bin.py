@@ -1,6 +1,7 @@
 import json
 from collections.abc import Callable
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 
@@ -53,7 +54,7 @@ def test_a_school_is_quiet_on_sunday_and_a_park_busy_in_july() -> None:
 
 
 def test_mean_filling_is_about_what_its_place_type_brings(make_bin: MakeBin) -> None:
-    """A year of a park's 9 l a day, times this bin's busyness, parties and feasts, in a container that never gets full."""
+    """A year of a park's 9 l a day, times this bin's busyness, parties and feasts, in a bin that never gets full."""
     bin_ = make_bin(volume_l=100_000.0)
     bin_.level = 0.0
     _started(bin_)
@@ -87,7 +88,7 @@ def test_distance_means_the_level(make_bin: MakeBin) -> None:
 def test_hourly_reports_with_jitter(make_bin: MakeBin) -> None:
     messages = _started(make_bin()).due((START + timedelta(days=2)).timestamp())
     at = [datetime.fromisoformat(json.loads(message.payload)["observed_at"]) for message in messages]
-    gaps = {round((there - here).total_seconds()) for here, there in zip(at[1:], at[2:], strict=False)}
+    gaps = {round((there - here).total_seconds()) for here, there in pairwise(at[1:])}
     assert 48 <= len(at) <= 50
     assert min(gaps) >= 3300
     assert max(gaps) <= 3900

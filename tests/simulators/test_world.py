@@ -14,7 +14,7 @@ def _seconds(*parts: int) -> float:
 @pytest.mark.parametrize(
     ("day", "dusk", "dawn"),
     [
-        # Almanac for Frankfurt (50.1 N): civil twilight 21 June ends 22:22 CEST, begins 4:31; in December 17:01 CET, 7:44.
+        # Almanac for Frankfurt (50.1 N): civil twilight 22:22 to 4:31 CEST in June, 17:01 to 7:44 CET in December.
         # Marburg is 0.7 degrees further north: a few minutes later in June, earlier in December.
         (date(2026, 6, 21), (20, 24), (2, 27)),
         (date(2026, 12, 21), (15, 58), (6, 47)),
