@@ -140,16 +140,15 @@ MODEL: dict[Aggregate, Callable[[list[float]], float]] = {
 @each_backend
 @given(
     history=histories,
-    start=instants,
-    length=st.integers(1, 30_000_000_000),
+    span=st.tuples(instants, st.integers(1, 30_000_000_000)),
     every=st.sampled_from([3_600_000_000, 1_800_000_000, 999_999_937, 86_400_000_000]),
 )
 def test_aggregates_are_those_of_the_model(
-    reading_store: ReadingStore, aggregate: Aggregate, history: History, start: int, length: int, every: int
+    reading_store: ReadingStore, aggregate: Aggregate, history: History, span: tuple[int, int], every: int
 ) -> None:
     device_id = fresh_device()
     reading_store.write(readings(device_id, history))
-    end = start + length
+    start, end = span[0], sum(span)
     expected: dict[tuple[int, str], float] = {}
     for name in NUMBERS:
         points = [(us, float(values[name])) for us, (_, values) in sorted(history.items()) if name in values]
