@@ -14,6 +14,7 @@ from core.clock import utc_now
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
 from core.settings import Settings
+from ingest.operations import Operations
 from ingest.pipeline import Pipeline
 from storage.readings import ReadingStore
 from storage.state import State
@@ -24,11 +25,20 @@ logger = logging.getLogger(__name__)
 class Jobs:
     """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again."""
 
-    def __init__(self, settings: Settings, pipeline: Pipeline, state: State, readings: ReadingStore) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        pipeline: Pipeline,
+        *,
+        state: State,
+        readings: ReadingStore,
+        operations: Operations | None,
+    ) -> None:
         self._settings = settings
         self._pipeline = pipeline
         self._state = state
         self._readings = readings
+        self._operations = operations
         # Planning takes seconds of processor time: in a process of its own it delays no light.
         self._planner = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
         self._scheduler = BackgroundScheduler(
@@ -43,6 +53,8 @@ class Jobs:
         self._every(1, "reload the registry", self._pipeline.reload)
         self._every(2, "write last-seen times", self._pipeline.write_seen)
         self._every(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
+        if self._operations is not None:
+            self._every(10, "report to the time-series database", self._operations.report)
         self._every(15, "find silent devices", self._pipeline.judge_silence)
         self._every(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))

@@ -1,5 +1,7 @@
 """Counters of ingest for Prometheus."""
 
+import threading
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
 from core.errors import SettingsError
@@ -20,6 +22,36 @@ lag = Gauge("kreispuls_lag_seconds", "Received to durable, slowest of the last b
 batch_size = Histogram(
     "kreispuls_batch_messages", "Messages per batch", buckets=(1, 10, 50, 100, 250, 500, 1000, 5000), registry=REGISTRY
 )
+
+
+class Recent:
+    """The slowest batch and the largest since the last look."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._lag_s: float | None = None
+        self._readings = 0
+
+    def note(self, lag_s: float, readings: int) -> None:
+        """A batch is durable: received to durable in seconds, and how many readings it had."""
+        with self._lock:
+            self._lag_s = max(lag_s, self._lag_s or 0.0)
+            self._readings = max(readings, self._readings)
+
+    def take(self) -> tuple[float | None, int]:
+        """Slowest lag (None: nothing came) and largest batch since the last call."""
+        with self._lock:
+            taken = self._lag_s, self._readings
+            self._lag_s, self._readings = None, 0
+            return taken
+
+
+recent = Recent()
+
+
+def total(name: str) -> int:
+    """A counter's value by its name without suffix."""
+    return int(REGISTRY.get_sample_value(f"{name}_total") or 0)
 
 
 def serve(host: str, port: int) -> None:

@@ -310,5 +310,7 @@ class Pipeline:
         metrics.waiting.set(self._queue.qsize())
         if batch:
             metrics.batch_size.observe(len(batch))
-            metrics.lag.set((utc_now() - batch[0].received_at).total_seconds())
+            lag_s = (utc_now() - batch[0].received_at).total_seconds()
+            metrics.lag.set(lag_s)
+            metrics.recent.note(lag_s, len(readings))
             metrics.unknown_keys.inc(sum(understood.unknown_keys for understood in batch))

@@ -10,12 +10,13 @@ from core.topics import Topics
 from ingest import metrics
 from ingest.bins import BinLevels
 from ingest.jobs import Jobs
+from ingest.operations import Operations
 from ingest.pipeline import Pipeline
 from ingest.registry import Registry
 from lights.presence import PresenceControl, PresenceProfile
 from rules.catalogue import load_rules
 from rules.engine import RuleEngine
-from storage.readings import open_readings
+from storage.readings import KeepsOperations, open_readings
 from storage.state import open_state
 
 logger = logging.getLogger(__name__)
@@ -66,7 +67,8 @@ def run(settings: Settings, stop: threading.Event) -> None:
     pipeline.reload()
     if settings.ingest_metrics_port:
         metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
-    jobs = Jobs(settings, pipeline, state, readings)
+    operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
+    jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations)
     pipeline.start()
     mqtt.start()
     jobs.start()

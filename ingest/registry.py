@@ -22,7 +22,7 @@ class Registry:
     def __init__(self, state: State, *, lamp_neighbours: int) -> None:
         self._state = state
         self._lamp_neighbours = lamp_neighbours
-        self._revision = -1
+        self.revision = -1
         self._lock = threading.Lock()
         self.devices: dict[str, Device] = {}
         self.municipalities: list[Municipality] = []
@@ -37,7 +37,7 @@ class Registry:
             StorageError: the state database failed; the snapshot stays as it is.
         """
         revision = self._state.devices.revision()
-        if revision == self._revision:
+        if revision == self.revision:
             return False
         devices = {device.device_id: device for device in self._state.devices.all(DeviceFilter())}
         municipalities = self._state.municipalities.all()
@@ -48,7 +48,7 @@ class Registry:
         near = neighbours(lamps, self._lamp_neighbours)
         alone = {lamp.device_id: () for lamp in lamps if lamp.device_id not in near}
         with self._lock:
-            self._revision = revision
+            self.revision = revision
             self.devices = devices
             self.municipalities = municipalities
             self.overrides = overrides

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from core.errors import SettingsError
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
@@ -101,6 +101,18 @@ class ReadingStore(Protocol):
 
     def close(self) -> None:
         """Give back connections; the store is not used afterwards."""
+
+
+@runtime_checkable
+class KeepsOperations(Protocol):
+    """A backend that also keeps what `storage.operations` writes, for dashboards that ask it alone."""
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Keep lines in line protocol, times in microseconds.
+
+        Raises:
+            StorageError: the store did not take them.
+        """
 
 
 def open_readings(settings: Settings) -> ReadingStore:

@@ -11,6 +11,7 @@ from typing import Final
 from core.clock import from_epoch_us
 from core.quantity import Kind, Quantity
 from core.reading import Aggregate
+from devices.registry import device_types
 from storage.backends.contract import MAX_US, MIN_US, SeriesQuery, TotalsQuery
 from storage.readings import GroupBy
 
@@ -32,6 +33,10 @@ _FUNCTION: Final = {
 }
 
 
+Filter = tuple[str, Iterable[str]]
+"""A column and the values of which it has one."""
+
+
 class Flux:
     """One query under construction: `text` with names, `parameters` with what they stand for."""
 
@@ -46,7 +51,7 @@ class Flux:
         self.parameters[name] = value
         return name
 
-    def source(self, start_us: int, end_us: int, *filters: tuple[str, Iterable[str]]) -> str:
+    def source(self, start_us: int, end_us: int, *filters: Filter) -> str:
         """The points of a span (microseconds) whose column is one of the values, for each filter."""
         start, stop = self.bind(from_epoch_us(start_us)), self.bind(from_epoch_us(end_us))
         text = f"from(bucket: {self._bucket}) |> range(start: {start}, stop: {stop})"
@@ -56,10 +61,16 @@ class Flux:
         return text
 
 
-def latest(flux: Flux, *filters: tuple[str, Iterable[str]]) -> None:
+def latest(flux: Flux, *filters: Filter) -> None:
     """The newest point of each series."""
     columns = '"_time", "_field", "_value", "_measurement", "device_id", "municipality"'
     flux.text = f"{flux.source(MIN_US, MAX_US, *filters)} |> last() |> keep(columns: [{columns}])"
+
+
+def narrowed(municipality: str | None, device_type: str | None) -> list[Filter]:
+    """Filters of readings; the bucket may hold other measurements."""
+    types: Filter = ("_measurement", sorted(device_types()) if device_type is None else [device_type])
+    return [types] if municipality is None else [types, ("municipality", [municipality])]
 
 
 def nothing(flux: Flux) -> None:
@@ -72,7 +83,7 @@ def observed(flux: Flux, query: SeriesQuery) -> None:
     names = [quantity.name for quantity in query.quantities]
     columns = '"_time", "_field", "_value", "_measurement", "municipality"'
     limit = "" if query.limit is None else f" |> limit(n: {flux.bind(query.limit + 1)})"
-    source = flux.source(query.from_us, query.end_us, ("device_id", [query.device_id]), ("_field", names))
+    source = flux.source(query.from_us, query.end_us, *_of_device(query, names))
     flux.text = f"{source}{limit} |> keep(columns: [{columns}])"
 
 
@@ -90,7 +101,7 @@ def aggregated(flux: Flux, query: SeriesQuery) -> None:
             names = [quantity.name for quantity in query.quantities if quantity.kind in kinds]
             if not names:
                 continue
-            source = flux.source(query.from_us, query.end_us, ("device_id", [query.device_id]), ("_field", names))
+            source = flux.source(query.from_us, query.end_us, *_of_device(query, names))
             time = '"_time", ' if part is Aggregate.LAST else ""
             results.append(
                 f"{source}{conversion} |> window(every: {every}, createEmpty: false) |> {_FUNCTION[part]}()"
@@ -108,7 +119,7 @@ def time_weighted(flux: Flux, query: SeriesQuery) -> None:
     """
     names = [quantity.name for quantity in query.quantities]
     every = flux.bind(timedelta(microseconds=query.every_us))
-    filters = (("device_id", [query.device_id]), ("_field", names))
+    filters = _of_device(query, names)
     limit = _first_intervals(flux, query)
     points = '|> keep(columns: ["_start", "_time", "_field", "_value"]) |> group(columns: ["_field"])'
     flux.text = f"""{_EVENTS}
@@ -130,11 +141,7 @@ intervals |> last() {points}{limit} |> yield(name: "last")
 def totals(flux: Flux, query: TotalsQuery, quantity: Quantity, part: Aggregate) -> None:
     """One aggregate per group and interval, made per series in the storage engine first."""
     column = GROUP_COLUMN[query.group_by]
-    filters: list[tuple[str, Iterable[str]]] = [("_field", [quantity.name])]
-    if query.device_type is not None:
-        filters.append(("_measurement", [query.device_type]))
-    if query.municipality is not None:
-        filters.append(("municipality", [query.municipality]))
+    filters = [("_field", [quantity.name]), *narrowed(query.municipality, query.device_type)]
     every = flux.bind(timedelta(microseconds=query.every_us))
     function = _FUNCTION[part]
     _, conversion, _ = next(choice for choice in _conversions(part) if quantity.kind in choice[2])
@@ -144,6 +151,10 @@ def totals(flux: Flux, query: TotalsQuery, quantity: Quantity, part: Aggregate) 
         f' |> group(columns: ["{column}", "_time"]) |> {"sum" if part is Aggregate.COUNT else function}()'
         f' |> group() |> keep(columns: ["{column}", "_time", "_value"])'
     )
+
+
+def _of_device(query: SeriesQuery, names: Iterable[str]) -> list[Filter]:
+    return [("device_id", [query.device_id]), ("_field", names), *narrowed(None, None)]
 
 
 def _conversions(part: Aggregate) -> tuple[tuple[str, str, tuple[Kind, ...]], ...]:

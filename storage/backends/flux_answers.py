@@ -32,8 +32,15 @@ _COMBINE: Final[Mapping[Aggregate, Callable[[float, float], float]]] = {
 
 
 def parse_value(name: str, text: str) -> Value:
-    """A value of this quantity as it was written."""
-    return _PARSE[CATALOGUE[name].kind](text)
+    """A value of this quantity as it was written.
+
+    Raises:
+        StorageError: it is none; another program wrote into the bucket.
+    """
+    try:
+        return _PARSE[CATALOGUE[name].kind](text)
+    except ValueError as error:
+        raise StorageError(f"InfluxDB holds {text[:80]!a} as {name}; another program must have written it") from error
 
 
 def parse_rows(answer: str, *columns: str) -> Iterator[tuple[str, ...]]:

@@ -1,13 +1,14 @@
 """Readings in InfluxDB 2; the only file that imports its client library."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
+from influxdb_client.client.exceptions import InfluxDBError
 from influxdb_client.client.influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 from influxdb_client.domain.dialect import Dialect
@@ -60,7 +61,7 @@ class InfluxReadings:
     def __init__(self, *, url: str, token: str, org: str, bucket: str) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
-        if not token.strip() or not token.isascii():
+        if not token.strip() or not token.isascii() or not token.isprintable():
             raise SettingsError("INFLUXDB_V2_TOKEN: expected a token with read and write on the bucket")
         self._url, self._org, self._bucket = url, org, bucket
         self._client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_TIMEOUT_MS)
@@ -75,7 +76,10 @@ class InfluxReadings:
 
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
-        lines = list(encode_lines(readings))
+        self.write_lines(list(encode_lines(readings)))
+
+    def write_lines(self, lines: Sequence[str]) -> None:
+        """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
         for first in range(0, len(lines), LINES_PER_REQUEST):
             record = "\n".join(lines[first : first + LINES_PER_REQUEST]).encode()
             with self._translated():
@@ -93,11 +97,7 @@ class InfluxReadings:
         if (ids is not None and not ids) or (device_type is not None and device_type not in device_types()):
             return []
         names = sorted(CATALOGUE if device_type is None else device_types()[device_type].quantities)
-        filters: list[tuple[str, Iterable[str]]] = []
-        if municipality is not None:
-            filters.append(("municipality", [municipality]))
-        if device_type is not None:
-            filters.append(("_measurement", [device_type]))
+        filters = flux.narrowed(municipality, device_type)
         few = ids is not None and len(ids) <= MAX_DEVICE_FILTER
         if ids is not None and few:
             filters.append(("device_id", sorted(ids)))
@@ -228,6 +228,8 @@ class InfluxReadings:
         except ApiException as error:
             kind = StorageUnavailableError if error.status in _UNAVAILABLE else StorageError
             raise kind(f"InfluxDB at {self._url}, bucket {self._bucket}: {_reason(error)}") from error
+        except InfluxDBError as error:  # without an answer: the library itself cannot go on
+            raise StorageError(f"InfluxDB at {self._url}, bucket {self._bucket}: {error.message}") from error
         except HTTPError as error:
             raise StorageUnavailableError(f"InfluxDB at {self._url} does not answer: {type(error).__name__}") from error
 

@@ -72,33 +72,38 @@ def running_ingest(settings: Settings) -> Iterator[None]:
 
 
 @pytest.fixture
-def platform(
-    mosquitto: Any, tmp_path: Path, request: pytest.FixtureRequest, wait_until: Callable[..., object]
-) -> Iterator[Platform]:
+def make_platform(mosquitto: Any, tmp_path: Path, wait_until: Callable[..., object]) -> Callable[..., Any]:
+    """Start ingest with settings of one's own; a context manager that gives the `Platform`."""
+
+    @contextmanager
+    def make(**changes: Any) -> Iterator[Platform]:
+        chosen = {"data_dir": tmp_path, "mqtt_url": mosquitto.url, "ingest_metrics_port": 0, "presence_hold_s": 5.0}
+        settings = Settings(_env_file=None, **chosen | changes)
+        state = open_state(settings.state_url)
+        state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
+        state.devices.put_many([*LAMPS, *BINS])
+        readings = open_readings(settings)
+        heard: list[Message] = []
+        online: list[Message] = []
+        filters = ["kreispuls/v1/+/+/+/command/+", "kreispuls/v1/+/+/+/alert/+"]
+        device = MqttClient(mosquitto.url, "device-under-test", filters=filters, on_message=heard.append)
+        watcher = MqttClient(mosquitto.url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=online.append)
+        device.start()
+        watcher.start()
+        device.wait_connected(10)
+        with running_ingest(settings):
+            wait_until(lambda: any(message.payload == b"online" for message in online), "ingest is online")
+            yield Platform(settings, state, readings, device, heard)
+        device.stop()
+        watcher.stop()
+        readings.close()
+        state.close()
+
+    return make
+
+
+@pytest.fixture
+def platform(make_platform: Callable[..., Any], request: pytest.FixtureRequest) -> Iterator[Platform]:
     """Ingest runs; `@pytest.mark.parametrize("platform", [{...settings}], indirect=True)` changes settings."""
-    settings = Settings(
-        _env_file=None,
-        **{"data_dir": tmp_path, "mqtt_url": mosquitto.url, "ingest_metrics_port": 0, "presence_hold_s": 5.0}
-        | getattr(request, "param", {}),
-    )
-    state = open_state(settings.state_url)
-    state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
-    state.devices.put_many([*LAMPS, *BINS])
-    readings = open_readings(settings)
-    heard: list[Message] = []
-    device = MqttClient(
-        mosquitto.url, "device-under-test", filters=["kreispuls/v1/+/+/+/command/+", "kreispuls/v1/+/+/+/alert/+"],
-        on_message=heard.append,
-    )  # fmt: skip
-    online: list[Message] = []
-    watcher = MqttClient(mosquitto.url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=online.append)
-    device.start()
-    watcher.start()
-    device.wait_connected(10)
-    with running_ingest(settings):
-        wait_until(lambda: any(message.payload == b"online" for message in online), "ingest is online")
-        yield Platform(settings, state, readings, device, heard)
-    device.stop()
-    watcher.stop()
-    readings.close()
-    state.close()
+    with make_platform(**getattr(request, "param", {})) as made:
+        yield made

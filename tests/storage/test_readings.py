@@ -176,7 +176,7 @@ class TestLatest:
         )
 
         def devices(**filters: object) -> list[str]:
-            return [found.device_id for found in reading_store.latest(**filters)]  # type: ignore[arg-type]
+            return [found.device_id for found in reading_store.latest(**filters)]
 
         assert devices() == ["b1", "l1", "l2"]
         assert devices(municipality="marburg") == ["b1", "l1"]
@@ -280,7 +280,7 @@ class TestSeries:
             ("limit", {"limit": 0}),
         ):
             with pytest.raises(InvalidInputError, match=named):
-                reading_store.series("lamp-1", None, *ALWAYS, **arguments)  # type: ignore[arg-type]
+                reading_store.series("lamp-1", None, *ALWAYS, **arguments)
 
 
 class TestDelete:

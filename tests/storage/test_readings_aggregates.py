@@ -218,9 +218,9 @@ class TestTotals:
     def totals(
         self, store: ReadingStore, quantity: str, aggregate: Aggregate, group_by: GroupBy, **filters: object
     ) -> list[tuple[float, str, float, int]]:
-        start = NOON + float(filters.pop("start", -60)) * MINUTE  # type: ignore[arg-type]
-        end = NOON + float(filters.pop("end", 600)) * MINUTE  # type: ignore[arg-type]
-        found = store.totals(quantity, start, end, group_by=group_by, every=HOUR, aggregate=aggregate, **filters)  # type: ignore[arg-type]
+        start = NOON + float(filters.pop("start", -60)) * MINUTE
+        end = NOON + float(filters.pop("end", 600)) * MINUTE
+        found = store.totals(quantity, start, end, group_by=group_by, every=HOUR, aggregate=aggregate, **filters)
         assert all(total.every == HOUR and type(total.value) is float for total in found)
         return [((total.start - NOON) / MINUTE, total.group, total.value, total.count) for total in found]
 

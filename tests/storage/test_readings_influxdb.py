@@ -4,7 +4,7 @@ import socket
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,9 +17,10 @@ from core.settings import Settings
 from storage.backends import influxdb
 from storage.backends.influxdb import InfluxReadings
 from storage.backends.line_protocol import encode_lines
-from storage.readings import open_readings
+from storage.readings import GroupBy, open_readings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
+HOUR = timedelta(hours=1)
 ALWAYS = (datetime(1, 1, 1, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC))
 LAMP = Reading("lamp-1", "streetlight", "marburg", NOON, NOON, {"dim_level": 0.5})
 
@@ -134,13 +135,17 @@ def test_foreign_points_in_the_bucket_are_left_alone(influx_readings: InfluxRead
     lines = [
         "cpu,host=a usage=1 0",
         "streetlight,device_id=lamp-1,municipality=marburg unknown=1 1772366400000000",
-        'cpu,device_id=lamp-1,municipality=marburg dim="text" 1772366400000000',
+        'cpu,device_id=lamp-1,municipality=marburg dim_level="text" 1772366400000000',
     ]
     with admin.write_api(write_options=SYNCHRONOUS) as write_api:
         write_api.write(influx_readings._bucket, record="\n".join(lines), write_precision=WritePrecision.US)
     influx_readings.write([LAMP])
     assert [one.quantity for one in influx_readings.latest()] == ["dim_level"]
     assert [one.value for one in influx_readings.series("lamp-1", None, *ALWAYS)] == [0.5]
+    hours = influx_readings.series("lamp-1", None, *ALWAYS, every=HOUR, aggregate=Aggregate.TIME_WEIGHTED_MEAN)
+    assert [one.value for one in hours] == [0.5]
+    totals = influx_readings.totals("dim_level", *ALWAYS, group_by=GroupBy.DEVICE_TYPE, every=HOUR)
+    assert [(total.group, total.value) for total in totals] == [("streetlight", 0.5)]
 
 
 def test_a_field_that_others_wrote_with_another_type_is_an_error(influx_readings: InfluxReadings, admin: Any) -> None:
@@ -152,9 +157,7 @@ def test_a_field_that_others_wrote_with_another_type_is_an_error(influx_readings
     for call in (
         influx_readings.latest,
         lambda: influx_readings.series("lamp-1", None, *ALWAYS),
-        lambda: influx_readings.series(
-            "lamp-1", ["dim_level"], *ALWAYS, every=ALWAYS[1] - NOON.replace(year=9990), aggregate=Aggregate.MEAN
-        ),
+        lambda: influx_readings.series("lamp-1", ["dim_level"], *ALWAYS, every=HOUR, aggregate=Aggregate.MEAN),
     ):
         with pytest.raises(StorageError):
             call()
@@ -171,11 +174,17 @@ def test_line_protocol() -> None:
         "power_state": "",
     }
     reading = Reading("A.b_c-1", "streetlight", "bad-endbach", NOON.replace(microsecond=7), NOON, values)
-    assert list(encode_lines([reading])) == [
-        "streetlight,device_id=A.b_c-1,municipality=bad-endbach "
-        'dim_level=1.0,presence_count=9007199254740992i,presence=true,faults="a\\"b\\\\",active_power_w=1e-07,power_state=""'
-        " 1772366400000007"
+    start, fields, instant = next(iter(encode_lines([reading]))).split(" ")
+    assert start == "streetlight,device_id=A.b_c-1,municipality=bad-endbach"
+    assert fields.split(",") == [
+        "dim_level=1.0",
+        "presence_count=9007199254740992i",
+        "presence=true",
+        r'faults="a\"b\\"',
+        "active_power_w=1e-07",
+        'power_state=""',
     ]
+    assert instant == "1772366400000007"
 
 
 def test_open_readings_takes_the_settings(influxdb_server: Any, bucket: str) -> None:
@@ -185,7 +194,7 @@ def test_open_readings_takes_the_settings(influxdb_server: Any, bucket: str) -> 
         influxdb_token=influxdb_server.token,
         influxdb_org=influxdb_server.org,
         influxdb_bucket=bucket,
-        _env_file=None,  # type: ignore[call-arg]
+        _env_file=None,
     )
     with closing(open_readings(settings)) as store:
         store.write([LAMP])

@@ -114,7 +114,7 @@ class TestSeveralUsers:
                 for second in range(part, 200, 4):
                     store.write([lamp(second, count=second)])
                     found = counts(store)
-                    assert found == sorted(found)  # type: ignore[type-var]
+                    assert found == sorted(found)
             except BaseException as failure:  # noqa: BLE001 - given to the test below
                 failures.append(failure)
 
@@ -244,7 +244,7 @@ class TestFile:
         assert store._file._writer.execute("PRAGMA synchronous").fetchone() == (2,)
 
     def test_open_readings_takes_the_path_of_the_url(self, path: Path) -> None:
-        store = open_readings(Settings(readings_url=f"sqlite:///{path}", _env_file=None))  # type: ignore[call-arg]
+        store = open_readings(Settings(readings_url=f"sqlite:///{path}", _env_file=None))
         store.write([lamp(0)])
         store.close()
         assert path.is_file()
