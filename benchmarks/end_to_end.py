@@ -82,7 +82,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
                 wait_until(lambda: answers(f"http://127.0.0.1:{api_port}/readyz"))
                 api_start_s = time.perf_counter() - began
                 api_mb = memory_mb(api)
-    stored = (folder / "readings.db").stat().st_size
+    stored = sum(file.stat().st_size for file in folder.glob("readings.db*"))
     return {
         "benchmark": "end_to_end",
         "broker": options.broker,
