@@ -1,4 +1,4 @@
-"""End to end: messages per second from publisher to durable and acknowledged, memory and start-up time of ingest.
+"""End to end: messages per second from publisher to durable, presence to light command, memory, start-up time.
 
 Real processes on loopback: Mosquitto (or, with --broker embedded, the demo's), ingest on SQLite, one publisher in this
 process with QoS 1. Rules and light control are on; five values a message; one message in a hundred is a presence.
@@ -11,6 +11,7 @@ import os
 import platform
 import shutil
 import socket
+import statistics
 import subprocess
 import sys
 import tempfile
@@ -26,7 +27,7 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.device import Device, Municipality
-from core.mqtt import MqttClient
+from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from devices.base import encode_json
 from storage.state import open_state
@@ -39,6 +40,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--messages", type=int, default=50_000)
     parser.add_argument("--devices", type=int, default=1_000)
+    parser.add_argument("--presences", type=int, default=500)
     parser.add_argument("--broker", choices=("mosquitto", "embedded"), default="mosquitto")
     options = parser.parse_args()
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
@@ -77,6 +79,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
             idle_mb = memory_mb(ingest)
             seconds = publish(options, mqtt_port, metrics_port)
             busy_mb = memory_mb(ingest)
+            latency = presence_latency_ms(mqtt_port, options.presences)
             began = time.perf_counter()
             with running(kreispuls("api"), environment) as api:
                 wait_until(lambda: answers(f"http://127.0.0.1:{api_port}/readyz"))
@@ -89,6 +92,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
         "messages": options.messages,
         "values_per_message": 5,
         "messages_per_s": round(options.messages / seconds),
+        **latency,
         "ingest_start_s": round(ingest_start_s, 2),
         "api_start_s": round(api_start_s, 2),
         "ingest_memory_idle_mb": idle_mb,
@@ -144,13 +148,44 @@ def publish(options: argparse.Namespace, mqtt_port: int, metrics_port: int) -> f
     return seconds
 
 
+def presence_latency_ms(mqtt_port: int, presences: int) -> dict[str, float]:
+    """From publishing a presence to its lamp's `set_light` back at the publisher, 50 a second, open loop."""
+    arrived: dict[str, float] = {}
+    lamps = [f"lamp-{20 * index + 10}" for index in range(40)]
+
+    def note(message: Message) -> None:
+        lamp = message.topic.split("/")[4]
+        if b'"presence"' in message.payload:
+            arrived.setdefault(lamp, time.perf_counter())
+
+    client = MqttClient(
+        f"mqtt://127.0.0.1:{mqtt_port}", "bench-latency", filters=["kreispuls/v1/+/+/+/command/+"], on_message=note
+    )
+    client.start()
+    client.wait_connected(10)
+    latencies: list[float] = []
+    for index in range(presences + 50):  # the first 50 warm up
+        lamp = lamps[index % len(lamps)]
+        arrived.pop(lamp, None)
+        sent = time.perf_counter()
+        client.publish(f"kreispuls/v1/marburg/streetlight/{lamp}/event/up", b'{"presence": true}')
+        time.sleep(0.02)
+        wait_until(lambda lamp=lamp: lamp in arrived)
+        if index >= 50:  # noqa: PLR2004
+            latencies.append((arrived[lamp] - sent) * 1000)
+    client.stop()
+    cuts = statistics.quantiles(latencies, n=100)
+    return {"presence_p50_ms": round(cuts[49], 2), "presence_p99_ms": round(cuts[98], 2)}
+
+
 def broker_command(kind: str, folder: Path, port: int, mosquitto: str | None) -> list[str]:
     """How the broker is started."""
     if kind == "embedded" or mosquitto is None:
         return kreispuls("broker")
     config = folder / "mosquitto.conf"
     config.write_text(
-        f"listener {port} 127.0.0.1\nallow_anonymous true\nmax_inflight_messages 0\nmax_queued_messages 0\n"
+        f"listener {port} 127.0.0.1\nallow_anonymous true\n"
+        "max_inflight_messages 0\nmax_queued_messages 0\nset_tcp_nodelay true\n"
     )
     return [mosquitto, "-c", str(config)]
 

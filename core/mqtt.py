@@ -1,6 +1,7 @@
 """The only file that imports the MQTT library: a client with callbacks on its own network thread."""
 
 import logging
+import socket
 import ssl
 import threading
 from collections import deque
@@ -99,6 +100,7 @@ class MqttClient:
             client.will_set(will.topic, will.offline, qos=1, retain=True)
         client.max_inflight_messages_set(1000)
         client.reconnect_delay_set(min_delay=1, max_delay=15)
+        client.on_socket_open = _send_at_once
         client.on_connect = self._connect_answered
         client.on_disconnect = self._disconnected
         client.on_connect_fail = self._connect_failed
@@ -256,3 +258,9 @@ class MqttClient:
         except Exception:
             # An exception here would end the network thread: the stream must go on.
             logger.exception("handling a message on %s failed", message.topic)
+
+
+def _send_at_once(_client: paho.Client, _data: Any, opened: Any) -> None:
+    """Without Nagle's algorithm: it holds a command back until the broker's delayed TCP answer, 40 ms on Linux."""
+    if isinstance(opened, socket.socket):
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)

@@ -22,16 +22,22 @@ TOTAL_AGGREGATES = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.SUM,
 
 
 class ReadingStore(Protocol):
-    """Keeps readings. Times are aware UTC and kept to the microsecond; values keep their type."""
+    """Keeps readings. Times are aware UTC, of the years 1678 to 2261, kept to the microsecond; values keep their type.
+
+    Every method may be called from several threads, and several programs may use one store. Every method raises
+    StorageUnavailableError when the store cannot be reached now and StorageError when it refuses or is damaged.
+    """
 
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all, durably, or raise and keep nothing that a repetition would not make right.
 
-        The same (device, instant) again overwrites the values it names and leaves the others: safe to repeat.
+        The same (device, instant) again overwrites the values it names and leaves the others: safe to repeat, in any
+        order. A device that moves keeps its history in the municipality where it was observed.
 
         Raises:
             StorageUnavailableError: the store cannot be reached now.
-            StorageError: the store refused.
+            StorageError: the store refused; an unknown device type, a quantity that is not of the type, a number that
+                is not finite, or a name that is none is refused with the whole batch.
         """
 
     def latest(
@@ -43,7 +49,8 @@ class ReadingStore(Protocol):
     ) -> list[DeviceObservation]:
         """The newest value by `observed_at` of each quantity of each device, ordered by device and quantity.
 
-        Filters narrow together; None means any. A late reading never takes the place of a newer one.
+        Filters narrow together which readings count; None means any. A late reading never takes the place of a newer
+        one. If two municipalities observed a device at one instant, the one whose name sorts last counts.
         """
 
     def series(
@@ -61,10 +68,19 @@ class ReadingStore(Protocol):
         """Observations of one device, ascending by (observed_at, quantity), `start <= observed_at < end`.
 
         With `every`, one observation per quantity and interval that has any, aggregated by the server (`aggregate`,
-        default mean), dated at the interval's start; intervals are multiples of `every` since 1970-01-01T00:00Z, of which
-        only the part inside [start, end) counts. Aggregates are numbers (a boolean counts as 0 or 1); quantities that
-        are no numbers give only `last` and `count`. `quantities` None means all. `limit` and `after` page: only items
-        after that (observed_at, quantity).
+        default mean), dated at the interval's start; intervals are multiples of `every` since 1970-01-01T00:00Z, of
+        which only the part inside [start, end) counts. `last` is a value as it was written and `count` an integer, the
+        others are floats (a boolean counts as 0 or 1); quantities that are no numbers give only `last` and `count`. An
+        aggregate too large for a double is left out. In `time_weighted_mean` each value holds until the quantity's next
+        observation, the interval's end or `end`; the last value before an interval, also before `start`, holds until
+        its first observation; time before the very first observation counts for nothing.
+
+        `quantities` None means all, unknown ones have no observations. `limit` and `after` page: at most so many, only
+        those after that (observed_at, quantity).
+
+        Raises:
+            InvalidInputError: `every` is not longer than zero (or longer than 100 years), `aggregate` is given without
+                it, or `limit` is less than 1.
         """
 
     def totals(
@@ -82,14 +98,20 @@ class ReadingStore(Protocol):
     ) -> list[Total]:
         """An aggregate (one of TOTAL_AGGREGATES) over all observations of a group per interval, by (start, group).
 
-        Grouping by street needs `streets`: device id to street; devices without one are left out. Raw rows are
-        never read into Python.
+        Intervals as in `series`. Grouping by street needs `streets`: device id to street; devices without one are left
+        out. Raw rows are never read into Python. Quantities that are no numbers are only counted.
+
+        Raises:
+            InvalidInputError: `every` as in `series`, another aggregate, or `streets` are missing.
         """
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete what was observed before an instant, or all of a device, or both together (at least one is given).
 
-        `latest` forgets what is deleted.
+        `latest` forgets what is deleted; what is written afterwards counts again. Broken off, a repetition finishes it.
+
+        Raises:
+            InvalidInputError: neither is given.
         """
 
     def ping(self) -> None:

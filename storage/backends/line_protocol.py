@@ -1,7 +1,7 @@
 """Readings as InfluxDB line protocol: measurement = device type, tags = device and municipality, fields = quantities.
 
 Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. Written here and not with the client
-library's `Point`, which takes about six times as long (benchmarks/readings.py); keys are checked against patterns that
+library's `Point`, which takes three to five times as long (benchmarks/readings.py); keys are checked against patterns that
 leave nothing to escape in a tag.
 """
 
