@@ -51,7 +51,7 @@ class Jobs:
         """Start all jobs."""
         self._every(0.25, "lower lamps", self._pipeline.tick_lights)
         self._every(1, "reload the registry", self._pipeline.reload)
-        self._every(2, "write last-seen times", self._pipeline.write_seen)
+        self._every(2, "write last-seen times", self._pipeline.writer.write_seen)
         self._every(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
         if self._operations is not None:
             self._every(10, "report to the time-series database", self._operations.report)

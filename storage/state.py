@@ -1,4 +1,4 @@
-"""The state database: devices, municipalities, alerts, commands, rejected messages, rules, pickups, jobs."""
+"""The state database: devices, municipalities, alerts, commands, rejected messages, rules."""
 
 from dataclasses import dataclass
 

@@ -1,8 +1,8 @@
 """Readings as InfluxDB line protocol: measurement = device type, tags = device and municipality, fields = quantities.
 
 Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. Written here and not with the client
-library's `Point`, which takes three to five times as long (benchmarks/readings.py); keys are checked against patterns that
-leave nothing to escape in a tag.
+library's `Point`, which takes three to five times as long (benchmarks/readings.py); keys are checked against patterns
+that leave nothing to escape in a tag.
 """
 
 import math

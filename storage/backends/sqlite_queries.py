@@ -126,7 +126,7 @@ def _time_weighted(inside: str, earlier: str) -> str:
                 {_START_OF_INTERVAL} AS i
             FROM observations WINDOW w AS (ORDER BY t)
         ), held AS (
-            SELECT i, v, min(next_t, i + :every, :end) - t AS us, prev_v,
+            SELECT i, v, min(next_t, i + :every) - t AS us, prev_v,
                 CASE WHEN prev_t < max(i, :from) THEN t - max(i, :from) ELSE 0 END AS carried_us
             FROM neighbours WHERE t >= :from
         )

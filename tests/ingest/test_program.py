@@ -1,20 +1,24 @@
 """A real ingest between a real Mosquitto and real SQLite files: what a device says ends where it belongs."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from core.alert import AlertState
-from core.clock import format_rfc3339, utc_now
-from core.command import CommandState
+from core.clock import format_rfc3339, from_epoch_ms, utc_now
+from core.command import Command, CommandState, Reason
 from core.device import Connection, DeviceStatus
+from core.errors import StorageError
+from core.reading import Reading
 from storage.alerts import AlertFilter
+from storage.backends.sqlite import SqliteReadings
 from storage.devices import DeviceFilter
 
 Wait = Callable[..., Any]
+NOW_MS = int(utc_now().timestamp()) * 1000
 
 
 def values(platform: Any, device_id: str) -> dict[str, object]:
@@ -182,3 +186,53 @@ def test_duplicates_are_stored_once(platform: Any, wait_until: Wait) -> None:
     now = utc_now()
     levels = platform.readings.series("b1", ["filling_level"], now - timedelta(hours=1), now + timedelta(minutes=1))
     assert len(levels) == 1
+
+
+def test_a_reading_that_the_store_refuses_is_rejected_and_its_neighbours_are_kept(
+    platform: Any, wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No device can make the real store refuse; a fault of ours could, so one is injected."""
+    write = SqliteReadings.write
+
+    def refusing(store: SqliteReadings, readings: Sequence[Reading]) -> None:
+        for reading in readings:
+            if reading.values.get("weight_kg") == 66:
+                raise StorageError("weight 66 is not liked")
+            if reading.values.get("weight_kg") == 77:
+                raise ZeroDivisionError
+        write(store, readings)
+
+    monkeypatch.setattr(SqliteReadings, "write", refusing)
+    for number in (55, 66, 77, 88):
+        platform.say(
+            "marburg/waste_bin/b1/event/up", f'{{"weight_kg": {number}, "observed_at": {NOW_MS + number}}}'.encode()
+        )
+    wait_until(lambda: values(platform, "b1") == {"weight_kg": 88.0}, "the last is stored")
+    start = from_epoch_ms(NOW_MS)
+    kept = platform.readings.series("b1", ["weight_kg"], start, start + timedelta(minutes=1))
+    assert [item.value for item in kept] == [55.0, 88.0]
+    rejected = wait_until(lambda: len(found := platform.rejected_messages()) == 2 and found, "both are rejected")
+    assert {b"66" in message.payload for message in rejected} == {True, False}
+    assert all(message.reason.startswith("refused by the store") for message in rejected)
+    assert {message.device_id for message in rejected} == {"b1"}
+
+
+def test_an_operators_override_is_not_disturbed_by_presence(platform: Any, wait_until: Wait) -> None:
+    now = utc_now()
+    platform.state.commands.add(
+        [
+            Command(
+                command_id="override-1", device_id="l2", device_type="streetlight", municipality="marburg",
+                name="set_light", dim_level=0.0, fade_s=0.0, hold_s=600.0, reason=Reason.OVERRIDE,
+                state=CommandState.SENT, issued_at=now, expires_at=now + timedelta(seconds=30),
+            )
+        ]
+    )  # fmt: skip
+
+    def left_alone() -> bool:
+        platform.heard.clear()
+        platform.say("marburg/streetlight/l1/event/up", b'{"presence": true}')
+        wait_until(lambda: {"l0", "l1", "l3"} <= set(commands_to(platform)), "its neighbours are told")
+        return "l2" not in commands_to(platform)
+
+    wait_until(left_alone, "the override is known")

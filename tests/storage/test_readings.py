@@ -268,6 +268,7 @@ class TestSeries:
         while page := reading_store.series("lamp-1", None, *ALWAYS, limit=limit, after=after):
             assert len(page) == limit or len(pages) + len(page) == len(everything)
             pages += page
+            assert len(pages) <= len(everything)
             after = (page[-1].observed_at, page[-1].quantity)
         assert pages == everything
 

@@ -153,6 +153,7 @@ class TestSeries:
                 ):
                     assert len(page) <= limit
                     pages += page
+                    assert len(pages) <= len(everything)
                     after = (page[-1].observed_at, page[-1].quantity)
                 assert pages == everything
 

@@ -93,12 +93,14 @@ def test_pages_of_a_span_are_the_span(
     device_id = fresh_device()
     reading_store.write(readings(device_id, history))
     span = (EPOCH + start * MICROSECOND, EPOCH + end * MICROSECOND)
+    expected = [one for one in observations(history) if span[0] <= one.observed_at < span[1]]
     pages: list[Observation] = []
     after = None
     while page := reading_store.series(device_id, None, *span, limit=limit, after=after):
         pages += page
+        assert len(pages) <= len(expected)
         after = (page[-1].observed_at, page[-1].quantity)
-    assert pages == [one for one in observations(history) if span[0] <= one.observed_at < span[1]]
+    assert pages == expected
 
 
 @each_backend

@@ -1,0 +1,244 @@
+"""The writer thread of ingest: makes batches durable step by step, then acknowledges them to the broker."""
+
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable
+from datetime import datetime
+from typing import Final
+
+from core.clock import utc_now
+from core.command import Command
+from core.device import Connection, DeviceStatus
+from core.errors import StorageError, StorageUnavailableError
+from core.logs import RepeatedTrouble
+from core.mqtt import Message
+from core.reading import Reading
+from core.settings import Settings
+from core.topics import Topics
+from ingest import metrics
+from ingest.decoding import Understood, rejection
+from rules.engine import AlertChange
+from storage.readings import ReadingStore
+from storage.state import State
+
+logger = logging.getLogger(__name__)
+
+IDLE_S: Final = 0.005
+"""A batch also ends when nothing has come for this long: brokers stop sending when too much is unacknowledged."""
+MAX_WAITING: Final = 100_000
+RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+
+
+Item = Understood | Command | AlertChange
+
+
+class Writer:
+    """Takes messages and commands from a queue, a batch at a time by size or age.
+
+    Args:
+        judge: what a batch's readings change of the alerts.
+        apply: keeps and tells these changes, safe to repeat.
+        acknowledge: tells the broker that a message is safe with us.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        state: State,
+        readings: ReadingStore,
+        judge: Callable[[list[Reading], datetime], list[AlertChange]],
+        apply: Callable[[list[AlertChange]], None],
+        acknowledge: Callable[[Message], None],
+    ) -> None:
+        self._settings = settings
+        self._state = state
+        self._readings = readings
+        self._judge = judge
+        self._apply = apply
+        self._acknowledge = acknowledge
+        self._topics = Topics(settings.mqtt_topic_root)
+        self._queue: queue.Queue[Item] = queue.Queue(MAX_WAITING)
+        self._seen_lock = threading.Lock()
+        self._seen: dict[str, datetime] = {}
+        self._connections: dict[str, Connection] = {}
+        self._stopping = threading.Event()
+        self._trouble = RepeatedTrouble(logger, "storing a batch")
+        self._thread = threading.Thread(target=self._write_batches, name="writer")
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take no more; finish and acknowledge what is in hand, unless a store is away: then the broker keeps it."""
+        self._stopping.set()
+        self._thread.join()
+        try:
+            self.write_seen()
+        except StorageError as error:
+            logger.warning("last-seen times not written: %s", error)
+
+    def put(self, item: Item) -> bool:
+        """Hand over a message, a command sent or a change of an alert; waits while too many wait. False: stopping."""
+        while not self._stopping.is_set():
+            try:
+                self._queue.put(item, timeout=0.5)
+            except queue.Full:
+                continue
+            return True
+        return False
+
+    def write_seen(self) -> None:
+        """Write when each device was last heard and which are connected; together, not with each batch."""
+        with self._seen_lock:
+            seen, self._seen = self._seen, {}
+            connections, self._connections = self._connections, {}
+        try:
+            if seen:
+                self._state.devices.seen(seen)
+            if connections:
+                self._state.devices.connected(connections)
+        except StorageError:
+            with self._seen_lock:  # newer ones win
+                self._seen = {**seen, **self._seen}
+                self._connections = {**connections, **self._connections}
+            raise
+
+    def _write_batches(self) -> None:
+        while not (self._stopping.is_set() and self._queue.empty()):
+            batch = self._next_batch()
+            if batch and not self._settle(batch):
+                return  # stopping while the store is down: unacknowledged, so the broker sends all of it again
+
+    def _next_batch(self) -> list[Item]:
+        batch: list[Item] = []
+        deadline = 0.0
+        while len(batch) < self._settings.batch_max_readings:
+            if batch:
+                patience = min(IDLE_S, deadline - time.monotonic())
+                if patience <= 0:
+                    break
+            else:
+                patience = 0.1
+            try:
+                batch.append(self._queue.get(timeout=patience))
+            except queue.Empty:
+                break
+            if len(batch) == 1:
+                deadline = time.monotonic() + self._settings.batch_max_age_ms / 1000
+        return batch
+
+    def _settle(self, items: list[Item]) -> bool:
+        """Make everything of a batch durable, each step again until it works; False when told to stop before."""
+        now = utc_now()
+        batch = [item for item in items if isinstance(item, Understood)]
+        commands = [item for item in items if isinstance(item, Command)]
+        commands += [command for understood in batch for command in understood.commands]
+        readings = [understood.reading for understood in batch if understood.reading is not None]
+        changes = [item for item in items if isinstance(item, AlertChange)]
+        steps: list[Callable[[], None]] = [
+            lambda: self._write_readings(readings, batch),
+            lambda: self._write_newcomers(batch),
+            lambda: self._state.commands.add(commands) if commands else None,
+            lambda: self._write_answers(batch),
+            lambda: self._write_rejected(batch),
+            lambda: changes.extend(self._judge(readings, now)),
+            lambda: self._apply(changes),
+        ]
+        for step in steps:
+            if not self._until_done(step):
+                return False
+        for understood in batch:
+            self._acknowledge(understood.message)
+        self._count(batch, readings)
+        return True
+
+    def _until_done(self, step: Callable[[], None]) -> bool:
+        tries = 0
+        while True:
+            try:
+                step()
+            except StorageError as error:
+                metrics.store_failures.inc()
+                self._trouble.happened(str(error))
+                pause = RETRY_S[min(tries, len(RETRY_S) - 1)]
+                tries += 1
+                if self._stopping.wait(pause) and tries > 1:
+                    return False
+            except Exception:  # a fault of ours in one step must not stop the stream
+                logger.exception("a step of storing a batch failed and is left out")
+                return True
+            else:
+                self._trouble.over()
+                return True
+
+    def _write_readings(self, readings: list[Reading], batch: list[Understood]) -> None:
+        if not readings:
+            return
+        try:
+            self._readings.write(readings)
+        except StorageUnavailableError:
+            raise
+        except Exception:  # nothing that fails here may end in an acknowledgement without the reading
+            logger.exception("a batch of %d readings was refused, trying them one by one", len(readings))
+            self._write_one_by_one(batch)
+            readings[:] = [understood.reading for understood in batch if understood.reading is not None]
+
+    def _write_one_by_one(self, batch: list[Understood]) -> None:
+        """The store refuses something in the batch: find it, keep the others; what is refused becomes rejected."""
+        for understood in batch:
+            if understood.reading is None:
+                continue
+            try:
+                self._readings.write([understood.reading])
+            except StorageUnavailableError:
+                raise
+            except Exception as error:
+                logger.exception("a reading on %s was refused by the store", understood.message.topic)
+                understood.reading = None
+                understood.rejected.append(
+                    rejection(
+                        understood, f"refused by the store: {error}", self._topics.parse(understood.message.topic)
+                    )
+                )
+
+    def _write_newcomers(self, batch: list[Understood]) -> None:
+        for understood in batch:
+            newcomer = understood.newcomer
+            if newcomer is None:
+                continue
+            if newcomer.status is DeviceStatus.ACTIVE:
+                self._state.municipalities.ensure(newcomer.municipality)
+            self._state.devices.discover(newcomer, self._settings.max_discovered)
+            understood.newcomer = None
+
+    def _write_answers(self, batch: list[Understood]) -> None:
+        for understood in batch:
+            answer = understood.answer
+            if answer is not None:
+                self._state.commands.answer(answer.command_id, answer.result, answer.detail, understood.received_at)
+
+    def _write_rejected(self, batch: list[Understood]) -> None:
+        rejected = [message for understood in batch for message in understood.rejected]
+        if rejected:
+            self._state.rejected.add(rejected)
+            metrics.rejected.inc(len(rejected))
+
+    def _count(self, batch: list[Understood], readings: list[Reading]) -> None:
+        with self._seen_lock:
+            for understood in batch:
+                if understood.reading is not None:
+                    self._seen[understood.reading.device_id] = understood.received_at
+                if understood.connection is not None:
+                    self._connections[understood.connection[0]] = understood.connection[1]
+        metrics.stored.inc(len(readings))
+        metrics.waiting.set(self._queue.qsize())
+        if batch:
+            metrics.batch_size.observe(len(batch))
+            lag_s = (utc_now() - batch[0].received_at).total_seconds()
+            metrics.lag.set(lag_s)
+            metrics.recent.note(lag_s, len(readings))
+            metrics.unknown_keys.inc(sum(understood.unknown_keys for understood in batch))
