@@ -1,4 +1,4 @@
-"""The state database: devices, municipalities, alerts, commands, rejected messages, rules."""
+"""The state database: devices, municipalities, alerts, commands, rejected messages, rule overrides, pickups."""
 
 from dataclasses import dataclass
 
