@@ -16,8 +16,11 @@ from pathlib import Path
 from typing import TypeVar
 
 import pytest
+from hypothesis import settings
 
 T = TypeVar("T")
+settings.register_profile("untimed", deadline=None)  # speed is measured in benchmarks/, no test fails by the clock
+settings.load_profile("untimed")
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
 
 
@@ -80,7 +83,7 @@ class Mosquitto:
             self.process.wait(10)
 
 
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 15.0) -> T:
+def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60.0) -> T:
     """Wait for a condition to become true, and give its value; fails after a deadline, saying what did not happen."""
     deadline = time.monotonic() + timeout_s
     while True:

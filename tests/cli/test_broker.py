@@ -36,7 +36,7 @@ def url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, free_port: int) -> Iter
         yield f"mqtt://127.0.0.1:{free_port}"
     finally:
         process.terminate()
-        assert process.wait(10) == 0
+        assert process.wait(30) == 0
 
 
 def subscriber(url: str, heard: list[Message]) -> MqttClient:

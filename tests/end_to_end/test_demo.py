@@ -84,7 +84,7 @@ def demo() -> Iterator[Demo]:
     yield running
     if process.poll() is None:
         process.send_signal(signal.SIGINT)
-        process.wait(30)
+        process.wait(60)
     reader.join(5)
 
 
@@ -199,7 +199,7 @@ def test_interrupted_it_ends_with_a_summary_and_leaves_no_process_behind(demo: D
     family = psutil.Process(demo.process.pid).children(recursive=True)
     assert len(family) >= 4
     demo.process.send_signal(signal.SIGINT)
-    assert demo.process.wait(30) == 0
+    assert demo.process.wait(60) == 0
     wait_until(lambda: any("readings stored" in line for line in demo.lines), "the summary is printed")
     wait_until(lambda: not any(process.is_running() for process in family), "all processes have ended")
 

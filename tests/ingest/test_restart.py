@@ -51,7 +51,7 @@ def ingest(settings: Settings, wait_until: Wait) -> Iterator[subprocess.Popen[by
     }
     process = subprocess.Popen([sys.executable, "-P", "-m", "cli.main", "ingest"], env=environment)
     try:
-        wait_until(lambda: any(message.payload == b"online" and not message.retain for message in seen), "online", 30)
+        wait_until(lambda: any(message.payload == b"online" and not message.retain for message in seen), "online", 60)
         yield process
     finally:
         process.kill()
@@ -101,7 +101,7 @@ def test_stopped_or_killed_under_load_and_started_again_nothing_is_missing(
         counter = Counter(settings.mqtt_url)
         wait_until(lambda: counter.acknowledged > MESSAGES // 4, "a quarter is published")
         process.send_signal(number)
-        status = process.wait(20)
+        status = process.wait(60)
     if number is signal.SIGTERM:
         assert status == 0
     with ingest(settings, wait_until):
