@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from typing import Final
 
 from core.errors import StorageUnavailableError
@@ -52,11 +52,11 @@ class SpooledReadings:
         self._drain_thread.start()
 
     def stop(self) -> None:
-        """Finish the write in hand; what is spooled stays for the next start."""
+        """Finish the write in hand; what is spooled stays for the next start. Nothing is written afterwards."""
         self._stopping.set()
         self._filled.set()
+        self._store_thread.shutdown(cancel_futures=True)
         self._drain_thread.join()
-        self._store_thread.shutdown()
         self._spool.close()
 
     def write(self, readings: Sequence[Reading]) -> None:
@@ -104,7 +104,8 @@ class SpooledReadings:
             except StorageUnavailableError as error:
                 self._failed(str(error))
             except Exception:  # this thread must go on: what is spooled is acknowledged
-                logger.exception("draining the spool failed and is tried again")
+                if not self._stopping.is_set():
+                    logger.exception("draining the spool failed and is tried again")
             else:
                 tries = 0
                 if not drained:
@@ -127,9 +128,10 @@ class SpooledReadings:
         return True
 
     def _store_spooled(self, readings: list[Reading]) -> None:
+        writing = self._store_thread.submit(self._store.write, readings)
         try:
-            self._store_thread.submit(self._store.write, readings).result()
-        except StorageUnavailableError:
+            writing.result()
+        except (StorageUnavailableError, CancelledError):
             raise
         except Exception as error:
             if len(readings) > 1:
