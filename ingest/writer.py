@@ -17,7 +17,7 @@ from core.mqtt import Message
 from core.reading import Reading
 from core.settings import Settings
 from core.topics import Topics
-from ingest import metrics
+from ingest import delays, metrics
 from ingest.decoding import Understood, rejection
 from rules.engine import AlertChange
 from storage.readings import ReadingStore
@@ -235,6 +235,7 @@ class Writer:
                 if understood.connection is not None:
                     self._connections[understood.connection[0]] = understood.connection[1]
         metrics.stored.inc(len(readings))
+        delays.note(readings, utc_now())
         metrics.waiting.set(self._queue.qsize())
         if batch:
             metrics.batch_size.observe(len(batch))
