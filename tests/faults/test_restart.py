@@ -19,7 +19,7 @@ def test_stopped_or_killed_under_load_and_started_again_nothing_is_missing(
         counter = site.publish(range(MESSAGES))
         wait_until(lambda: counter.acknowledged > MESSAGES // 4, "a quarter is published")
         process.send_signal(number)
-        status = process.wait(20)
+        status = process.wait(60)
     if number is signal.SIGTERM:
         assert status == 0
     with site.ingest():
