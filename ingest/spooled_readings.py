@@ -97,6 +97,8 @@ class SpooledReadings:
         self._trouble.happened(reason)
 
     def _drain(self) -> None:
+        while not self._stopping.is_set() and self._spool.check_next():
+            pass
         tries = 0
         while not self._stopping.is_set():
             try:
