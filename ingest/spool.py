@@ -24,11 +24,12 @@ SEGMENT_BYTES: Final = 1 << 20
 
 @dataclass(slots=True)
 class Segment:
-    """One file; `damaged` is how many damaged stretches of it have been reported, -1: it cannot be read at all."""
+    """One file; `damaged` is how many damaged stretches of it have been reported."""
 
     path: Path
     size_bytes: int
     damaged: int = 0
+    unreadable: bool = False
 
 
 class Spool:
@@ -47,6 +48,7 @@ class Spool:
         self._max_bytes = max_bytes
         self._guard = threading.Lock()
         self._segments: deque[Segment] = deque()
+        self._unchecked: deque[Segment] = deque()
         self._bytes = 0
         self._next_number = 1
         self._open_file: int | None = None
@@ -54,7 +56,7 @@ class Spool:
         self._folder_file: int | None = None
 
     def open(self) -> None:
-        """Find what an earlier run has left; damage in it is logged and counted.
+        """Find what an earlier run has left, in no time however much it is.
 
         Raises:
             StorageUnavailableError: the folder cannot be made or read, or another process uses it.
@@ -91,10 +93,15 @@ class Spool:
         if path.stem.isdecimal():
             self._next_number = max(self._next_number, int(path.stem) + 1)
         segment = Segment(path, path.stat().st_size)
-        self.read(segment)
-        if segment.damaged >= 0:
-            self._segments.append(segment)
-            self._bytes += segment.size_bytes
+        self._segments.append(segment)
+        self._unchecked.append(segment)
+        self._bytes += segment.size_bytes
+
+    def check_next(self) -> bool:
+        """Look for damage in one more file of an earlier run, before the store is back; False: there is none left."""
+        if self._unchecked:
+            self.read(self._unchecked.popleft())
+        return bool(self._unchecked)
 
     def close(self) -> None:
         """Give back files and lock; what is spooled stays for the next start."""
@@ -181,17 +188,16 @@ class Spool:
     def read(self, segment: Segment) -> list[Reading]:
         """What a file holds, without what is damaged in it (logged and counted once)."""
         try:
-            return self._read(segment)
+            scanned = scan(segment.path.read_bytes())
         except OSError as error:
-            metrics.spool_corrupt.inc()
-            logger.error(
-                "spool file %s cannot be read and is left for the next start: %s", segment.path, error.strerror
-            )
-            segment.damaged = -1
+            if not segment.unreadable:
+                segment.unreadable = True
+                metrics.spool_corrupt.inc()
+                logger.error(
+                    "spool file %s cannot be read and is left for the next start: %s", segment.path, error.strerror
+                )
             return []
-
-    def _read(self, segment: Segment) -> list[Reading]:
-        scanned = scan(segment.path.read_bytes())
+        segment.unreadable = False
         if scanned.damaged > segment.damaged:
             metrics.spool_corrupt.inc(scanned.damaged - segment.damaged)
             segment.damaged = scanned.damaged
@@ -208,7 +214,7 @@ class Spool:
         """All of the oldest file is in the store."""
         with self._guard:
             try:
-                if segment.damaged >= 0:
+                if not segment.unreadable:
                     segment.path.unlink(missing_ok=True)
                     self._sync_folder()  # else it may be there again after a power cut, behind newer readings
             except OSError as error:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
 from typing import Final
 
-from core.errors import StorageUnavailableError
+from core.errors import StorageError, StorageUnavailableError
 from core.logs import RepeatedTrouble
 from core.reading import Reading
 from ingest import metrics
@@ -69,7 +69,7 @@ class SpooledReadings:
         if not self._spool.empty:
             self._to_spool(readings)
             return
-        writing = self._store_thread.submit(self._store.write, list(readings))
+        writing = self._store_thread.submit(self._write_now, list(readings))
         wait([writing], PATIENCE_S)
         if not writing.done():
             try:
@@ -87,6 +87,19 @@ class SpooledReadings:
         else:
             metrics.stored.inc(len(readings))
 
+    def _write_now(self, readings: list[Reading]) -> None:
+        try:
+            self._store.write(readings)
+        except StorageUnavailableError:
+            raise
+        except Exception as refusal:
+            # A token that was withdrawn or a bucket that was deleted refuses every reading, and no reading is to blame.
+            try:
+                self._store.ping()
+            except StorageError as error:
+                raise StorageUnavailableError(f"{refusal}; and {error}") from refusal
+            raise
+
     def _to_spool(self, readings: Sequence[Reading]) -> None:
         self._spool.append(readings)
         metrics.spooled.inc(len(readings))
@@ -97,6 +110,8 @@ class SpooledReadings:
         self._trouble.happened(reason)
 
     def _drain(self) -> None:
+        while not self._stopping.is_set() and self._spool.check_next():
+            pass
         tries = 0
         while not self._stopping.is_set():
             try:
@@ -128,7 +143,7 @@ class SpooledReadings:
         return True
 
     def _store_spooled(self, readings: list[Reading]) -> None:
-        writing = self._store_thread.submit(self._store.write, readings)
+        writing = self._store_thread.submit(self._write_now, readings)
         try:
             writing.result()
         except (StorageUnavailableError, CancelledError):

@@ -135,6 +135,7 @@ def test_damage_is_counted_once_and_costs_what_it_hits(
     before = metrics.total("kreispuls_spool_corrupt_records")
     again = Spool(folder, MB)
     again.open()
+    assert not again.check_next()
     assert "is damaged" in caplog.text
     assert drain(again) == [0, 1, 2, 4, 5, 6, 7, 8]
     assert metrics.total("kreispuls_spool_corrupt_records") - before == 2
@@ -148,7 +149,10 @@ def test_a_file_that_cannot_be_read_stops_neither_start_nor_the_others(spool: Sp
     again = Spool(folder, MB)
     again.open()
     again.append([reading(1)])
+    assert again.check_next()
     assert drain(again) == [0, 1]
+    assert again.empty
+    assert [path.name for path in folder.iterdir()] == ["000000000007.spool"], "left for a look and the next start"
     again.close()
 
 

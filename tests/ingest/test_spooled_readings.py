@@ -1,5 +1,6 @@
 """Store and spool together: SQLite, held up by a lock."""
 
+import secrets
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -9,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from influxdb_client import InfluxDBClient
 
 from core.errors import StorageError, StorageUnavailableError
 from core.reading import Reading
 from ingest.spool import Spool
 from ingest.spooled_readings import PATIENCE_S, SpooledReadings
+from storage.backends.influxdb import InfluxReadings
 from storage.backends.sqlite import SqliteReadings
 
 Wait = Callable[..., Any]
@@ -120,3 +123,25 @@ def test_a_refusal_while_draining_costs_the_others_nothing(make_bench: Callable[
     assert bench.stored() == [0, 1, 3]
     assert [refused for refused, _ in bench.refused] == [wrong]
     assert "inclination_furlongs" in bench.refused[0][1]
+
+
+def test_a_bucket_that_is_missing_is_no_fault_of_the_readings(
+    influxdb_server: Any, tmp_path: Path, wait_until: Wait
+) -> None:
+    server = {"url": influxdb_server.url, "token": influxdb_server.token, "org": influxdb_server.org}
+    name = f"spool-{secrets.token_hex(4)}"
+    refused: list[Reading] = []
+    with closing(InfluxReadings(**server, bucket=name)) as store, InfluxDBClient(**server) as admin:
+        buckets = admin.buckets_api()
+        spool = Spool(tmp_path / "spool", 1_000_000)
+        kept = SpooledReadings(store, spool, reject=lambda reading, _: refused.append(reading))
+        kept.start()
+        buckets.delete_bucket(buckets.find_bucket_by_name(name))
+        kept.write([reading(1), reading(2)])
+        assert not spool.empty
+        buckets.create_bucket(bucket_name=name)
+        wait_until(lambda: spool.empty, "the spool is empty", 30)
+        kept.stop()
+        found = store.series("b1", ["weight_kg"], START, START + timedelta(days=1))
+    assert [item.value for item in found] == [1, 2]
+    assert refused == []
