@@ -1,6 +1,8 @@
 """Rollups of the SQLite backend change no answer: two stores that are told the same, of which one rolls up."""
 
 import tempfile
+import threading
+from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -192,3 +194,82 @@ TestSameAnswers.settings = settings(
     phases=[Phase.reuse, Phase.generate],
     suppress_health_check=list(HealthCheck),
 )
+
+
+def lamp(at: datetime, **values: Value) -> Reading:
+    return Reading("lamp-1", "streetlight", "marburg", at, at, values)
+
+
+def rollup_rows(store: SqliteReadings, name: str) -> list[int]:
+    return [store._file.select(f'SELECT count(*) FROM "{table}_{name}"', {})[0][0] for table in ("daily", "hourly")]
+
+
+def test_long_spans_are_answered_from_rollups(sqlite_readings: SqliteReadings) -> None:
+    """Falsified rollups show: whole days and hours come from them, the edges and what is stale from the readings."""
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT + hour * HOUR, dim_level=0.5) for hour in range(72)])
+    assert store.roll_up(MIDNIGHT + 4 * DAY)
+    assert rollup_rows(store, "dim_level") == [3, 72]
+    with store._file.transaction() as connection:
+        connection.execute('UPDATE "daily_dim_level" SET hi = 9')
+        connection.execute('UPDATE "hourly_dim_level" SET hi = 9')
+
+    def highest(start: datetime) -> list[float]:
+        span = (start, MIDNIGHT + 3 * DAY)
+        daily = store.series("lamp-1", ["dim_level"], *span, every=DAY, aggregate=Aggregate.MAX)
+        total = store.totals("dim_level", *span, every=DAY, group_by=GroupBy.MUNICIPALITY, aggregate=Aggregate.MAX)
+        assert [one.value for one in daily] == [one.value for one in total] or start != MIDNIGHT
+        return [float(one.value) for one in daily]
+
+    assert highest(MIDNIGHT) == [9, 9, 9]
+    assert highest(MIDNIGHT + 6 * HOUR) == [0.5, 9, 9]
+    store.write([lamp(MIDNIGHT + 30 * HOUR, dim_level=0.5)])
+    assert highest(MIDNIGHT + 6 * HOUR) == [0.5, 0.5, 0.5]
+    assert store.roll_up(MIDNIGHT + 4 * DAY)
+    assert highest(MIDNIGHT + 6 * HOUR) == [0.5, 0.5, 9]
+
+
+def test_what_is_forgotten_is_nowhere(sqlite_readings: SqliteReadings) -> None:
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT, presence=True, presence_count=7), lamp(MIDNIGHT + HOUR, presence=False)])
+    assert store.roll_up(MIDNIGHT + 2 * DAY)
+    store.write([lamp(MIDNIGHT + 2 * HOUR, presence=True)])  # late, not rolled up yet
+    store.forget("presence", MIDNIGHT + 3 * HOUR)
+    assert store.roll_up(MIDNIGHT + 2 * DAY)
+    assert store.series("lamp-1", None, *ALWAYS) == [Observation("presence_count", MIDNIGHT, 7)]
+    assert [one.quantity for one in store.latest()] == ["presence_count"]
+    assert rollup_rows(store, "presence") == [0, 0]
+    assert store._file.select("SELECT count(*) FROM readings_streetlight", {}) == [(1,)]
+
+
+def test_written_and_rolled_up_at_once(tmp_path: Path) -> None:
+    """Late readings of one thread while two stores on the same file roll up; in the end all is right."""
+    path = str(tmp_path / "readings.db")
+    failures: list[BaseException] = []
+    done = threading.Event()
+
+    def roll_up(store: SqliteReadings) -> None:
+        try:
+            while not done.is_set():
+                store.roll_up(MIDNIGHT + 9 * DAY)
+        except BaseException as failure:  # noqa: BLE001 - given to the test below
+            failures.append(failure)
+
+    with closing(SqliteReadings(path)) as one, closing(SqliteReadings(path)) as other:
+        threads = [threading.Thread(target=roll_up, args=[store]) for store in (one, other)]
+        for thread in threads:
+            thread.start()
+        for index in range(300):
+            one.write([lamp(MIDNIGHT + (index * 7 % 72) * HOUR + index * timedelta(seconds=1), presence_count=index)])
+        done.set()
+        for thread in threads:
+            thread.join(60)
+        assert not failures
+        assert one.roll_up(MIDNIGHT + 9 * DAY)
+        daily = one.series("lamp-1", ["presence_count"], *ALWAYS, every=DAY, aggregate=Aggregate.SUM)
+        assert len(daily) == 3
+        assert sum(float(each.value) for each in daily) == sum(range(300))
+        hourly = one.totals(
+            "presence_count", *ALWAYS, every=HOUR, group_by=GroupBy.MUNICIPALITY, aggregate=Aggregate.SUM
+        )
+        assert sum(each.value for each in hourly) == sum(range(300))
