@@ -1,9 +1,11 @@
 """The only file that imports the MQTT library: a client with callbacks on its own network thread."""
 
+import itertools
 import logging
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 KEEPALIVE_S = 30
 FAILURE_CODE = 128
 """From this value on, an MQTT reason code says that something failed (MQTT 5, 2.4)."""
+_connection_numbers = itertools.count(1)
+"""Numbers the connections of all clients in the process: each message belongs to one, and to one client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +90,9 @@ class MqttClient:
         self._will = will
         self._connection = 0
         self._connected = threading.Event()
+        self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
+        self._subscribing = threading.Condition()
+        self._granted: dict[int, list[ReasonCode]] = {}
         self._trouble = RepeatedTrouble(logger, f"MQTT broker {self._host}:{self._port}")
         self.last_error = "not connected yet"
         self.reconnects = 0
@@ -105,6 +112,7 @@ class MqttClient:
         client.on_disconnect = self._disconnected
         client.on_connect_fail = self._connect_failed
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_message = self._message_received
         self._client = client
 
@@ -127,17 +135,29 @@ class MqttClient:
         if not self._connected.wait(timeout_s):
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: {self.last_error}")
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Send a message, now or, with QoS 1, when the connection is back. Never waits."""
-        self._client.publish(topic, payload, qos=qos, retain=retain)
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires_s: float | None = None
+    ) -> None:
+        """Send a message, now or, with QoS 1, when the connection is back. Never waits.
 
-    def publish_confirmed(self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 5.0) -> None:
+        With `expires_s` a connection that comes later than that sends it no more, neither first nor again.
+        """
+        info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if expires_s is not None:
+            self._expiring[info.mid] = (time.monotonic() + expires_s, info)
+
+    def publish_confirmed(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 5.0, expires: bool = False
+    ) -> None:
         """Send with QoS 1 and wait until the broker has acknowledged.
 
         Raises:
-            BrokerError: no acknowledgement within `timeout_s`.
+            BrokerError: no acknowledgement within `timeout_s`. The message is sent once the connection is back; with
+                `expires` it is not.
         """
         info = self._client.publish(topic, payload, qos=1, retain=retain)
+        if expires:
+            self._expiring[info.mid] = (time.monotonic() + timeout_s, info)
         try:
             info.wait_for_publish(timeout_s)
         except (RuntimeError, ValueError) as error:
@@ -189,6 +209,33 @@ class MqttClient:
         if self._manual_ack and message.qos and message.connection == self._connection:
             self._client.ack(message.mid, message.qos)
 
+    def subscribe(self, filters: Sequence[str], timeout_s: float = 5.0) -> None:
+        """Subscribe to more (QoS 1), now and whenever the connection is made; returns when the broker has granted it.
+
+        Raises:
+            BrokerError: not connected, refused or no answer within `timeout_s`; nothing is to be taken as subscribed.
+        """
+        codes = self._ask(self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s)
+        refused = [filter_ for filter_, code in zip(filters, codes, strict=False) if code.value >= FAILURE_CODE]
+        if refused:
+            raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscription to {', '.join(refused)} refused")
+        self._filters += [filter_ for filter_ in filters if filter_ not in self._filters]
+
+    def unsubscribe(self, filters: Sequence[str], timeout_s: float = 5.0) -> None:
+        """End subscriptions, here and in the session; returns when the broker has confirmed.
+
+        Raises:
+            BrokerError: not connected or no answer within `timeout_s`.
+        """
+        self._filters = [filter_ for filter_ in self._filters if filter_ not in filters]
+        self._ask(self._client.unsubscribe(list(filters))[1], timeout_s)
+
+    def _ask(self, mid: int | None, timeout_s: float) -> list[ReasonCode]:
+        with self._subscribing:
+            if mid is None or not self._subscribing.wait_for(lambda: mid in self._granted, timeout_s):
+                raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscriptions not changed")
+            return self._granted.pop(mid)
+
     def stop(self) -> None:
         """Say goodbye: the status becomes offline, waiting messages are given a second, the connection is closed."""
         if self.connected and self._will:
@@ -215,7 +262,8 @@ class MqttClient:
             return
         self._trouble.over()
         self.reconnects += self._connection > 0
-        self._connection += 1
+        self._connection = next(_connection_numbers)
+        self._forget_expired()
         if self._filters:
             client.subscribe([(filter_, 1) for filter_ in self._filters])
         if self._will:
@@ -239,9 +287,35 @@ class MqttClient:
         self.last_error = "nothing answers there"
         self._trouble.happened(self.last_error)
 
-    def _subscribed(
-        self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    def _forget_expired(self) -> None:
+        """Take what has expired out of paho's queue, just before paho sends again what is in it (3.1.1, 4.4).
+
+        paho has no public way; `tests/core/test_mqtt.py` holds this to what its version does.
+        """
+        now = time.monotonic()
+        waiting = self._client._out_messages  # noqa: SLF001
+        with self._client._out_message_mutex:  # noqa: SLF001
+            for mid, (deadline, info) in list(self._expiring.items()):
+                message = waiting.get(mid)
+                if message is None or message.info is not info:
+                    self._expiring.pop(mid, None)  # acknowledged; the number may be another message's by now
+                elif deadline <= now and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
+                    del waiting[mid]
+                    self._expiring.pop(mid, None)
+
+    def _unsubscribed(
+        self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
+        with self._subscribing:
+            self._granted[mid] = codes
+            self._subscribing.notify_all()
+
+    def _subscribed(
+        self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        with self._subscribing:
+            self._granted[mid] = codes
+            self._subscribing.notify_all()
         for filter_, code in zip(self._filters, codes, strict=False):
             if code.value >= FAILURE_CODE:
                 self.last_error = f"subscription to {filter_} refused: {code}"
