@@ -91,8 +91,8 @@ class MqttClient:
         self._connection = 0
         self._connected = threading.Event()
         self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
-        self._subscribing = threading.Condition()
-        self._granted: dict[int, list[ReasonCode]] = {}
+        self._answered = threading.Condition()
+        self._asked: dict[int, list[ReasonCode] | None] = {}
         self._trouble = RepeatedTrouble(logger, f"MQTT broker {self._host}:{self._port}")
         self.last_error = "not connected yet"
         self.reconnects = 0
@@ -157,7 +157,7 @@ class MqttClient:
         """
         info = self._client.publish(topic, payload, qos=1, retain=retain)
         if expires:
-            self._expiring[info.mid] = (time.monotonic() + timeout_s, info)
+            self._expiring[info.mid] = (0.0, info)  # sent with this connection or never
         try:
             info.wait_for_publish(timeout_s)
         except (RuntimeError, ValueError) as error:
@@ -215,7 +215,7 @@ class MqttClient:
         Raises:
             BrokerError: not connected, refused or no answer within `timeout_s`; nothing is to be taken as subscribed.
         """
-        codes = self._ask(self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s)
+        codes = self._ask(lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s)
         refused = [filter_ for filter_, code in zip(filters, codes, strict=False) if code.value >= FAILURE_CODE]
         if refused:
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscription to {', '.join(refused)} refused")
@@ -228,13 +228,26 @@ class MqttClient:
             BrokerError: not connected or no answer within `timeout_s`.
         """
         self._filters = [filter_ for filter_ in self._filters if filter_ not in filters]
-        self._ask(self._client.unsubscribe(list(filters))[1], timeout_s)
+        self._ask(lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
 
-    def _ask(self, mid: int | None, timeout_s: float) -> list[ReasonCode]:
-        with self._subscribing:
-            if mid is None or not self._subscribing.wait_for(lambda: mid in self._granted, timeout_s):
-                raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscriptions not changed")
-            return self._granted.pop(mid)
+    def _ask(self, send: Callable[[], int | None], timeout_s: float) -> list[ReasonCode]:
+        with self._answered:  # the answer waits until its number is known here
+            mid = send()
+            if mid is not None:
+                self._asked[mid] = None
+                self._answered.wait_for(lambda: self._asked[mid] is not None, timeout_s)
+                codes = self._asked.pop(mid)
+                if codes is not None:
+                    return codes
+        raise BrokerError(
+            f"MQTT broker {self._host}:{self._port}: no answer about subscriptions within {timeout_s:g} s"
+        )
+
+    def _answer(self, mid: int, codes: list[ReasonCode]) -> None:
+        with self._answered:
+            if mid in self._asked:
+                self._asked[mid] = codes
+                self._answered.notify_all()
 
     def stop(self) -> None:
         """Say goodbye: the status becomes offline, waiting messages are given a second, the connection is closed."""
@@ -306,16 +319,12 @@ class MqttClient:
     def _unsubscribed(
         self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        with self._subscribing:
-            self._granted[mid] = codes
-            self._subscribing.notify_all()
+        self._answer(mid, codes)
 
     def _subscribed(
         self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
-        with self._subscribing:
-            self._granted[mid] = codes
-            self._subscribing.notify_all()
+        self._answer(mid, codes)
         for filter_, code in zip(self._filters, codes, strict=False):
             if code.value >= FAILURE_CODE:
                 self.last_error = f"subscription to {filter_} refused: {code}"

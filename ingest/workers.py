@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Final
 from uuid import uuid4
 
-from core.errors import KreispulsError
+from core.errors import BrokerError, KreispulsError
 from core.logs import RepeatedTrouble
 from core.mqtt import Message, MqttClient
 from core.settings import Settings
@@ -25,7 +25,8 @@ logger = logging.getLogger(__name__)
 
 TICK_S: Final = 1.0
 """Leases hold for six of these (`storage.leases.LEASE_FOR`)."""
-SUBSCRIBE_S: Final = 2.0
+SUBSCRIBE_S: Final = 1.0
+"""The answer comes behind what waits in the session: one that is late is asked for again with the next tick."""
 JOBS: Final = "jobs"
 
 
@@ -36,6 +37,7 @@ class _Slot:
         self.slot = slot
         self.subscribed: set[str] = set()
         self.unsubscribed: set[str] = set()
+        self.tried_s = 0.0
         self._topics = topics
         self._receive = receive
         self._left_to_others: frozenset[str] = frozenset()
@@ -200,9 +202,19 @@ class Workers:
         self._shares = self._state.shares.all()
         self._share_changed()
         self._open_sessions()
-        for session in list(self._slots.values()):
-            if session is not None and session.mqtt.connected:
-                self._subscribe(session)
+        self._subscribe_all(time.monotonic() + LEASE_FOR.total_seconds() / 3)
+
+    def _subscribe_all(self, deadline_s: float) -> None:
+        trouble: BrokerError | None = None
+        for session in sorted(filter(None, self._slots.values()), key=lambda session: session.tried_s):
+            if session.mqtt.connected and time.monotonic() < deadline_s:  # in time for the leases
+                session.tried_s = time.monotonic()
+                try:
+                    self._subscribe(session)
+                except BrokerError as error:
+                    trouble = error
+        if trouble is not None:
+            raise trouble
 
     def _lead(self, *, wanted: bool) -> None:
         now_s = time.monotonic()
