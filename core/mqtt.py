@@ -23,6 +23,7 @@ from core.logs import RepeatedTrouble
 
 logger = logging.getLogger(__name__)
 
+_Codes = list[ReasonCode]
 KEEPALIVE_S = 30
 FAILURE_CODE = 128
 """From this value on, an MQTT reason code says that something failed (MQTT 5, 2.4)."""
@@ -92,7 +93,8 @@ class MqttClient:
         self._connected = threading.Event()
         self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
         self._answered = threading.Condition()
-        self._asked: dict[int, list[ReasonCode] | None] = {}
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._answers: dict[tuple[str, ...], _Codes] = {}
         self._trouble = RepeatedTrouble(logger, f"MQTT broker {self._host}:{self._port}")
         self.last_error = "not connected yet"
         self.reconnects = 0
@@ -215,7 +217,9 @@ class MqttClient:
         Raises:
             BrokerError: not connected, refused or no answer within `timeout_s`; nothing is to be taken as subscribed.
         """
-        codes = self._ask(lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s)
+        codes = self._ask(
+            "subscribe", filters, lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s
+        )
         refused = [filter_ for filter_, code in zip(filters, codes, strict=False) if code.value >= FAILURE_CODE]
         if refused:
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscription to {', '.join(refused)} refused")
@@ -228,25 +232,31 @@ class MqttClient:
             BrokerError: not connected or no answer within `timeout_s`.
         """
         self._filters = [filter_ for filter_ in self._filters if filter_ not in filters]
-        self._ask(lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
+        self._ask("unsubscribe", filters, lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
 
-    def _ask(self, send: Callable[[], int | None], timeout_s: float) -> list[ReasonCode]:
+    def _ask(self, what: str, filters: Sequence[str], send: Callable[[], int | None], timeout_s: float) -> _Codes:
+        """Ask the broker and wait. Asked the same again, an answer that is late or still to come counts."""
+        request = (what, *filters)
         with self._answered:  # the answer waits until its number is known here
-            mid = send()
-            if mid is not None:
-                self._asked[mid] = None
-                self._answered.wait_for(lambda: self._asked[mid] is not None, timeout_s)
-                codes = self._asked.pop(mid)
-                if codes is not None:
-                    return codes
+            self._asked = {mid: asked for mid, asked in self._asked.items() if asked == request}
+            self._answers = {asked: codes for asked, codes in self._answers.items() if asked == request}
+            if not self._asked and not self._answers:
+                mid = send()
+                if mid is not None:
+                    self._asked[mid] = request
+            if self._asked or self._answers:
+                self._answered.wait_for(lambda: request in self._answers or not self._asked, timeout_s)
+                if request in self._answers:
+                    return self._answers.pop(request)
         raise BrokerError(
             f"MQTT broker {self._host}:{self._port}: no answer about subscriptions within {timeout_s:g} s"
         )
 
-    def _answer(self, mid: int, codes: list[ReasonCode]) -> None:
+    def _answer(self, mid: int, codes: _Codes) -> None:
         with self._answered:
-            if mid in self._asked:
-                self._asked[mid] = codes
+            request = self._asked.pop(mid, None)
+            if request is not None:
+                self._answers[request] = codes
                 self._answered.notify_all()
 
     def stop(self) -> None:
@@ -288,6 +298,10 @@ class MqttClient:
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        with self._answered:  # answers of this connection come no more
+            self._asked.clear()
+            self._answers.clear()
+            self._answered.notify_all()
         was_connected = self._connected.is_set()
         self._connected.clear()
         if code.is_failure and was_connected:  # after a refusal the reason of the refusal stays

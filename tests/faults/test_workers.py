@@ -83,7 +83,7 @@ class County:
                 and holders.get("jobs") == holders.get(f"worker/{keeper_of(CATCH_ALL, live)}")
             )
 
-        self.wait_until(settled, f"workers {live} of {count} have shared out", 60)
+        self.wait_until(settled, f"workers {live} of {count} have shared out", 180)
 
     def say(self, topic: str, payload: bytes) -> None:
         self.device.publish_confirmed(f"kreispuls/v1/{topic}", payload)
@@ -102,9 +102,11 @@ class County:
             for town in TOWNS:  # a second command would be on its way before the answer to this one
                 self.say(f"{town}/waste_bin/bin-{town}/event/up", b'{"weight_kg": 1}')
             self.wait_until(lambda: self.marked() == set(TOWNS), "every worker has gone on")
-            return set(self.lit().values()) == {1}
+            lit = self.lit()
+            print("commands per lamp:", sorted(lit.items()))  # noqa: T201 - shown when it fails
+            return set(lit.values()) == {1}
 
-        self.wait_until(one_each, "each municipality's lights are sent by one worker", 30)
+        self.wait_until(one_each, "each municipality's lights are sent by one worker", 90)
 
     def marked(self) -> set[str]:
         readings = open_readings(self.settings)
@@ -152,7 +154,7 @@ class Load:
 
     def _publish(self) -> None:
         def messages() -> Iterator[tuple[str, bytes]]:
-            while not self._stop.wait(0.005):
+            while not self._stop.wait(0.04):
                 at = START_MS + self.rounds * 1000
                 payload = f'{{"observed_at":{at},"weight_kg":{self.rounds}}}'.encode()
                 for town in TOWNS:
@@ -185,7 +187,7 @@ def wait_stored_once(county: County, rounds: int) -> None:
         county.wait_until(
             lambda: all(found == expected for found in stored().values()),
             "every acknowledged reading is stored once",
-            90,
+            180,
         )
     finally:
         readings.close()
@@ -201,7 +203,7 @@ def test_workers_killed_under_load_and_started_again_lose_nothing(county: County
     for _ in range(3):
         victim = chance.choice((1, 2, 3))
         began = load.rounds
-        county.wait_until(lambda began=began: load.rounds > began + chance.randrange(50, 250), "load goes on", 60)
+        county.wait_until(lambda began=began: load.rounds > began + chance.randrange(20, 60), "load goes on", 60)
         county.end(victim)
         county.start(victim, 3)
     county.end(2)  # stays away: the others take over its session with what waits there
@@ -218,10 +220,10 @@ def test_the_number_of_workers_changes_under_load_and_nothing_is_lost(county: Co
     watcher = MqttClient(county.settings.mqtt_url, "watcher", filters=filters, on_message=online.append)
     watcher.start()
     county.start_ingest(0)
-    county.wait_until(lambda: any(message.payload == b"online" for message in online), "the only process runs", 60)
+    county.wait_until(lambda: any(message.payload == b"online" for message in online), "the only process runs", 120)
     watcher.stop()
     load = Load(county.settings.mqtt_url)
-    county.wait_until(lambda: load.rounds > 100, "load goes on", 60)
+    county.wait_until(lambda: load.rounds > 25, "load goes on", 60)
     county.end(0)
     for index in (1, 2, 3):
         county.start(index, 3)
