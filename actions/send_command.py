@@ -54,9 +54,12 @@ def topic_and_payload(command: Command, topics: Topics) -> tuple[str, bytes]:
 
 
 def publish_light(mqtt: MqttClient, topics: Topics, command: Command) -> None:
-    """Send at once without waiting: the path from presence to light waits for nothing."""
+    """Send at once without waiting: the path from presence to light waits for nothing.
+
+    While the broker is away the command waits in the client, until it expires; then it is never sent.
+    """
     topic, payload = topic_and_payload(command, topics)
-    mqtt.publish(topic, payload, qos=1)
+    mqtt.publish(topic, payload, qos=1, expires_s=(command.expires_at - command.issued_at).total_seconds())
 
 
 def send_set_light(
@@ -76,7 +79,7 @@ def send_set_light(
     Raises:
         InvalidInputError: the device's type knows no `set_light`, or a number is out of range.
         ConflictError: the device is not in service.
-        BrokerError: the broker did not take it; nothing is kept as sent then, the command is marked expired.
+        BrokerError: the broker did not take it; the command is marked expired and is not sent later.
     """
     if "set_light" not in device_type(device.device_type).commands:
         raise InvalidInputError(f"device {device.device_id}: a {device.device_type} knows no command set_light")
@@ -91,8 +94,8 @@ def send_set_light(
     state.commands.add([command])
     topic, payload = topic_and_payload(command, topics)
     try:
-        mqtt.publish_confirmed(topic, payload)
+        mqtt.publish_confirmed(topic, payload, expires=True)
     except Exception:
-        state.commands.answer(command.command_id, CommandState.REJECTED, "not taken by the broker", now)
+        state.commands.withdraw(command.command_id, "not taken by the broker")
         raise
     return command

@@ -16,13 +16,19 @@ from core.settings import load_settings
 StopOnEof = Annotated[bool, typer.Option("--stop-on-eof", hidden=True, help="Stop when standard input ends.")]
 
 
-def ingest(*, stop_on_eof: StopOnEof = False) -> None:
+def ingest(
+    *,
+    worker: Annotated[str, typer.Option(metavar="I/N", help="Which of how many ingest workers, from 1: 1/4.")] = "",
+    stop_on_eof: StopOnEof = False,
+) -> None:
     """Take readings from the broker into the stores; run rules, lights and jobs."""
     from ingest.program import run
+    from ingest.sharing import WorkerNumber
 
     settings = load_settings()
+    number = WorkerNumber.parse(worker) if worker else None
     configure_logging(settings.log_level)
-    run(settings, stop_event(on_eof=stop_on_eof))
+    run(settings, stop_event(on_eof=stop_on_eof), number)
 
 
 def api(*, stop_on_eof: StopOnEof = False) -> None:

@@ -1,9 +1,11 @@
 """The only file that imports the MQTT library: a client with callbacks on its own network thread."""
 
+import itertools
 import logging
 import socket
 import ssl
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +23,12 @@ from core.logs import RepeatedTrouble
 
 logger = logging.getLogger(__name__)
 
+_Codes = list[ReasonCode]
 KEEPALIVE_S = 30
 FAILURE_CODE = 128
 """From this value on, an MQTT reason code says that something failed (MQTT 5, 2.4)."""
+_connection_numbers = itertools.count(1)
+"""Numbers the connections of all clients in the process: each message belongs to one, and to one client."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +91,10 @@ class MqttClient:
         self._will = will
         self._connection = 0
         self._connected = threading.Event()
+        self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
+        self._answered = threading.Condition()
+        self._asked: dict[int, tuple[str, ...]] = {}
+        self._answers: dict[tuple[str, ...], _Codes] = {}
         self._trouble = RepeatedTrouble(logger, f"MQTT broker {self._host}:{self._port}")
         self.last_error = "not connected yet"
         self.reconnects = 0
@@ -105,6 +114,7 @@ class MqttClient:
         client.on_disconnect = self._disconnected
         client.on_connect_fail = self._connect_failed
         client.on_subscribe = self._subscribed
+        client.on_unsubscribe = self._unsubscribed
         client.on_message = self._message_received
         self._client = client
 
@@ -127,17 +137,29 @@ class MqttClient:
         if not self._connected.wait(timeout_s):
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: {self.last_error}")
 
-    def publish(self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False) -> None:
-        """Send a message, now or, with QoS 1, when the connection is back. Never waits."""
-        self._client.publish(topic, payload, qos=qos, retain=retain)
+    def publish(
+        self, topic: str, payload: bytes, *, qos: int = 1, retain: bool = False, expires_s: float | None = None
+    ) -> None:
+        """Send a message, now or, with QoS 1, when the connection is back. Never waits.
 
-    def publish_confirmed(self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 5.0) -> None:
+        With `expires_s` a connection that comes later than that sends it no more, neither first nor again.
+        """
+        info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if expires_s is not None:
+            self._expiring[info.mid] = (time.monotonic() + expires_s, info)
+
+    def publish_confirmed(
+        self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 5.0, expires: bool = False
+    ) -> None:
         """Send with QoS 1 and wait until the broker has acknowledged.
 
         Raises:
-            BrokerError: no acknowledgement within `timeout_s`.
+            BrokerError: no acknowledgement within `timeout_s`. The message is sent once the connection is back; with
+                `expires` it is not.
         """
         info = self._client.publish(topic, payload, qos=1, retain=retain)
+        if expires:
+            self._expiring[info.mid] = (0.0, info)  # sent with this connection or never
         try:
             info.wait_for_publish(timeout_s)
         except (RuntimeError, ValueError) as error:
@@ -194,6 +216,54 @@ class MqttClient:
         if self._manual_ack and message.qos and message.connection == self._connection:
             self._client.ack(message.mid, message.qos)
 
+    def subscribe(self, filters: Sequence[str], timeout_s: float = 5.0) -> None:
+        """Subscribe to more (QoS 1), now and whenever the connection is made; returns when the broker has granted it.
+
+        Raises:
+            BrokerError: not connected, refused or no answer within `timeout_s`; nothing is to be taken as subscribed.
+        """
+        codes = self._ask(
+            "subscribe", filters, lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s
+        )
+        refused = [filter_ for filter_, code in zip(filters, codes, strict=False) if code.value >= FAILURE_CODE]
+        if refused:
+            raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscription to {', '.join(refused)} refused")
+        self._filters += [filter_ for filter_ in filters if filter_ not in self._filters]
+
+    def unsubscribe(self, filters: Sequence[str], timeout_s: float = 5.0) -> None:
+        """End subscriptions, here and in the session; returns when the broker has confirmed.
+
+        Raises:
+            BrokerError: not connected or no answer within `timeout_s`.
+        """
+        self._filters = [filter_ for filter_ in self._filters if filter_ not in filters]
+        self._ask("unsubscribe", filters, lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
+
+    def _ask(self, what: str, filters: Sequence[str], send: Callable[[], int | None], timeout_s: float) -> _Codes:
+        """Ask the broker and wait. Asked the same again, an answer that is late or still to come counts."""
+        request = (what, *filters)
+        with self._answered:  # the answer waits until its number is known here
+            self._asked = {mid: asked for mid, asked in self._asked.items() if asked == request}
+            self._answers = {asked: codes for asked, codes in self._answers.items() if asked == request}
+            if not self._asked and not self._answers:
+                mid = send()
+                if mid is not None:
+                    self._asked[mid] = request
+            if self._asked or self._answers:
+                self._answered.wait_for(lambda: request in self._answers or not self._asked, timeout_s)
+                if request in self._answers:
+                    return self._answers.pop(request)
+        raise BrokerError(
+            f"MQTT broker {self._host}:{self._port}: no answer about subscriptions within {timeout_s:g} s"
+        )
+
+    def _answer(self, mid: int, codes: _Codes) -> None:
+        with self._answered:
+            request = self._asked.pop(mid, None)
+            if request is not None:
+                self._answers[request] = codes
+                self._answered.notify_all()
+
     def stop(self) -> None:
         """Say goodbye: the status becomes offline, waiting messages are given a second, the connection is closed."""
         if self.connected and self._will:
@@ -220,7 +290,8 @@ class MqttClient:
             return
         self._trouble.over()
         self.reconnects += self._connection > 0
-        self._connection += 1
+        self._connection = next(_connection_numbers)
+        self._forget_expired()
         if self._filters:
             client.subscribe([(filter_, 1) for filter_ in self._filters])
         if self._will:
@@ -232,6 +303,10 @@ class MqttClient:
     def _disconnected(
         self, _client: paho.Client, _data: Any, _flags: Any, code: ReasonCode, _properties: Properties | None
     ) -> None:
+        with self._answered:  # answers of this connection come no more
+            self._asked.clear()
+            self._answers.clear()
+            self._answered.notify_all()
         was_connected = self._connected.is_set()
         self._connected.clear()
         if code.is_failure and was_connected:  # after a refusal the reason of the refusal stays
@@ -244,9 +319,31 @@ class MqttClient:
         self.last_error = "nothing answers there"
         self._trouble.happened(self.last_error)
 
-    def _subscribed(
-        self, _client: paho.Client, _data: Any, _mid: int, codes: list[ReasonCode], _properties: Properties | None
+    def _forget_expired(self) -> None:
+        """Take what has expired out of paho's queue, just before paho sends again what is in it (3.1.1, 4.4).
+
+        paho has no public way; `tests/core/test_mqtt.py` holds this to what its version does.
+        """
+        now = time.monotonic()
+        waiting = self._client._out_messages  # noqa: SLF001
+        with self._client._out_message_mutex:  # noqa: SLF001
+            for mid, (deadline, info) in list(self._expiring.items()):
+                message = waiting.get(mid)
+                if message is None or message.info is not info:
+                    self._expiring.pop(mid, None)  # acknowledged; the number may be another message's by now
+                elif deadline <= now and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
+                    del waiting[mid]
+                    self._expiring.pop(mid, None)
+
+    def _unsubscribed(
+        self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
+        self._answer(mid, codes)
+
+    def _subscribed(
+        self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
+    ) -> None:
+        self._answer(mid, codes)
         for filter_, code in zip(self._filters, codes, strict=False):
             if code.value >= FAILURE_CODE:
                 self.last_error = f"subscription to {filter_} refused: {code}"

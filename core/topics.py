@@ -12,6 +12,7 @@ _DEVICE_PART = re.compile(
     rf"/(?P<channel>event|command|alert)/(?P<name>[a-z][a-z0-9_]{{0,63}})",
     re.ASCII,
 )
+_EVENT_LEVEL = 3
 EVENTS = frozenset({"up", "status", "ack"})
 
 
@@ -74,6 +75,20 @@ class Topics:
         Commands are not among them: ingest would hear every command that it sends.
         """
         return [f"{self._prefix}{filter_}" for filter_ in ("+/+/+/event/#", "+", "+/+", "+/+/+", "+/+/+/+")]
+
+    def events_of(self, municipality: str) -> str:
+        """Subscription to all that the devices of one municipality say."""
+        return f"{self._prefix}{municipality}/+/+/event/#"
+
+    def municipality_of_event(self, topic: str) -> str | None:
+        """First level of a topic that `events_of` its municipality matches, well-formed or not; None: no such topic."""
+        levels = topic.removeprefix(self._prefix).split("/", 4) if topic.startswith(self._prefix) else []
+        return levels[0] if len(levels) > _EVENT_LEVEL and levels[_EVENT_LEVEL] == "event" else None
+
+    @property
+    def marker(self) -> str:
+        """What ingest tells itself through the broker, among the events (`_platform` can be no municipality)."""
+        return self.event("_platform", "ingest", "all", "marker")
 
     @property
     def live_filters(self) -> list[str]:

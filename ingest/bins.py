@@ -1,5 +1,6 @@
 """Notices from levels alone that bins were emptied."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -21,12 +22,20 @@ class BinLevels:
     """The last level of each bin; late readings do not count."""
 
     def __init__(self, latest: list[DeviceObservation]) -> None:
-        self._last = {
-            observation.device_id: (observation.observed_at, float(observation.value))
-            for observation in latest
-            if observation.quantity == "filling_level"
-        }
+        self._last: dict[str, tuple[datetime, float]] = {}
         self._found: list[_Emptying] = []
+        self.take_up(latest)
+
+    def take_up(self, latest: list[DeviceObservation]) -> None:
+        """Go on from these levels, the newest in the store."""
+        for observation in latest:
+            if observation.quantity == "filling_level":
+                self._last[observation.device_id] = (observation.observed_at, float(observation.value))
+
+    def forget(self, device_ids: Iterable[str]) -> None:
+        """Know no level of these devices: another worker sees them, or did until now."""
+        for device_id in device_ids:
+            self._last.pop(device_id, None)
 
     def observe(self, reading: Reading) -> None:
         """Compare a reading's level with the one before."""

@@ -25,7 +25,11 @@ logger = logging.getLogger(__name__)
 
 
 class Jobs:
-    """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again."""
+    """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again.
+
+    Args:
+        leads: whether this process runs what the platform needs once: with several workers one of them does.
+    """
 
     def __init__(
         self,
@@ -35,7 +39,9 @@ class Jobs:
         state: State,
         readings: ReadingStore,
         operations: Operations | None,
+        leads: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._leads = leads
         self._settings = settings
         self._pipeline = pipeline
         self._state = state
@@ -54,16 +60,16 @@ class Jobs:
         self._every(0.25, "lower lamps", self._pipeline.tick_lights)
         self._every(1, "reload the registry", self._pipeline.reload)
         self._every(2, "write last-seen times", self._pipeline.writer.write_seen)
-        self._every(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
+        self._every_led(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
         if self._operations is not None:
             self._every(10, "report to the time-series database", self._operations.report)
         self._every(15, "find silent devices", self._pipeline.judge_silence)
-        self._every(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
-        self._every(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
-        self._every(20, "plan pickups", self._plan_pickups)
-        self._every(86_400, "delete what is older than the retention", self._delete_old)
-        self._every(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
-        self._every(
+        self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
+        self._every_led(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
+        self._every_led(20, "plan pickups", self._plan_pickups)
+        self._every_led(86_400, "delete what is older than the retention", self._delete_old)
+        self._every_led(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
+        self._every_led(
             DELETED_WITHIN.total_seconds(), "forget quantities", lambda: forget_due(self._settings, self._readings)
         )
         self._scheduler.start()
@@ -74,6 +80,9 @@ class Jobs:
             process.terminate()
         self._scheduler.shutdown(wait=True)
         self._planner.shutdown(wait=False, cancel_futures=True)
+
+    def _every_led(self, seconds: float, name: str, job: Callable[[], object]) -> None:
+        self._every(seconds, name, lambda: job() if self._leads() else None)
 
     def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         trouble = RepeatedTrouble(logger, f"job {name}")

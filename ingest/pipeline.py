@@ -7,7 +7,9 @@
 A message is acknowledged only when all of its batch is durable; a killed ingest gets it again from the broker.
 """
 
+import logging
 import threading
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -15,6 +17,8 @@ from actions.raise_alert import apply_alert_changes
 from actions.send_command import light_command, publish_light
 from core.clock import utc_now
 from core.command import Command
+from core.device import Device
+from core.errors import StorageError
 from core.mqtt import Message, MqttClient
 from core.reading import Reading
 from core.settings import Settings
@@ -29,12 +33,18 @@ from rules.engine import AlertChange, RuleEngine
 from storage.readings import ReadingStore
 from storage.state import State
 
+logger = logging.getLogger(__name__)
+
 OLDEST_PRESENCE: Final = timedelta(seconds=30)
 """Presence observed longer ago (a device that caught up) lights nothing: whoever it was has passed."""
 
 
 class Pipeline:
-    """From a message to everything that follows from it; the network thread calls `receive`, jobs the rest."""
+    """From a message to everything that follows from it; network threads call `receive`, jobs the rest.
+
+    Args:
+        owns: whether this worker acts for a municipality; default: for all, as the only process does.
+    """
 
     def __init__(
         self,
@@ -46,8 +56,13 @@ class Pipeline:
         lights: PresenceControl,
         rules: RuleEngine,
         bins: BinLevels,
+        owns: Callable[[str], bool] | None = None,
     ) -> None:
         self._state = state
+        self._readings = readings
+        self._owns = owns
+        self._own: frozenset[str] = frozenset()
+        self._reload_lock = threading.Lock()
         self._registry = registry
         self._lights = lights
         self._rules = rules
@@ -65,6 +80,12 @@ class Pipeline:
             acknowledge=self._acknowledge,
         )
         self.mqtt: MqttClient | None = None
+        self.sessions: Sequence[MqttClient] = ()
+        """Who may have received a message, and so can acknowledge it."""
+
+    def receive_through(self, sessions: Sequence[MqttClient]) -> None:
+        """Acknowledge to these clients from now on."""
+        self.sessions = tuple(sessions)
 
     # -- network thread ------------------------------------------------------------------------------------------
 
@@ -86,13 +107,17 @@ class Pipeline:
             wanted = self._lights.detected(reading.device_id, understood.received_at)
         understood.commands = self._send(wanted, understood.received_at)
 
-    def _send(self, wanted: list[WantedLevel], now: datetime) -> list[Command]:
+    def _send(
+        self, wanted: list[WantedLevel], now: datetime, kept_first: Callable[[Command], object] | None = None
+    ) -> list[Command]:
         commands = []
         for level in wanted:
             device = self._registry.devices.get(level.device_id)
             if device is None or self.mqtt is None:
                 continue
             command = light_command(device, level, now)
+            if kept_first is not None:
+                kept_first(command)
             publish_light(self.mqtt, self._topics, command)
             commands.append(command)
         metrics.commands.inc(len(commands))
@@ -106,22 +131,51 @@ class Pipeline:
         with self._lights_lock:
             wanted = self._lights.ended(now)
             metrics.lamps_up.set(self._lights.lamps_up())
-        for command in self._send(wanted, now):
-            self.writer.put(command)
+        # Queued before they are sent: the answer must find its command, and would otherwise be queued first.
+        self._send(wanted, now, kept_first=self.writer.put)
 
     def reload(self) -> None:
-        """Take over what changed in the registry, and the overrides of operators."""
-        now = utc_now()
-        changed = self._registry.reload()
-        overridden = self._registry.overridden_lamps(now)
-        with self._lights_lock:
-            self._lights.configure(self._registry.neighbours, overridden)
-        if changed:
+        """Take over what changed in the registry or of our share, and the overrides of operators."""
+        with self._reload_lock:
+            now = utc_now()
             registry = self._registry
-            with self._rules_lock:
-                changes = self._rules.configure(registry.devices, registry.municipalities, registry.overrides, now)
-            for change in changes:
-                self.writer.put(change)
+            changed = registry.reload()
+            devices, neighbours = registry.devices, registry.neighbours
+            if self._owns is not None:
+                changed |= self._take_share(registry.devices, self._owns)
+                devices = {key: device for key, device in devices.items() if device.municipality in self._own}
+                neighbours = {lamp: near for lamp, near in neighbours.items() if lamp in devices}
+            overridden = registry.overridden_lamps(now)
+            with self._lights_lock:
+                self._lights.configure(neighbours, overridden)
+            if changed:
+                with self._rules_lock:
+                    changes = self._rules.configure(devices, registry.municipalities, registry.overrides, now)
+                for change in changes:
+                    self.writer.put(change)
+
+    def _take_share(self, devices: Mapping[str, Device], owns: Callable[[str], bool]) -> bool:
+        """Take up the municipalities that have become ours as their worker left them; whether our share changed."""
+        own = frozenset(name for name in {device.municipality for device in devices.values()} if owns(name))
+        moved = own ^ self._own
+        if not moved:
+            return False
+        gained = own - self._own
+        strangers = [device.device_id for device in devices.values() if device.municipality in moved]
+        alerts = [alert for alert in self._state.alerts.open_alerts() if alert.municipality in gained]
+        levels = []
+        try:
+            for name in gained:
+                levels += self._readings.latest(municipality=name, device_type="waste_bin")
+        except StorageError as error:  # lights do not wait for it; an emptying just now may stay unnoticed
+            logger.warning("levels of the bins that this worker takes over are not known: %s", error)
+        with self._rules_lock:
+            self._rules.forget(strangers)
+            self._rules.restore(alerts)
+            self._bins.forget(strangers)
+            self._bins.take_up(levels)
+        self._own = own
+        return True
 
     def judge_silence(self) -> None:
         """Raise alerts for devices that have fallen silent."""
@@ -147,5 +201,5 @@ class Pipeline:
         self._bins.write_emptyings(self._state)
 
     def _acknowledge(self, message: Message) -> None:
-        if self.mqtt is not None:
-            self.mqtt.acknowledge(message)
+        for session in self.sessions:  # the one that received it knows it by the number of the connection
+            session.acknowledge(message)

@@ -4,6 +4,7 @@ import logging
 import threading
 
 from core.clock import utc_now
+from core.errors import ConflictError
 from core.mqtt import MqttClient, Will
 from core.settings import Settings
 from core.topics import Topics
@@ -13,6 +14,8 @@ from ingest.jobs import Jobs
 from ingest.operations import Operations
 from ingest.pipeline import Pipeline
 from ingest.registry import Registry
+from ingest.sharing import WorkerNumber
+from ingest.workers import Workers
 from lights.presence import PresenceControl, PresenceProfile
 from rules.catalogue import load_rules
 from rules.engine import RuleEngine
@@ -22,19 +25,30 @@ from storage.state import open_state
 logger = logging.getLogger(__name__)
 
 
-def run(settings: Settings, stop: threading.Event) -> None:
+def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None = None) -> None:
     """Run ingest until `stop` is set; then the batch in hand is finished and acknowledged.
+
+    Args:
+        platform: the settings, the same for all workers.
+        stop: ends the program.
+        number: which of several workers this is; None: the only process.
 
     Raises:
         SettingsError: a setting or rule file is wrong.
+        ConflictError: the only process is to be started where workers ran, whose sessions nobody would read.
         StorageUnavailableError: a store does not answer at the start.
     """
+    settings = platform if number is None else _of_worker(platform, number)
     shipped_rules = load_rules()
     state = open_state(settings.state_url)
     readings = open_readings(settings)
     registry = Registry(state, lamp_neighbours=settings.presence_neighbours)
     rules = RuleEngine(shipped_rules)
-    rules.restore(state.alerts.open_alerts())
+    if number is None:
+        if state.shares.all():
+            raise ConflictError("ingest ran with workers here: start it with --worker, --worker 1/1 for a single one")
+        rules.restore(state.alerts.open_alerts())
+    workers: Workers | None = None
     pipeline = Pipeline(
         settings,
         state=state,
@@ -49,34 +63,66 @@ def run(settings: Settings, stop: threading.Event) -> None:
             )
         ),
         rules=rules,
-        bins=BinLevels(readings.latest(device_type="waste_bin")),
+        bins=BinLevels(readings.latest(device_type="waste_bin") if number is None else []),
+        owns=None if number is None else lambda municipality: workers is not None and workers.owns(municipality),
     )
     topics = Topics(settings.mqtt_topic_root)
     mqtt = MqttClient(
         settings.mqtt_url,
         settings.mqtt_client_id,
-        filters=topics.ingest_filters,
+        filters=topics.ingest_filters if number is None else (),  # a worker hears through its slots
         on_message=pipeline.receive,
-        persistent=True,
+        persistent=number is None,
         manual_ack=True,
         will=Will(topics.platform_status("ingest", settings.mqtt_client_id)),
         ca_file=settings.mqtt_ca_file,
         on_connection=metrics.note_connection,
     )
     pipeline.mqtt = mqtt
+    pipeline.sessions = (mqtt,)
+    if number is not None:
+        workers = Workers(
+            number,
+            platform,
+            state=state,
+            registry=registry,
+            receive=pipeline.receive,
+            share_changed=pipeline.reload,
+            sessions_changed=pipeline.receive_through,
+        )
     pipeline.reload()
     if settings.ingest_metrics_port:
         metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
     operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
-    jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations)
-    pipeline.writer.start()
-    mqtt.start()
-    jobs.start()
-    logger.info("ingest runs, %d devices registered at %s", len(registry.devices), utc_now().isoformat("T", "seconds"))
-    stop.wait()
-    logger.info("ingest stops: finishing the batch in hand")
-    jobs.stop()
-    pipeline.writer.stop()
-    mqtt.stop()
+    leads = workers.leads if workers else lambda: True
+    jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations, leads=leads)
+    if workers is None or workers.wait_for_place(stop):
+        pipeline.writer.start()
+        mqtt.start()
+        jobs.start()
+        if workers:
+            workers.start()
+        began = utc_now().isoformat("T", "seconds")
+        logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
+        stop.wait()
+        logger.info("ingest stops: finishing the batch in hand")
+        jobs.stop()
+        if workers:
+            workers.pause()
+        pipeline.writer.stop()
+        if workers:
+            workers.leave()
+        mqtt.stop()
     readings.close()
     state.close()
+
+
+def _of_worker(settings: Settings, number: WorkerNumber) -> Settings:
+    """The settings with names of this worker's own: its connection and status, its reports, its metrics port."""
+    port = settings.ingest_metrics_port
+    return settings.model_copy(
+        update={
+            "mqtt_client_id": f"{settings.mqtt_client_id}-worker-{number.index}",
+            "ingest_metrics_port": port + number.index - 1 if port else 0,
+        }
+    )

@@ -89,6 +89,13 @@ class RuleEngine:
             if alert.state in OPEN_STATES:
                 self._judged[alert.device_id, alert.rule] = _Judged(alert.started_at, alert)
 
+    def forget(self, device_ids: Iterable[str]) -> None:
+        """Know nothing of these devices, and change no alert: another worker judges them, or did until now."""
+        forgotten = frozenset(device_ids)
+        self._judged = {key: judged for key, judged in self._judged.items() if key[0] not in forgotten}
+        for device_id in forgotten:
+            self._heard_at.pop(device_id, None)
+
     def heard(self, device_id: str, at: datetime) -> None:
         """Something came from a device."""
         if at > self._heard_at.get(device_id, at - timedelta(microseconds=1)):

@@ -64,6 +64,12 @@ class Commands:
         with writing(self._engine) as connection:
             return connection.execute(overdue.values(state=CommandState.EXPIRED)).rowcount
 
+    def withdraw(self, command_id: str, detail: str) -> None:
+        """Mark a command that never reached the broker as EXPIRED, with the reason; an answered one stays as it is."""
+        unsent = update(commands).where(commands.c.command_id == command_id).where(is_sent)
+        with writing(self._engine) as connection:
+            connection.execute(unsent.values(state=CommandState.EXPIRED, detail=detail))
+
     def recent(self, limit: int, municipality: str | None = None) -> list[Command]:
         """The newest commands (1-1000), newest first.
 

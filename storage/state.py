@@ -8,6 +8,7 @@ from storage.alerts import Alerts
 from storage.commands import Commands
 from storage.devices import Devices
 from storage.engine import open_engine
+from storage.leases import Leases, Shares
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
 from storage.rejected import RejectedMessages
@@ -26,6 +27,8 @@ class State:
     rejected: RejectedMessages
     rule_overrides: RuleOverrides
     pickups: Pickups
+    leases: Leases
+    shares: Shares
 
     def close(self) -> None:
         """Give back all connections."""
@@ -49,4 +52,6 @@ def open_state(url: str) -> State:
         rejected=RejectedMessages(engine),
         rule_overrides=RuleOverrides(engine),
         pickups=Pickups(engine),
+        leases=Leases(engine),
+        shares=Shares(engine),
     )

@@ -218,6 +218,23 @@ Index("ix_plans_date", plans.c.date, plans.c.municipality, plans.c.created_at)
 Index("ix_plans_created_at", plans.c.created_at, plans.c.plan_id)
 Index("ix_plans_municipality", plans.c.municipality, plans.c.created_at, plans.c.plan_id)
 
+leases: Final = Table(
+    "leases",
+    metadata,
+    Column("name", Text, primary_key=True),
+    Column("holder", Text, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    comment="what one of several workers has for itself for a while; an expired row is free",
+)
+
+shares: Final = Table(
+    "shares",
+    metadata,
+    Column("municipality", Text, primary_key=True),
+    Column("slot", Integer, nullable=False, comment="whose session at the broker is subscribed to its devices"),
+    comment="which slot serves a municipality",
+)
+
 stops: Final = Table(
     "stops",
     metadata,

@@ -1,0 +1,63 @@
+"""Who gets what: rendezvous hashing (highest random weight; Thaler and Ravishankar 1998). Pure.
+
+Everybody who knows the same candidates comes to the same answer without asking; a candidate that comes or goes
+moves only what it gets or had.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from hashlib import blake2b
+
+from core.errors import SettingsError
+
+CATCH_ALL = 0
+"""The slot whose session hears everything and takes what no other slot serves."""
+MAX_WORKERS = 256
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerNumber:
+    """Which worker of how many, from 1: `1/4`."""
+
+    index: int
+    count: int
+
+    @classmethod
+    def parse(cls, text: str) -> "WorkerNumber":
+        """Read `1/4`.
+
+        Raises:
+            SettingsError: not two numbers, or out of range.
+        """
+        index, _, count = text.partition("/")
+        ascii_digits = text.isascii() and index.isdigit() and count.isdigit()
+        if not ascii_digits or not 1 <= int(index) <= int(count) <= MAX_WORKERS:
+            raise SettingsError(f"--worker {text!r}: expected I/N such as 1/4, at most {MAX_WORKERS} workers")
+        return cls(int(index), int(count))
+
+
+def winner(key: str, candidates: Iterable[int]) -> int | None:
+    """The candidate with the highest weight for a key; None: there is none. The same in every process, for ever."""
+    return max(candidates, key=lambda candidate: (_weight(key, candidate), candidate), default=None)
+
+
+def slot_of(municipality: str, count: int) -> int:
+    """The slot, 1 to `count`, that serves a municipality."""
+    slot = winner(f"municipality {municipality}", range(1, count + 1))
+    assert slot is not None, "a count is at least 1"  # noqa: S101 - WorkerNumber sees to it
+    return slot
+
+
+def keeper_of(slot: int, live: Iterable[int]) -> int | None:
+    """The live worker that keeps a slot: the one of its number, or while that is away the others by weight."""
+    workers = frozenset(live)
+    return slot if slot in workers else winner(f"slot {slot}", workers)
+
+
+def served_by(slot: int, shares: Mapping[str, int]) -> frozenset[str]:
+    """Municipalities that a slot serves."""
+    return frozenset(municipality for municipality, server in shares.items() if server == slot)
+
+
+def _weight(key: str, candidate: int) -> bytes:
+    return blake2b(f"{key}\0{candidate}".encode(), digest_size=16).digest()
