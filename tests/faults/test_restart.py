@@ -3,6 +3,8 @@
 import signal
 import sqlite3
 from collections.abc import Callable
+from contextlib import closing
+from random import Random
 from typing import Any
 
 import pytest
@@ -26,6 +28,31 @@ def test_stopped_or_killed_under_load_and_started_again_nothing_is_missing(
         counter.finish()
         wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored", 60)
     assert site.stored() == list(range(MESSAGES))
+
+
+def test_killed_twenty_times_at_random_moments_with_the_store_locked_every_other_time(
+    site: Any, wait_until: Wait
+) -> None:
+    """Random moments, told by how much has got through: in the store, or onto the spool while that is locked."""
+    random = Random(20)
+    rounds, each = 20, 300
+    for number in range(rounds):
+        with site.ingest() as process, closing(sqlite3.connect(site.settings.data_dir / "readings.db")) as lock:
+            if number % 2:
+                lock.execute("BEGIN EXCLUSIVE")
+            before = site.metric("kreispuls_batch_messages_sum")
+            counter = site.publish(range(number * each, (number + 1) * each))
+            enough = before + random.randrange(each)
+            wait_until(
+                lambda least=enough: site.metric("kreispuls_batch_messages_sum") >= least, "some got through", 30
+            )
+            process.kill()
+            process.wait()
+        counter.finish()
+    with site.ingest():
+        wait_until(lambda: len(site.stored()) >= rounds * each, "all are stored", 60)
+        wait_until(lambda: not site.spool_files(), "the spool is empty")
+    assert site.stored() == list(range(rounds * each))
 
 
 def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(
