@@ -70,7 +70,7 @@ class Pipeline:
 
     def receive(self, message: Message) -> None:
         """Take a message: decode it, let lights react, hand it to the writer."""
-        metrics.received.inc()
+        metrics.received.count += 1
         understood = self._decoder.decode(message, utc_now())
         try:
             if understood.reading is not None:
@@ -95,7 +95,8 @@ class Pipeline:
             command = light_command(device, level, now)
             publish_light(self.mqtt, self._topics, command)
             commands.append(command)
-        metrics.commands.inc(len(commands))
+        if commands:
+            metrics.commands.inc(len(commands))
         return commands
 
     # -- jobs ----------------------------------------------------------------------------------------------------
@@ -146,6 +147,6 @@ class Pipeline:
             metrics.alert_changes.inc(len(changes))
         self._bins.write_emptyings(self._state)
 
-    def _acknowledge(self, message: Message) -> None:
+    def _acknowledge(self, messages: list[Message]) -> None:
         if self.mqtt is not None:
-            self.mqtt.acknowledge(message)
+            self.mqtt.acknowledge_all(messages)

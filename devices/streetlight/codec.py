@@ -1,8 +1,9 @@
 """Bytes to meaning and back for native streetlights (INTERFACES section 1)."""
 
-import json
 from collections.abc import Mapping
 from typing import Final
+
+import msgspec
 
 from core.clock import format_rfc3339, parse_rfc3339
 from core.command import Reason, SetLight
@@ -27,6 +28,7 @@ QUANTITIES: Final = (
     "faults",
 )
 _ALL = frozenset((*QUANTITIES, *BOTH_TYPES))
+_encode: Final = msgspec.json.Encoder().encode
 MAX_DETAIL = 200
 
 
@@ -41,7 +43,7 @@ def decode(payload: bytes, attributes: Mapping[str, Attribute]) -> Decoded:  # n
 
 def encode_set_light(command: SetLight) -> bytes:
     """The payload of `command/set_light`."""
-    return json.dumps(
+    return _encode(
         {
             "command_id": command.command_id,
             "dim_level": command.dim_level,
@@ -50,9 +52,8 @@ def encode_set_light(command: SetLight) -> bytes:
             "reason": command.reason.value,
             "issued_at": format_rfc3339(command.issued_at),
             "expires_at": format_rfc3339(command.expires_at),
-        },
-        separators=(",", ":"),
-    ).encode()
+        }
+    )
 
 
 def decode_set_light(payload: bytes) -> SetLight:
