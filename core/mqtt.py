@@ -15,6 +15,7 @@ from urllib.parse import unquote, urlsplit
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode
 from paho.mqtt.exception import MalformedPacket
+from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
@@ -34,6 +35,8 @@ WRITE_BYTES: Final = 65_536
 """Written to the socket at once, unless a single packet is larger."""
 _PUBLISH: Final = 0x30
 _PUBACK: Final = 0x40
+_SUCCESS: Final = ReasonCode(PacketTypes.PUBACK)
+_NO_PROPERTIES: Final = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
 _MAX_LENGTH_SHIFT: Final = 21
 """The remaining length of a packet has at most four bytes of seven bits (MQTT 3.1.1, 2.2.3)."""
 
@@ -111,7 +114,7 @@ class MqttClient:
             client.tls_set(ca_certs=str(ca_file) if ca_file else None, cert_reqs=ssl.CERT_REQUIRED)
         if will:
             client.will_set(will.topic, will.offline, qos=1, retain=True)
-        client.max_inflight_messages_set(1000)
+        client.max_inflight_messages_set(0)  # no limit: with one, paho walks through all in flight at every answer
         client.reconnect_delay_set(min_delay=1, max_delay=15)
         client.on_socket_open = _send_at_once
         client.on_connect = self._connect_answered
@@ -375,6 +378,8 @@ class _BulkClient(paho.Client):
                 break
             if first & 0xF4 == _PUBLISH:  # QoS 0 or 1
                 result = self._handle_message(first, data, at, stop, delivered)
+            elif first == _PUBACK and length == 2:  # noqa: PLR2004 - an identifier and nothing else
+                result = self._handle_taken(data[at] << 8 | data[at + 1])
             else:
                 result = self._handle_other(first, data[at:stop])
             start = stop
@@ -395,6 +400,13 @@ class _BulkClient(paho.Client):
             delivered.append(mid)
         # What the message caused goes out before the next one is looked at.
         return self._packet_write() if self._out_packet else MQTTErrorCode.MQTT_ERR_SUCCESS
+
+    def _handle_taken(self, mid: int) -> MQTTErrorCode:
+        """The broker has taken a message of ours."""
+        with self._out_message_mutex:
+            if mid in self._out_messages:
+                return self._do_on_publish(mid, _SUCCESS, _NO_PROPERTIES)
+        return MQTTErrorCode.MQTT_ERR_SUCCESS
 
     def _handle_other(self, first: int, body: bytes) -> MQTTErrorCode:
         """Any packet but a message: paho's part."""

@@ -1,6 +1,8 @@
 """The program `kreispuls ingest`: puts the parts together, runs until told to stop."""
 
+import gc
 import logging
+import sys
 import threading
 
 from core.clock import utc_now
@@ -69,6 +71,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
     operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
     jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations)
+    be_swift()
     pipeline.writer.start()
     mqtt.start()
     jobs.start()
@@ -80,3 +83,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
     mqtt.stop()
     readings.close()
     state.close()
+
+
+def be_swift() -> None:
+    """Tune the interpreter for many small objects and for a network thread that must not wait for the writer.
+
+    What is loaded by now stays until the end, so the garbage collector need not look through it again; messages form no
+    cycles, so it may look rarely. A thread that has something to do gets its turn after 0.1 ms instead of 5 ms.
+    Measured: docs/performance.md.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+    sys.setswitchinterval(0.0001)

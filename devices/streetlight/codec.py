@@ -1,6 +1,7 @@
 """Bytes to meaning and back for native streetlights (INTERFACES section 1)."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
 
 import msgspec
@@ -28,6 +29,8 @@ QUANTITIES: Final = (
     "faults",
 )
 _ALL = frozenset((*QUANTITIES, *BOTH_TYPES))
+_written: Final = lru_cache(maxsize=64)(format_rfc3339)
+"""The lamps of one presence are told the same instants."""
 _encode: Final = msgspec.json.Encoder().encode
 MAX_DETAIL = 200
 
@@ -50,8 +53,8 @@ def encode_set_light(command: SetLight) -> bytes:
             "fade_s": command.fade_s,
             "hold_s": command.hold_s,
             "reason": command.reason.value,
-            "issued_at": format_rfc3339(command.issued_at),
-            "expires_at": format_rfc3339(command.expires_at),
+            "issued_at": _written(command.issued_at),
+            "expires_at": _written(command.expires_at),
         }
     )
 
