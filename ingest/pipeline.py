@@ -91,7 +91,7 @@ class Pipeline:
 
     def receive(self, message: Message) -> None:
         """Take a message: decode it, let lights react, hand it to the writer."""
-        metrics.received.inc()
+        metrics.received.count += 1
         understood = self._decoder.decode(message, utc_now())
         try:
             if understood.reading is not None:
@@ -120,7 +120,8 @@ class Pipeline:
                 kept_first(command)
             publish_light(self.mqtt, self._topics, command)
             commands.append(command)
-        metrics.commands.inc(len(commands))
+        if commands:
+            metrics.commands.inc(len(commands))
         return commands
 
     # -- jobs ----------------------------------------------------------------------------------------------------
@@ -200,6 +201,6 @@ class Pipeline:
             metrics.alert_changes.inc(len(changes))
         self._bins.write_emptyings(self._state)
 
-    def _acknowledge(self, message: Message) -> None:
-        for session in self.sessions:  # the one that received it knows it by the number of the connection
-            session.acknowledge(message)
+    def _acknowledge(self, messages: list[Message]) -> None:
+        for session in self.sessions:  # the one that received a message knows it by the number of the connection
+            session.acknowledge_all(messages)

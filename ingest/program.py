@@ -1,6 +1,8 @@
 """The program `kreispuls ingest`: puts the parts together, runs until told to stop."""
 
+import gc
 import logging
+import sys
 import threading
 
 from core.clock import utc_now
@@ -97,6 +99,7 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
     leads = workers.leads if workers else lambda: True
     jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations, leads=leads)
     if workers is None or workers.wait_for_place(stop):
+        be_swift()
         pipeline.writer.start()
         mqtt.start()
         jobs.start()
@@ -126,3 +129,16 @@ def _of_worker(settings: Settings, number: WorkerNumber) -> Settings:
             "ingest_metrics_port": port + number.index - 1 if port else 0,
         }
     )
+
+
+def be_swift() -> None:
+    """Tune the interpreter for many small objects and for a network thread that must not wait for the writer.
+
+    What is loaded by now stays until the end, so the garbage collector need not look through it again; messages form no
+    cycles, so it may look rarely. A thread that has something to do gets its turn after 0.1 ms instead of 5 ms.
+    Measured: docs/performance.md.
+    """
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(10_000, 20, 100)
+    sys.setswitchinterval(0.0001)

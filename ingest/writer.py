@@ -1,9 +1,9 @@
 """The writer thread of ingest: makes batches durable step by step, then acknowledges them to the broker."""
 
 import logging
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
@@ -46,7 +46,7 @@ class Writer:
     Args:
         judge: what a batch's readings change of the alerts.
         apply: keeps and tells these changes, safe to repeat.
-        acknowledge: tells the broker that a message is safe with us.
+        acknowledge: tells the broker that messages are safe with us.
     """
 
     def __init__(
@@ -57,7 +57,7 @@ class Writer:
         readings: ReadingStore,
         judge: Callable[[list[Reading], datetime], list[AlertChange]],
         apply: Callable[[list[AlertChange]], None],
-        acknowledge: Callable[[Message], None],
+        acknowledge: Callable[[list[Message]], None],
     ) -> None:
         self._settings = settings
         self._state = state
@@ -69,7 +69,9 @@ class Writer:
         self._apply = apply
         self._acknowledge = acknowledge
         self._topics = Topics(settings.mqtt_topic_root)
-        self._queue: queue.Queue[Item] = queue.Queue(MAX_WAITING)
+        self._queue: deque[Item] = deque()
+        self._came = threading.Event()
+        self._idle = False
         self._seen_lock = threading.Lock()
         self._seen: dict[str, datetime] = {}
         self._connections: dict[str, Connection] = {}
@@ -98,13 +100,14 @@ class Writer:
 
     def put(self, item: Item) -> bool:
         """Hand over a message, a command sent or a change of an alert; waits while too many wait. False: stopping."""
-        while not self._stopping.is_set():
-            try:
-                self._queue.put(item, timeout=0.5)
-            except queue.Full:
-                continue
-            return True
-        return False
+        while len(self._queue) >= MAX_WAITING and not self._stopping.is_set():
+            time.sleep(IDLE_S)
+        if self._stopping.is_set():
+            return False
+        self._queue.append(item)  # no lock and, while a batch fills, nobody to wake: this runs for every message
+        if self._idle:
+            self._came.set()
+        return True
 
     def write_seen(self) -> None:
         """Write when each device was last heard and which are connected; together, not with each batch."""
@@ -123,28 +126,25 @@ class Writer:
             raise
 
     def _write_batches(self) -> None:
-        while not (self._stopping.is_set() and self._queue.empty()):
+        while self._queue or not self._stopping.is_set():
             batch = self._next_batch()
             if batch and not self._settle(batch):
                 return  # stopping while the store is down: unacknowledged, so the broker sends all of it again
 
     def _next_batch(self) -> list[Item]:
-        batch: list[Item] = []
-        deadline = 0.0
-        while len(batch) < self._settings.batch_max_readings:
-            if batch:
-                patience = min(IDLE_S, deadline - time.monotonic())
-                if patience <= 0:
-                    break
-            else:
-                patience = 0.1
-            try:
-                batch.append(self._queue.get(timeout=patience))
-            except queue.Empty:
-                break
-            if len(batch) == 1:
-                deadline = time.monotonic() + self._settings.batch_max_age_ms / 1000
-        return batch
+        waiting, largest = self._queue, self._settings.batch_max_readings
+        if not waiting:
+            self._idle = True
+            if not waiting:  # what came before the flag was seen sets no event
+                self._came.wait(0.1)
+            self._idle = False
+            self._came.clear()
+        deadline = time.monotonic() + self._settings.batch_max_age_ms / 1000
+        count = 0
+        while count < len(waiting) < largest and (patience := deadline - time.monotonic()) > 0:
+            count = len(waiting)
+            time.sleep(min(IDLE_S, patience))
+        return [waiting.popleft() for _ in range(min(len(waiting), largest))]
 
     def _settle(self, items: list[Item]) -> bool:
         """Make everything of a batch durable, each step again until it works; False when told to stop before."""
@@ -166,8 +166,7 @@ class Writer:
         for step in steps:
             if not self._until_done(step):
                 return False
-        for understood in batch:
-            self._acknowledge(understood.message)
+        self._acknowledge([understood.message for understood in batch])
         self._count(batch, readings)
         return True
 
@@ -268,7 +267,7 @@ class Writer:
                 if understood.connection is not None:
                     self._connections[understood.connection[0]] = understood.connection[1]
         delays.note(readings, utc_now())
-        metrics.waiting.set(self._queue.qsize())
+        metrics.waiting.set(len(self._queue))
         if batch:
             metrics.batch_size.observe(len(batch))
             lag_s = (utc_now() - batch[0].received_at).total_seconds()

@@ -1,94 +1,205 @@
-"""Messages that expire while the broker is away are not sent when it is back; the others are."""
+"""Our reading and writing under paho's: packets cut anywhere, joined, wrong; sessions against a real broker."""
 
-from collections.abc import Callable, Iterator
+import random
+import threading
+from collections.abc import Callable
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from paho.mqtt.enums import MQTTErrorCode
 
-from core.errors import BrokerError
-from core.mqtt import Message, MqttClient
+from core.mqtt import Message, MqttClient, Will, _BulkClient
 
-Wait = Callable[..., Any]
+Wait = Callable[..., object]
 
 
-@pytest.fixture
-def sender(mosquitto: Any) -> Iterator[MqttClient]:
-    client = MqttClient(mosquitto.url, "sender")
+def length_of(body: bytes) -> bytes:
+    count, encoded = len(body), bytearray()
+    while True:
+        count, digit = divmod(count, 128)
+        encoded.append(digit | (128 if count else 0))
+        if not count:
+            return bytes(encoded)
+
+
+def publish(topic: str, payload: bytes, *, mid: int = 0, retain: bool = False) -> bytes:
+    name = topic.encode()
+    body = len(name).to_bytes(2, "big") + name + (mid.to_bytes(2, "big") if mid else b"") + payload
+    return bytes([0x30 | (2 if mid else 0) | retain]) + length_of(body) + body
+
+
+class Wire:
+    """A socket that gives what it was given, in these pieces, and takes only so many bytes at once."""
+
+    def __init__(self, pieces: list[bytes], takes: int = 1_000_000) -> None:
+        self.pieces = pieces
+        self.takes = takes
+        self.sent = b""
+        self.calls = 0
+
+    def recv(self, _size: int) -> bytes:
+        if not self.pieces:
+            raise BlockingIOError
+        return self.pieces.pop(0)
+
+    def send(self, data: bytes) -> int:
+        self.calls += 1
+        taken = data[: self.takes]
+        self.sent += taken
+        return len(taken)
+
+    def close(self) -> None:
+        pass
+
+
+def client_on(wire: Wire, got: list[Any], *, acknowledge: bool = False) -> _BulkClient:
+    client = _BulkClient(
+        "test", persistent=True, acknowledge=acknowledge, deliver=lambda *parts: got.append(parts), renew=lambda: None
+    )
+    client._sock = wire  # type: ignore[assignment]
+    client._thread = threading.current_thread()
+    return client
+
+
+MESSAGES = st.lists(
+    st.tuples(
+        st.sampled_from(["a", "kreispuls/v1/m/streetlight/l-1/event/up", "ä/ö"]),
+        st.one_of(st.binary(max_size=40), st.integers(100, 40_000).map(lambda size: b"x" * size)),
+        st.sampled_from([0, 1, 258, 65_535]),
+        st.booleans(),
+    ),
+    max_size=8,
+)
+
+
+@given(MESSAGES, st.integers())
+def test_packets_cut_anywhere_are_delivered_whole_and_in_order(
+    messages: list[tuple[str, bytes, int, bool]], seed: int
+) -> None:
+    stream = b"".join(publish(topic, payload, mid=mid, retain=retain) for topic, payload, mid, retain in messages)
+    stream += b"\xd0\x00"  # an answer to a ping, which paho handles
+    draw = random.Random(seed)
+    pieces = []
+    while stream:
+        size = draw.choice((1, 2, 3, 50, 30_000))
+        pieces.append(stream[:size])
+        stream = stream[size:]
+    got: list[Any] = []
+    client = client_on(Wire(pieces), got)
+    for _ in range(len(pieces)):
+        assert client._packet_read() == MQTTErrorCode.MQTT_ERR_AGAIN
+    assert got == [(topic, payload, int(mid > 0), retain, mid) for topic, payload, mid, retain in messages]
+    assert client._unread == b""
+
+
+@pytest.mark.parametrize(
+    "packet",
+    [
+        b"\x32\xff\xff\xff\xff\x01",  # a remaining length of five bytes
+        b"\x30\x01a",  # too short for a topic
+        b"\x30\x03\x00\x05a",  # a topic longer than the packet
+        b"\x32\x04\x00\x01ab",  # QoS 1 without a packet identifier
+        b"\xf0\x00",  # no packet of MQTT 3.1.1
+        b"\x40\x01\x00",  # an acknowledgement without a number
+    ],
+)
+def test_wrong_packets_end_the_connection(packet: bytes) -> None:
+    got: list[Any] = []
+    client = client_on(Wire([publish("before", b""), packet]), got)
+    assert client._packet_read() == MQTTErrorCode.MQTT_ERR_AGAIN
+    assert client._packet_read() == MQTTErrorCode.MQTT_ERR_PROTOCOL
+    assert [parts[0] for parts in got] == ["before"]
+
+
+def test_end_of_stream_is_a_lost_connection() -> None:
+    assert client_on(Wire([b""]), [])._packet_read() == MQTTErrorCode.MQTT_ERR_CONN_LOST
+
+
+def test_acknowledgements_are_joined_and_survive_a_full_socket() -> None:
+    wire = Wire([publish("t", b"1", mid=7) + publish("t", b"2", mid=8) + publish("t", b"3")], takes=3)
+    client = client_on(wire, [], acknowledge=True)
+    client._packet_read()
+    client.queue_acknowledgements([9])
+    while client._out_packet:
+        client._packet_write()
+    assert wire.sent == b"\x40\x02\x00\x07\x40\x02\x00\x08\x40\x02\x00\x09"
+    wire.takes = 1000
+    calls = wire.calls
+    for mid in range(100):
+        client.queue_acknowledgements([mid])
+    client._packet_write()
+    assert wire.calls == calls + 1
+
+
+def test_what_is_not_acknowledged_comes_again_and_old_acknowledgements_count_for_nothing(
+    mosquitto: Any, wait_until: Wait
+) -> None:
+    """Two lives of one session; acknowledging the first life's messages in the second must not settle any of it."""
+    first: list[Message] = []
+    second: list[Message] = []
+    third: list[Message] = []
+
+    def session(into: list[Message]) -> MqttClient:
+        client = MqttClient(
+            mosquitto.url, "session", filters=["t/#"], on_message=into.append, persistent=True, manual_ack=True
+        )
+        client.start()
+        client.wait_connected(10)
+        return client
+
+    subscriber = session(first)
+    publisher = MqttClient(mosquitto.url, "publisher")
+    publisher.start()
+    publisher.wait_connected(10)
+    wait_until(lambda: publisher.publish_confirmed("t/ready", b"") or first, "subscribed")
+    subscriber.acknowledge_all(first)
+    first.clear()
+    for number in range(50):
+        publisher.publish_confirmed("t/x", b"%d" % number)
+    wait_until(lambda: len([message for message in first if message.topic == "t/x"]) == 50, "all came")
+    subscriber.acknowledge_all([message for message in first if message.topic != "t/x"])
+    expected = [message.payload for message in first if message.topic == "t/x"]
+    subscriber.stop()
+
+    subscriber = session(second)
+    wait_until(lambda: len(second) >= 50, "all came again")
+    subscriber.acknowledge_all(message._replace(connection=message.connection - 1) for message in second)
+    assert [message.payload for message in second] == expected
+    subscriber.stop()
+
+    subscriber = session(third)
+    wait_until(lambda: len(third) >= 50, "and again")
+    assert [message.payload for message in third] == expected
+    subscriber.acknowledge_all(third)
+    publisher.publish_confirmed("t/last", b"")
+    wait_until(lambda: third[-1].topic == "t/last", "the last one comes after them")
+    assert len(third) == 51
+    subscriber.stop()
+    publisher.stop()
+
+
+def test_large_payloads_both_ways_retained_status_and_a_handler_that_fails(mosquitto: Any, wait_until: Wait) -> None:
+    got: list[Message] = []
+
+    def handle(message: Message) -> None:
+        got.append(message)
+        raise ValueError("a fault in the handler")
+
+    client = MqttClient(mosquitto.url, "large", filters=["big", "status"], on_message=handle, will=Will("status"))
     client.start()
     client.wait_connected(10)
-    yield client
+    wait_until(lambda: got, "its own status")
+    sent = [b"a", b"x" * 300_000, b"y" * 20_000, b""]
+    assert list(client.publish_all(("big", payload) for payload in sent))[-1] == 4
+    wait_until(lambda: len(got) == 5, "all came back")
+    assert [message.payload for message in got] == [b"online", *sent]
+    assert all(message.qos == 1 for message in got)
     client.stop()
-
-
-@pytest.fixture
-def heard(mosquitto: Any) -> Iterator[list[Message]]:
-    messages: list[Message] = []
-    client = MqttClient(mosquitto.url, "listener", filters=["k/#"], on_message=messages.append, persistent=True)
-    client.start()
-    client.wait_connected(10)
-    client.subscribe(["k/#"])
-    yield messages
-    client.stop()
-
-
-def payloads(heard: list[Message]) -> list[bytes]:
-    return [message.payload for message in list(heard)]
-
-
-def test_what_expired_while_the_broker_was_away_is_never_sent(
-    mosquitto: Any, sender: MqttClient, heard: list[Message], wait_until: Wait
-) -> None:
-    mosquitto.stop()
-    wait_until(lambda: not sender.connected, "the connection is gone")
-    sender.publish("k/a", b"expired at once", expires_s=0)
-    sender.publish("k/a", b"for a minute", expires_s=60)
-    sender.publish("k/a", b"for good")
-    with pytest.raises(BrokerError):
-        sender.publish_confirmed("k/a", b"taken back", timeout_s=0.1, expires=True)
-    with pytest.raises(BrokerError):
-        sender.publish_confirmed("k/a", b"late but sent", timeout_s=0.1)
-    mosquitto.start()
-    sender.wait_connected(30)
-    sender.publish_confirmed("k/a", b"last", timeout_s=30)
-    wait_until(lambda: b"last" in payloads(heard), "the last is heard", 30)
-    assert payloads(heard) == [b"for a minute", b"for good", b"late but sent", b"last"]
-
-
-def test_many_expired_leave_room_for_the_next(
-    mosquitto: Any, sender: MqttClient, heard: list[Message], wait_until: Wait
-) -> None:
-    """The client sends at most 1,000 unacknowledged: what is taken out must not count."""
-    mosquitto.stop()
-    wait_until(lambda: not sender.connected, "the connection is gone")
-    for _ in range(3000):
-        sender.publish("k/a", b"expired", expires_s=0)
-    mosquitto.start()
-    sender.wait_connected(30)
-    for number in range(1500):
-        sender.publish("k/b", str(number).encode(), expires_s=60)
-    wait_until(lambda: len(heard) >= 1500, "all are heard", 30)
-    assert payloads(heard) == [str(number).encode() for number in range(1500)]
-
-
-def test_subscriptions_come_and_go_and_are_made_again_with_the_connection(
-    mosquitto: Any, sender: MqttClient, wait_until: Wait
-) -> None:
-    messages: list[Message] = []
-    client = MqttClient(mosquitto.url, "changing", on_message=messages.append)
-    with pytest.raises(BrokerError, match="no answer about subscriptions"):
-        client.subscribe(["a/#"], 0.1)
-    client.start()
-    client.wait_connected(10)
-    client.subscribe(["a/#", "b/#"])
-    client.unsubscribe(["a/#"])
-    mosquitto.stop()
-    mosquitto.start()
-    client.wait_connected(30)
-    wait_until(lambda: client.reconnects == 1, "connected again", 30)
-    client.subscribe(["end"])  # answered after what is subscribed to on connection
-    sender.wait_connected(30)
-    for topic in ("a/1", "b/1", "end"):
-        sender.publish_confirmed(topic, b"x", timeout_s=30)
-    wait_until(lambda: any(message.topic == "end" for message in messages), "the last is heard")
-    assert [message.topic for message in messages] == ["b/1", "end"]
-    client.stop()
+    late: list[Message] = []
+    watcher = MqttClient(mosquitto.url, "watcher", filters=["status"], on_message=late.append)
+    watcher.start()
+    wait_until(lambda: late, "the status that was left")
+    assert (late[0].payload, late[0].retain) == (b"offline", True)
+    watcher.stop()
