@@ -54,6 +54,9 @@ class Settings(BaseSettings):
     rejected_keep: int = Field(100_000, ge=1, description="how many rejected messages are kept at most")
     batch_max_readings: int = Field(1000, ge=1, le=100_000, description="a batch is stored when it has this many")
     batch_max_age_ms: int = Field(50, ge=0, le=10_000, description="or when its first reading has waited this long")
+    spool_max_mb: int = Field(
+        1024, ge=0, le=1_000_000, description="MB of readings kept on disk while their store is away; 0: none"
+    )
     presence_dim_level: float = Field(1.0, ge=0, le=1, description="level of a lamp while somebody is there")
     standby_dim_level: float = Field(0.2, ge=0, le=1, description="level of a lamp when nobody is there")
     presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")

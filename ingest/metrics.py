@@ -15,6 +15,11 @@ commands = Counter("kreispuls_commands_sent", "Commands sent to devices", regist
 alert_changes = Counter("kreispuls_alert_changes", "Alerts raised, fired or resolved", registry=REGISTRY)
 dropped = Counter("kreispuls_messages_left_to_broker", "Messages not taken while stopping", registry=REGISTRY)
 store_failures = Counter("kreispuls_store_failures", "Failed tries to store a batch", registry=REGISTRY)
+spooled = Counter("kreispuls_readings_spooled", "Readings put on the spool, their store being away", registry=REGISTRY)
+spool_corrupt = Counter(
+    "kreispuls_spool_corrupt_records", "Damaged stretches of the spool, each of one or more records", registry=REGISTRY
+)
+spool_bytes = Gauge("kreispuls_spool_bytes", "Bytes on the spool that wait for the store", registry=REGISTRY)
 waiting = Gauge("kreispuls_messages_waiting", "Messages received and not yet durable", registry=REGISTRY)
 connected = Gauge("kreispuls_broker_connected", "1 while the broker connection stands", registry=REGISTRY)
 lamps_up = Gauge("kreispuls_lamps_up", "Lamps raised for presence", registry=REGISTRY)

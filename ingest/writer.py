@@ -7,18 +7,24 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 from typing import Final
+from urllib.parse import quote
 
-from core.clock import utc_now
+import msgspec
+
+from core.clock import format_rfc3339, utc_now
 from core.command import Command
 from core.device import Connection, DeviceStatus
 from core.errors import StorageError, StorageUnavailableError
 from core.logs import RepeatedTrouble
 from core.mqtt import Message
 from core.reading import Reading
+from core.rejected import RejectedMessage
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
 from ingest.decoding import Understood, rejection
+from ingest.spool import Spool
+from ingest.spooled_readings import SpooledReadings
 from rules.engine import AlertChange
 from storage.readings import ReadingStore
 from storage.state import State
@@ -55,7 +61,10 @@ class Writer:
     ) -> None:
         self._settings = settings
         self._state = state
-        self._readings = readings
+        # A folder for each session at the broker: several workers may share the data directory.
+        spool_folder = settings.data_dir / "spool" / quote(settings.mqtt_client_id, safe="")
+        spool = Spool(spool_folder, settings.spool_max_mb * 1_000_000)
+        self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled)
         self._judge = judge
         self._apply = apply
         self._acknowledge = acknowledge
@@ -69,13 +78,19 @@ class Writer:
         self._thread = threading.Thread(target=self._write_batches, name="writer")
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the threads.
+
+        Raises:
+            StorageUnavailableError: the spool cannot be opened.
+        """
+        self._readings.start()
         self._thread.start()
 
     def stop(self) -> None:
         """Take no more; finish and acknowledge what is in hand, unless a store is away: then the broker keeps it."""
         self._stopping.set()
         self._thread.join()
+        self._readings.stop()
         try:
             self.write_seen()
         except StorageError as error:
@@ -205,6 +220,24 @@ class Writer:
                     )
                 )
 
+    def _reject_spooled(self, reading: Reading, reason: str) -> None:
+        """The message is gone; its values in the platform's own form are kept in its place."""
+        said = {"observed_at": format_rfc3339(reading.observed_at), **reading.values}
+        payload = msgspec.json.encode(said)
+        key = (reading.municipality, reading.device_type, reading.device_id)
+        message = RejectedMessage(
+            topic=self._topics.event(*key, "up"),
+            payload=payload,
+            payload_size=len(payload),
+            reason=reason,
+            received_at=reading.received_at,
+            municipality=reading.municipality,
+            device_type=reading.device_type,
+            device_id=reading.device_id,
+        )
+        self._state.rejected.add([message])
+        metrics.rejected.inc()
+
     def _write_newcomers(self, batch: list[Understood]) -> None:
         for understood in batch:
             newcomer = understood.newcomer
@@ -234,7 +267,6 @@ class Writer:
                     self._seen[understood.reading.device_id] = understood.received_at
                 if understood.connection is not None:
                     self._connections[understood.connection[0]] = understood.connection[1]
-        metrics.stored.inc(len(readings))
         metrics.waiting.set(self._queue.qsize())
         if batch:
             metrics.batch_size.observe(len(batch))

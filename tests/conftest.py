@@ -49,6 +49,8 @@ class Mosquitto:
 
     folder: Path
     port: int = field(default_factory=a_free_port)
+    autosave_changes: int = 1
+    """It writes its database after so many changes: with thousands of messages waiting, 1 makes it slow."""
     process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -60,7 +62,8 @@ class Mosquitto:
         config.write_text(
             f"listener {self.port} 127.0.0.1\nuser {_user()}\nallow_anonymous true\n"
             "max_inflight_messages 0\nmax_queued_messages 0\n"
-            f"persistence true\npersistence_location {self.folder}/\nautosave_interval 1\nautosave_on_changes true\n"
+            f"persistence true\npersistence_location {self.folder}/\n"
+            f"autosave_interval {self.autosave_changes}\nautosave_on_changes true\n"
         )
         assert MOSQUITTO is not None
         log = (self.folder / "mosquitto.log").open("ab")
@@ -128,6 +131,41 @@ class InfluxdbServer:
     org: str
 
 
+class Influxd:
+    """A real InfluxDB on a free port, set up afresh; `kill` and `start` again keep port and folder."""
+
+    def __init__(self, folder: Path) -> None:
+        influxd = shutil.which("influxd")
+        if influxd is None:
+            missing_server(
+                "InfluxDB 2", "install influxd 2.7 or newer, or set INFLUXDB_V2_URL", "KREISPULS_REQUIRE_INFLUXDB"
+            )
+        self._log = folder / "influxd.log"
+        self.server = InfluxdbServer(f"http://127.0.0.1:{a_free_port()}", secrets.token_urlsafe(), "test")
+        address = self.server.url.removeprefix("http://")
+        self._command = [str(influxd), "--http-bind-address", address, "--reporting-disabled"]
+        self._command += ["--bolt-path", str(folder / "influxd.bolt"), "--engine-path", str(folder / "engine")]
+        self._command += ["--sqlite-path", str(folder / "influxd.sqlite"), "--ui-disabled", "--no-tasks"]
+        self._command += ["--log-level", "error"]
+        self.process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it and wait until it answers; the first time also make the organisation."""
+        with self._log.open("ab") as log:
+            self.process = subprocess.Popen(self._command, stdout=log, stderr=log)
+        _set_up_influxdb(self.server, self.process, self._log)
+
+    def kill(self) -> None:
+        if self.process is not None:
+            self.process.kill()
+            self.process.wait(30)
+
+    def stop(self) -> None:
+        if self.process is not None:
+            self.process.terminate()
+            self.process.wait(30)
+
+
 @pytest.fixture(scope="session")
 def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[InfluxdbServer]:
     """The InfluxDB 2 of INFLUXDB_V2_URL (and _TOKEN, _ORG), or an `influxd` of PATH on a free port, set up afresh."""
@@ -136,24 +174,25 @@ def influxdb_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Influx
             url, os.environ.get("INFLUXDB_V2_TOKEN", ""), os.environ.get("INFLUXDB_V2_ORG", "kreispuls")
         )
         return
-    influxd = shutil.which("influxd")
-    if influxd is None:
-        missing_server(
-            "InfluxDB 2", "install influxd 2.7 or newer, or set INFLUXDB_V2_URL", "KREISPULS_REQUIRE_INFLUXDB"
-        )
-    folder = tmp_path_factory.mktemp("influxdb")
-    server = InfluxdbServer(f"http://127.0.0.1:{a_free_port()}", secrets.token_urlsafe(), "test")
-    command = [str(influxd), "--http-bind-address", server.url.removeprefix("http://"), "--reporting-disabled"]
-    command += ["--bolt-path", str(folder / "influxd.bolt"), "--engine-path", str(folder / "engine")]
-    command += ["--sqlite-path", str(folder / "influxd.sqlite"), "--ui-disabled", "--no-tasks", "--log-level", "error"]
-    with (folder / "influxd.log").open("ab") as log:
-        process = subprocess.Popen(command, stdout=log, stderr=log)
+    influxd = Influxd(tmp_path_factory.mktemp("influxdb"))
     try:
-        _set_up_influxdb(server, process, folder / "influxd.log")
-        yield server
+        influxd.start()
+        yield influxd.server
     finally:
-        process.terminate()
-        process.wait(30)
+        influxd.stop()
+
+
+@pytest.fixture
+def own_influxd(tmp_path: Path) -> Iterator[Influxd]:
+    """An `influxd` of PATH for one test that kills it."""
+    folder = tmp_path / "influxd"
+    folder.mkdir()
+    influxd = Influxd(folder)
+    try:
+        influxd.start()
+        yield influxd
+    finally:
+        influxd.stop()
 
 
 def _set_up_influxdb(server: InfluxdbServer, process: subprocess.Popen[bytes], log: Path) -> None:
@@ -166,6 +205,8 @@ def _set_up_influxdb(server: InfluxdbServer, process: subprocess.Popen[bytes], l
         try:
             urllib.request.urlopen(f"{server.url}/api/v2/setup", body, timeout=10).close()
         except urllib.error.HTTPError as error:
+            if error.code == 422:  # set up already, before it was killed
+                return
             if error.code not in {404, 503}:  # its door opens before it can answer
                 raise
         except OSError:

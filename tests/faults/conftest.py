@@ -1,0 +1,177 @@
+"""A real ingest in a process of its own, a device that numbers its readings, and what is stored of them."""
+
+import os
+import subprocess
+import sys
+import threading
+import urllib.request
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.device import Device, Municipality
+from core.mqtt import Message, MqttClient
+from core.settings import Settings, environment_name
+from storage.readings import open_readings
+from storage.state import open_state
+
+Wait = Callable[..., Any]
+TOPIC = "kreispuls/v1/marburg/waste_bin/b1/event/up"
+LAMP = "kreispuls/v1/marburg/streetlight/l1"
+START_MS = 1_700_000_000_000
+
+
+class Counter:
+    """A device that publishes readings with the numbers of `numbers`; `acknowledged`: taken by the broker so far."""
+
+    def __init__(self, url: str, numbers: range) -> None:
+        self._client = MqttClient(url, "counter")
+        self._client.start()
+        self._client.wait_connected(10)
+        self._numbers = numbers
+        self.acknowledged = 0
+        self._thread = threading.Thread(target=self._publish)
+        self._thread.start()
+
+    def _publish(self) -> None:
+        messages = (
+            (TOPIC, f'{{"observed_at":{START_MS + number * 1000},"weight_kg":{number}}}'.encode())
+            for number in self._numbers
+        )
+        for done in self._client.publish_all(messages):
+            self.acknowledged = done
+
+    def finish(self) -> None:
+        """Wait until the broker has all."""
+        self._thread.join(60)
+        assert self.acknowledged == len(self._numbers)
+        self._client.stop()
+
+
+@dataclass
+class Site:
+    """Broker and stores for one ingest, which the test starts and ends as often as it likes."""
+
+    settings: Settings
+    wait_until: Wait
+
+    @contextmanager
+    def ingest(self) -> Iterator[subprocess.Popen[bytes]]:
+        """Ingest runs and is subscribed; killed at the end if it still runs."""
+        seen: list[Message] = []
+        filters = ["kreispuls/v1/_platform/#"]
+        watcher = MqttClient(self.settings.mqtt_url, "watcher", filters=filters, on_message=seen.append)
+        watcher.start()
+        watcher.wait_connected(10)
+        changed = self.settings.model_dump(include=self.settings.model_fields_set)
+        secret = {"INFLUXDB_V2_TOKEN": self.settings.influxdb_token.get_secret_value()}
+        environment = os.environ | {environment_name(name): str(value) for name, value in changed.items()} | secret
+        process = subprocess.Popen([sys.executable, "-P", "-m", "cli.main", "ingest"], env=environment)
+
+        def online() -> bool:
+            assert process.poll() is None, "ingest ended"
+            return any(message.payload == b"online" and not message.retain for message in seen)
+
+        try:
+            self.wait_until(online, "ingest is online", 30)
+            yield process
+        finally:
+            process.kill()
+            process.wait()
+            watcher.stop()
+
+    def publish(self, numbers: range) -> Counter:
+        return Counter(self.settings.mqtt_url, numbers)
+
+    def stored(self) -> list[int]:
+        """The numbers in the store, in order of observation."""
+        readings = open_readings(self.settings)
+        try:
+            span = datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+            return [int(item.value) for item in readings.series("b1", ["weight_kg"], *span)]
+        finally:
+            readings.close()
+
+    def metric(self, name: str) -> float:
+        """A metric of the running ingest."""
+        url = f"http://127.0.0.1:{self.settings.ingest_metrics_port}/metrics"
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            lines = answer.read().decode().splitlines()
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+
+    def wait_acknowledged(self, messages: int) -> None:
+        """Wait until the broker knows that ingest has acknowledged so many messages since it started; once a test.
+
+        What ingest sends arrives in order: after the acknowledgements, a light command that is asked for then.
+        """
+        self.wait_until(
+            lambda: self.metric("kreispuls_batch_messages_sum") >= messages, f"{messages} are acknowledged", 60
+        )
+        heard: list[Message] = []
+        lamp = MqttClient(self.settings.mqtt_url, "l1", filters=[f"{LAMP}/command/set_light"], on_message=heard.append)
+        lamp.start()
+        lamp.wait_connected(10)
+        lamp.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}')
+        self.wait_until(lambda: heard, "the lamp is told to light up", 60)
+        lamp.stop()
+
+    def unacknowledged(self) -> int:
+        """How many readings the broker still holds for ingest, which must not run: it is asked in ingest's name."""
+        end = "kreispuls/v1/end"
+        heard: list[str] = []
+        session = MqttClient(
+            self.settings.mqtt_url,
+            self.settings.mqtt_client_id,
+            persistent=True,
+            manual_ack=True,
+            on_message=lambda message: heard.append(message.topic),
+        )
+        session.start()
+        session.wait_connected(10)
+        session.publish_confirmed(end, b"")
+        self.wait_until(lambda: end in heard, "all that waits has come")
+        session.stop()
+        return heard.count(TOPIC)
+
+    def spool_files(self) -> list[Path]:
+        return sorted((self.settings.data_dir / "spool").rglob("*.spool"))
+
+
+@pytest.fixture
+def mosquitto(mosquitto: Any) -> Any:
+    """It is stopped in order here, never killed, so it need not write its database after each change."""
+    mosquitto.stop()
+    mosquitto.autosave_changes = 100_000
+    mosquitto.start()
+    return mosquitto
+
+
+@pytest.fixture
+def make_site(mosquitto: Any, tmp_path: Path, wait_until: Wait, free_port: int) -> Callable[..., Site]:
+    """A site with settings of one's own."""
+
+    def make(**changes: Any) -> Site:
+        chosen = {"data_dir": tmp_path / "data", "mqtt_url": mosquitto.url, "ingest_metrics_port": free_port}
+        settings = Settings(_env_file=None, **chosen | changes)
+        state = open_state(settings.state_url)
+        state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
+        kinds = {"b1": "waste_bin", "l1": "streetlight"}
+        state.devices.put_many(
+            [Device(device_id=name, device_type=kind, municipality="marburg") for name, kind in kinds.items()]
+        )
+        state.close()
+        open_readings(settings).close()
+        return Site(settings, wait_until)
+
+    return make
+
+
+@pytest.fixture
+def site(make_site: Callable[..., Site]) -> Site:
+    """SQLite in the data directory."""
+    return make_site()
