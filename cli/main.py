@@ -6,6 +6,7 @@ import sys
 
 import typer
 
+from cli.backup import backup, restore
 from cli.check import check
 from cli.demo import demo, up
 from cli.devices import devices_app
@@ -32,6 +33,8 @@ app.add_typer(devices_app, name="devices")
 app.command()(replay)
 app.command()(plan)
 app.command()(check)
+app.command()(backup)
+app.command()(restore)
 
 
 def main() -> None:

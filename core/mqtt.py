@@ -161,7 +161,12 @@ class MqttClient:
         try:
             for topic, payload in messages:
                 self.wait_connected(timeout_s)
-                waiting.append(self._client.publish(topic, payload, qos=1))
+                info = self._client.publish(topic, payload, qos=1)
+                if (
+                    info.rc == paho.MQTT_ERR_NO_CONN
+                ):  # lost just now: it is queued, and sent when the connection is back
+                    info.rc = paho.MQTT_ERR_SUCCESS
+                waiting.append(info)
                 while len(waiting) >= in_flight or (waiting and waiting[0].is_published()):
                     self._wait_published(waiting[0], timeout_s)
                     waiting.popleft()

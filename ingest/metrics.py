@@ -1,5 +1,6 @@
 """Counters of ingest for Prometheus."""
 
+import itertools
 import threading
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
@@ -22,6 +23,7 @@ spool_corrupt = Counter(
 spool_bytes = Gauge("kreispuls_spool_bytes", "Bytes on the spool that wait for the store", registry=REGISTRY)
 waiting = Gauge("kreispuls_messages_waiting", "Messages received and not yet durable", registry=REGISTRY)
 connected = Gauge("kreispuls_broker_connected", "1 while the broker connection stands", registry=REGISTRY)
+reconnects = Counter("kreispuls_broker_reconnects", "Broker connections made after the first", registry=REGISTRY)
 lamps_up = Gauge("kreispuls_lamps_up", "Lamps raised for presence", registry=REGISTRY)
 lag = Gauge("kreispuls_lag_seconds", "Received to durable, slowest of the last batch", registry=REGISTRY)
 batch_size = Histogram(
@@ -52,6 +54,16 @@ class Recent:
 
 
 recent = Recent()
+
+
+_connections = itertools.count()
+
+
+def note_connection(stands: bool) -> None:  # noqa: FBT001 - as the client calls it
+    """The broker connection was made or is gone."""
+    connected.set(stands)
+    if stands and next(_connections):
+        reconnects.inc()
 
 
 def total(name: str) -> int:

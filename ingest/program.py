@@ -61,7 +61,7 @@ def run(settings: Settings, stop: threading.Event) -> None:
         manual_ack=True,
         will=Will(topics.platform_status("ingest", settings.mqtt_client_id)),
         ca_file=settings.mqtt_ca_file,
-        on_connection=metrics.connected.set,
+        on_connection=metrics.note_connection,
     )
     pipeline.mqtt = mqtt
     pipeline.reload()

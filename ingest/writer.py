@@ -21,7 +21,7 @@ from core.reading import Reading
 from core.rejected import RejectedMessage
 from core.settings import Settings
 from core.topics import Topics
-from ingest import metrics
+from ingest import delays, metrics
 from ingest.decoding import Understood, rejection
 from ingest.spool import Spool
 from ingest.spooled_readings import SpooledReadings
@@ -267,6 +267,7 @@ class Writer:
                     self._seen[understood.reading.device_id] = understood.received_at
                 if understood.connection is not None:
                     self._connections[understood.connection[0]] = understood.connection[1]
+        delays.note(readings, utc_now())
         metrics.waiting.set(self._queue.qsize())
         if batch:
             metrics.batch_size.observe(len(batch))

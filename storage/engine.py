@@ -17,17 +17,21 @@ from core.errors import SettingsError, StorageError, StorageUnavailableError
 from storage.transaction import WRITES, place, reading, translated_errors
 
 SETTING: Final = "KREISPULS_STATE_URL"
+APPLICATION: Final = "kreispuls"
+"""What PostgreSQL calls our connections; a restore looks for others of that name."""
 _WAIT_S: Final = 10
 """How long a program waits for another one's write on SQLite."""
 _CONNECT_S: Final = 5
 _MIGRATION_LOCK: Final = 0x6B72_6569_7370_756C
 """Key of PostgreSQL's advisory lock: `kreispul` in ASCII."""
-_ONE_UPGRADE: Final = threading.Lock()
+ONE_UPGRADE: Final = threading.Lock()
 """Alembic keeps its context in a module: one upgrade at a time in a process."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, upgrade: bool = True) -> Engine:
     """Open the database of a SQLAlchemy URL and bring its tables up to date; several programs may do so at once.
+
+    Without `upgrade` the tables stay as they are, and it is not asked yet whether the database answers.
 
     `sqlite:///FILE` makes file and folder; `sqlite://` is a database in memory that lives as long as the engine.
     `postgresql://` uses psycopg 3.
@@ -39,6 +43,8 @@ def open_engine(url: str) -> Engine:
     """
     parsed = _parse(url)
     engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
+    if not upgrade:
+        return engine
     try:
         with translated_errors(engine.url), engine.connect() as connection:
             _migrate(connection)
@@ -56,6 +62,11 @@ def ping(engine: Engine) -> None:
     """
     with reading(engine) as connection:
         connection.execute(text("SELECT 1"))
+
+
+def lock_migrations(connection: Connection) -> None:
+    """Let no other program change PostgreSQL's tables, nor start, until the end of the transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
 
 
 def migrations_config(connection: Connection) -> Config:
@@ -122,7 +133,8 @@ def _begin(connection: Connection) -> None:
 
 
 def _open_postgresql(url: URL) -> Engine:
-    connect_args = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+    connect_args: dict[str, Any] = {} if "connect_timeout" in url.query else {"connect_timeout": _CONNECT_S}
+    connect_args["fallback_application_name"] = APPLICATION  # one that the URL names wins
     try:
         engine = create_engine(
             url,
@@ -149,10 +161,9 @@ def _migrate(connection: Connection) -> None:
         driver.execute("PRAGMA foreign_keys=OFF")
     with connection.execution_options(**{WRITES: True}).begin():
         if connection.dialect.name == "postgresql":
-            # Held until the end of the transaction; on SQLite the write lock does the same.
-            connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": _MIGRATION_LOCK})
+            lock_migrations(connection)  # on SQLite the write lock does the same
         try:
-            with _ONE_UPGRADE:
+            with ONE_UPGRADE:
                 command.upgrade(migrations_config(connection), "head")
         except CommandError as error:
             raise StorageError(f"state database {place(connection.engine.url)}: of another version, {error}") from error

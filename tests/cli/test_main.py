@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ("demo", "up", "ingest", "api", "simulate", "replay", "plan", "check", "devices")
+COMMANDS = ("demo", "up", "ingest", "api", "simulate", "replay", "plan", "check", "devices", "backup", "restore")
 
 
 @pytest.fixture
