@@ -10,6 +10,7 @@ from pydantic import Field, SecretStr, ValidationError, field_validator, model_v
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from core.errors import SettingsError
+from core.retention import parse_retention
 
 TEST_PREFIXES = ("KREISPULS_TEST_", "KREISPULS_REQUIRE_")
 """Variables that only the tests read: which servers to use, and which must be there."""
@@ -51,6 +52,12 @@ class Settings(BaseSettings):
     auto_register: bool = Field(default=False, description="register unknown devices at once instead of listing them")
     max_discovered: int = Field(10_000, ge=0, description="how many unadopted devices are listed at most")
     retention_days: int = Field(3650, ge=1, description="readings observed longer ago are rejected and deleted")
+    retention_presence_hours: int = Field(
+        48, ge=1, description="presence values observed longer ago are deleted (data protection); counters stay"
+    )
+    retention_hours: str = Field(
+        "", description="the same for any quantity, also per municipality: temperature_c=720, marburg/presence=24"
+    )
     rejected_keep: int = Field(100_000, ge=1, description="how many rejected messages are kept at most")
     batch_max_readings: int = Field(1000, ge=1, le=100_000, description="a batch is stored when it has this many")
     batch_max_age_ms: int = Field(50, ge=0, le=10_000, description="or when its first reading has waited this long")
@@ -80,6 +87,12 @@ class Settings(BaseSettings):
         if not root.strip("/") or any(sign in root for sign in "+#\0") or root.startswith("$"):
             raise ValueError("expected topic levels without + and #")
         return root.strip("/")
+
+    @field_validator("retention_hours")
+    @classmethod
+    def _retention_hours(cls, text: str) -> str:
+        parse_retention(text)
+        return text
 
     @field_validator("timezone")
     @classmethod

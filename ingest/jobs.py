@@ -13,10 +13,12 @@ from actions.plan_pickups import plan_missing
 from core.clock import utc_now
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
+from core.retention import DELETED_WITHIN
 from core.settings import Settings
 from ingest.operations import Operations
 from ingest.pipeline import Pipeline
 from storage.readings import ReadingStore
+from storage.retention import forget_due
 from storage.state import State
 
 logger = logging.getLogger(__name__)
@@ -60,6 +62,10 @@ class Jobs:
         self._every(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
         self._every(20, "plan pickups", self._plan_pickups)
         self._every(86_400, "delete what is older than the retention", self._delete_old)
+        self._every(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
+        self._every(
+            DELETED_WITHIN.total_seconds(), "forget quantities", lambda: forget_due(self._settings, self._readings)
+        )
         self._scheduler.start()
 
     def stop(self) -> None:

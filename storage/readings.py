@@ -114,6 +114,25 @@ class ReadingStore(Protocol):
             InvalidInputError: neither is given.
         """
 
+    def forget(
+        self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
+    ) -> None:
+        """Delete the values of one quantity observed before an instant: in one municipality, or in all but the spared.
+
+        Everything else stays. What was made of the values is forgotten with them: every answer is as if they had never
+        been written; what is written afterwards counts. Broken off, a repetition finishes it.
+
+        Raises:
+            StorageError: the store cannot delete single quantities.
+        """
+
+    def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
+        """Prepare what makes `series` and `totals` over long spans fast; work for about so long, say if all is done.
+
+        Changes no answer, whatever is written, written late or deleted before, meanwhile or afterwards. Safe to break
+        off and to repeat.
+        """
+
     def ping(self) -> None:
         """Answer quickly.
 

@@ -194,6 +194,19 @@ class InfluxReadings:
                 self._org,
             )
 
+    def forget(
+        self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
+    ) -> None:
+        """Refused: InfluxDB 2 deletes by time and tags, never single fields. See `ReadingStore`."""
+        raise StorageError(
+            f"InfluxDB at {self._url} cannot delete single quantities: {quantity} before {before:%Y-%m-%d %H:%M} UTC "
+            f"of {municipality or 'all municipalities'}{f' but {len(spared)}' if spared else ''} stays"
+        )
+
+    def roll_up(self, now: datetime, *, within: timedelta = timedelta(0)) -> bool:  # noqa: ARG002 - the interface's
+        """Nothing to do: InfluxDB answers from the readings themselves. See `ReadingStore`."""
+        return True
+
     def ping(self) -> None:
         """Ask for no points, which tries server, token and bucket; see `ReadingStore`."""
         self._query(flux.nothing, self._ping_client)

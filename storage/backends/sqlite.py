@@ -27,6 +27,10 @@ from storage.backends.contract import (
     totals_query,
 )
 from storage.backends.sqlite_file import SqliteFile
+from storage.backends.sqlite_forget import forget_quantity
+from storage.backends.sqlite_rollup_reads import series_from_rollups, totals_from_rollups
+from storage.backends.sqlite_rollup_schema import create_rollups
+from storage.backends.sqlite_rollups import Rollups, forget_days, forget_hours, mark_hours_before, mark_late
 from storage.backends.sqlite_schema import TypeTables, create_tables, type_tables
 from storage.readings import GroupBy
 
@@ -56,9 +60,11 @@ class SqliteReadings:
         self._quantities = {name: frozenset(table.quantities) for name, table in self._tables.items()}
         self._keys: dict[_Identity, int] = {}
         self._file = SqliteFile(Path(path))
+        self._rollups = Rollups(self._file, self._tables)
         try:
             with self._file.transaction() as connection:
                 create_tables(connection, self._tables)
+                create_rollups(connection)
         except BaseException:
             self._file.close()
             raise
@@ -85,6 +91,7 @@ class SqliteReadings:
                     new_keys[identity] = _find_or_add_key(connection, identity)
                 keys = {**self._keys, **new_keys} if new_keys else self._keys
                 _write_batch(connection, self._tables[device_type], batch, keys)
+                mark_late(connection, batch, keys)
         self._keys.update(new_keys)  # only now: a key that was rolled back must not be remembered
 
     def latest(
@@ -152,7 +159,10 @@ class SqliteReadings:
         sources = self._sources(query)
         for quantity in query.quantities:
             having = [(table, keys) for table, keys in sources if quantity.name in table.quantities]
-            if having:
+            rolled = series_from_rollups(self._file, query, quantity.name, having)
+            if rolled is not None:
+                found |= rolled
+            elif having:
                 for row in self._file.select(*sqlite_queries.select_aggregated(query, quantity.name, having)):
                     found[row[0], quantity.name] = row[1]
         return found
@@ -189,8 +199,11 @@ class SqliteReadings:
         ]
         if query.empty or not tables:
             return []
+        rolled = totals_from_rollups(self._file, query, quantity, tables)
+        if rolled is not None:
+            return query.totals(rolled)
         sql, parameters = sqlite_queries.select_totals(query, quantity, tables)
-        return query.totals(self._file.select(sql, {**parameters, "streets": json.dumps(dict(query.streets))}))
+        return query.totals(self._file.select(sql, parameters))
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete in short transactions; broken off, it is finished by a repetition. See `ReadingStore`."""
@@ -204,8 +217,25 @@ class SqliteReadings:
         for first in range(0, len(keys), KEYS_PER_DELETE):
             with self._file.transaction() as connection:
                 for key, table in keys[first : first + KEYS_PER_DELETE]:
-                    connection.execute(table.delete_readings, {"key": key, "before": before_us})
+                    if device_id is not None:
+                        mark_hours_before(connection, table, key, before_us)
+                    deleted = connection.execute(table.delete_readings, {"key": key, "before": before_us})
                     connection.execute(table.forget_latest, {"key": key, "before": before_us})
+                    forget_days(connection, key, before_us, table.quantities, changed=deleted.rowcount > 0)
+        if device_id is None:
+            with self._file.transaction() as connection:
+                forget_hours(connection, before_us, CATALOGUE, None)
+
+    def forget(
+        self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
+    ) -> None:
+        """Delete old values of one quantity in short transactions; see `ReadingStore`."""
+        tables = {kind: table for kind, table in self._tables.items() if quantity in table.quantities}
+        forget_quantity(self._file, tables, quantity, clamp_us(before), municipality, frozenset(spared))
+
+    def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
+        """Bring the rollups up to date; see `ReadingStore`."""
+        return self._rollups.roll_up(now, within)
 
     def ping(self) -> None:
         """Read from the file and see that it is still the one that was opened; see `ReadingStore`."""

@@ -66,6 +66,21 @@ class SqliteFile:
 
     def select(self, sql: str, parameters: Mapping[str, object]) -> list[tuple[Any, ...]]:
         """All rows of a query; each statement sees one state of the file."""
+        with self._reader() as connection:
+            return connection.execute(sql, parameters).fetchall()
+
+    @contextmanager
+    def snapshot(self) -> Iterator[sqlite3.Connection]:
+        """A reading connection of which all statements see one state of the file."""
+        with self._reader() as connection:
+            connection.execute("BEGIN")
+            try:
+                yield connection
+            finally:
+                connection.execute("ROLLBACK")
+
+    @contextmanager
+    def _reader(self) -> Iterator[sqlite3.Connection]:
         with self._translated():
             if self._closed:
                 raise StorageError(f"the readings file {self.path} was closed")
@@ -75,7 +90,7 @@ class SqliteFile:
                 connection = self._connect()
                 connection.execute("PRAGMA query_only = ON")
             try:
-                return connection.execute(sql, parameters).fetchall()
+                yield connection
             finally:
                 self._idle.append(connection)
                 if self._closed:

@@ -1,5 +1,6 @@
 """SQL texts of the SQLite backend's reads; every outside value is a parameter, every name is of our own catalogue."""
 
+import json
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -72,7 +73,7 @@ def select_aggregated(
 
 
 def select_totals(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
-    """Rows of interval start, group, aggregate and count over these tables. Parameter `streets`: a JSON object."""
+    """Rows of interval start, group, aggregate and count over these tables."""
     group = {
         GroupBy.MUNICIPALITY: "municipality",
         GroupBy.DEVICE_TYPE: "device_type",
@@ -95,11 +96,53 @@ def select_totals(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -
         f"SELECT {_START_OF_INTERVAL} AS i, g, {_AGGREGATE[query.aggregate]}, count(v) "  # noqa: S608
         f"FROM ({union}) GROUP BY i, g"
     )
-    return sql, {
+    return sql, _totals_parameters(query)
+
+
+_ROLLED: Final[Mapping[Aggregate, str]] = {
+    Aggregate.MEAN: "total(s) / sum(n)",
+    Aggregate.MIN: "min(lo)",
+    Aggregate.MAX: "max(hi)",
+    Aggregate.SUM: "total(s)",
+    Aggregate.COUNT: "sum(n)",
+}
+
+
+def select_totals_of_hours(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
+    """As `select_totals`, of whole hours from the rollups of municipalities and device types."""
+    types = ", ".join(f"'{table.device_type}'" for table in tables)
+    narrowed = "" if query.municipality is None else "AND municipality = :municipality "
+    sql = (
+        f"SELECT {_START_OF_INTERVAL} AS i, g, {_ROLLED[query.aggregate]}, sum(n) "  # noqa: S608 - our own names
+        f"FROM (SELECT hour * 3600000000 AS t, {query.group_by} AS g, n, s, lo, hi "
+        f'FROM "hourly_{name}" WHERE hour >= :from / 3600000000 AND hour < :end / 3600000000 '
+        f"AND device_type IN ({types}) {narrowed}) GROUP BY i, g"
+    )
+    return sql, _totals_parameters(query)
+
+
+def select_totals_of_days(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
+    """As `select_totals` by street, of whole days from the rollups of devices."""
+    types = ", ".join(f"'{table.device_type}'" for table in tables)
+    narrowed = "" if query.municipality is None else "AND municipality = :municipality "
+    sql = (
+        f"SELECT {_START_OF_INTERVAL} AS i, g, {_ROLLED[query.aggregate]}, sum(n) "  # noqa: S608 - our own names
+        "FROM (SELECT day * 86400000000 AS t, street.value AS g, n, s, lo, hi "
+        "FROM devices AS d JOIN json_each(:streets) AS street ON street.key = d.device_id "
+        f'CROSS JOIN "daily_{name}" AS r ON r.device = d.key '
+        "WHERE day >= :from / 86400000000 AND day < :end / 86400000000 "
+        f"AND device_type IN ({types}) {narrowed}) GROUP BY i, g"
+    )
+    return sql, _totals_parameters(query)
+
+
+def _totals_parameters(query: TotalsQuery) -> Parameters:
+    return {
         "from": query.from_us,
         "end": query.end_us,
         "every": query.every_us,
         "municipality": query.municipality,
+        "streets": json.dumps(dict(query.streets)),
     }
 
 

@@ -180,7 +180,7 @@ class TestTrouble:
         with path.open("r+b") as file:
             file.seek(4096 * 10)
             file.write(os.urandom(size - 4096 * 10))
-        with closing(SqliteReadings(str(path))) as store, pytest.raises(StorageError):
+        with pytest.raises(StorageError), closing(SqliteReadings(str(path))) as store:
             store.series("lamp-1", None, *ALWAYS)
 
     def test_a_folder_or_a_path_through_a_file_cannot_be_opened(self, tmp_path: Path) -> None:

@@ -1,0 +1,109 @@
+"""Tables and SQL texts of the rollups in the SQLite file; all names are of our own catalogue.
+
+`daily_<quantity>`: per device and day of UTC. `hourly_<quantity>`: per municipality, device type and hour, over all its
+devices. `stale_days`, `stale_hours`: what of them has to be made anew. `rollup_state`: how far they reach.
+"""
+
+import sqlite3
+from typing import Final
+
+from core.quantity import CATALOGUE, Kind
+from storage.backends.contract import MIN_US
+from storage.backends.sqlite_schema import TypeTables
+
+HOUR_US: Final = 3_600_000_000
+DAY_US: Final = 24 * HOUR_US
+
+_LAST_TYPE: Final = {
+    Kind.NUMBER: "REAL",
+    Kind.INTEGER: "INTEGER",
+    Kind.BOOLEAN: "INTEGER",
+    Kind.CHOICE: "TEXT",
+    Kind.FAULTS: "TEXT",
+}
+_STATE: Final = f"""
+CREATE TABLE IF NOT EXISTS rollup_state (
+    id INTEGER PRIMARY KEY CHECK (id = 1),
+    marking_us INTEGER NOT NULL,
+    rolled_us INTEGER NOT NULL
+);
+INSERT OR IGNORE INTO rollup_state VALUES (1, {MIN_US}, {MIN_US});
+CREATE TABLE IF NOT EXISTS stale_days (
+    device INTEGER NOT NULL, day INTEGER NOT NULL, stamp INTEGER NOT NULL, PRIMARY KEY (device, day)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS stale_hours (
+    municipality TEXT NOT NULL, device_type TEXT NOT NULL, hour INTEGER NOT NULL, stamp INTEGER NOT NULL,
+    PRIMARY KEY (municipality, device_type, hour)
+) WITHOUT ROWID"""  # noqa: S608 - our own integer
+"""Before `marking_us` a write marks what it changes as stale; before `rolled_us` what is not stale is right.
+
+A stamp is drawn anew with every change, so that one who computed from an older state sees that it was one.
+"""
+
+MARK_DAY: Final = "REPLACE INTO stale_days VALUES (?, ?, random())"
+MARK_HOUR: Final = "REPLACE INTO stale_hours VALUES (?, ?, ?, random())"
+
+
+def create_rollups(connection: sqlite3.Connection) -> None:
+    """Make missing tables, inside the caller's transaction."""
+    for statement in _STATE.split(";\n"):
+        connection.execute(statement)
+    for quantity in CATALOGUE.values():
+        connection.execute(
+            f'CREATE TABLE IF NOT EXISTS "daily_{quantity.name}" (device INTEGER NOT NULL, day INTEGER NOT NULL, '
+            "n INTEGER NOT NULL, s REAL, lo REAL, hi REAL, first_us INTEGER NOT NULL, "
+            f"last {_LAST_TYPE[quantity.kind]} NOT NULL, held REAL, PRIMARY KEY (device, day)) WITHOUT ROWID"
+        )
+        connection.execute(
+            f'CREATE TABLE IF NOT EXISTS "hourly_{quantity.name}" (hour INTEGER NOT NULL, municipality TEXT NOT NULL, '
+            "device_type TEXT NOT NULL, n INTEGER NOT NULL, s REAL, lo REAL, hi REAL, "
+            "PRIMARY KEY (hour, municipality, device_type)) WITHOUT ROWID"
+        )
+
+
+def bucket_of(instant: str, length: int) -> str:
+    """The number of the bucket since 1970 (negative before it) of an instant's SQL expression."""
+    return f"(({instant} - (({instant} % {length}) + {length}) % {length}) / {length})"
+
+
+def select_days(table: TypeTables, name: str) -> str:
+    """Rows of the columns of `daily_<quantity>` after `device`; the parts of days inside [:from, :end) of one :key.
+
+    `held` is the sum of value times microseconds until the next value, the day's end or `:end`.
+    """
+    numeric = CATALOGUE[name].numeric
+    numbers = "total(v), min(v), max(v)" if numeric else "NULL, NULL, NULL"
+    day_end = f"(day + 1) * {DAY_US}"
+    held = f"total(1.0 * v * (min(ifnull(next_t, :end), {day_end}) - t))" if numeric else "NULL"
+    return (
+        f"SELECT day, count(v), {numbers}, min(t), "  # noqa: S608 - our names
+        f"max(CASE WHEN next_t IS NULL OR next_t >= {day_end} THEN v END), {held} "
+        f'FROM (SELECT {bucket_of("observed_us", DAY_US)} AS day, observed_us AS t, "{name}" AS v, '
+        f"lead(observed_us) OVER (ORDER BY observed_us) AS next_t FROM {table.readings} "
+        f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{name}" IS NOT NULL) GROUP BY day'
+    )
+
+
+def select_present(table: TypeTables) -> str:
+    """One row: of each quantity of the table whether one :key has values inside [:from, :end)."""
+    columns = ", ".join(f'count("{name}")' for name in table.quantities)
+    return (
+        f"SELECT {columns} FROM {table.readings} "  # noqa: S608 - our names
+        "WHERE device = :key AND observed_us >= :from AND observed_us < :end"
+    )
+
+
+def select_hours(table: TypeTables) -> str:
+    """Rows of hour, then count, sum, minimum and maximum per quantity, of one :municipality inside [:from, :end)."""
+    columns = ", ".join(
+        f'count("{name}"), total("{name}"), min("{name}"), max("{name}")'
+        if CATALOGUE[name].numeric
+        else f'count("{name}"), NULL, NULL, NULL'
+        for name in table.quantities
+    )
+    return (
+        f"SELECT {bucket_of('observed_us', HOUR_US)} AS hour, {columns} "  # noqa: S608 - our names
+        f"FROM devices AS d CROSS JOIN {table.readings} AS r ON r.device = d.key "
+        f"WHERE municipality = :municipality AND device_type = '{table.device_type}' "
+        "AND observed_us >= :from AND observed_us < :end GROUP BY hour"
+    )
