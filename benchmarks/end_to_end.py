@@ -32,6 +32,7 @@ from core.settings import Settings
 from devices.base import encode_json
 from storage.state import open_state
 
+MOST_MESSAGES = 65_000
 PACKAGES = ("paho-mqtt", "amqtt", "sqlalchemy", "fastapi", "pyvrp")
 
 
@@ -43,6 +44,8 @@ def main() -> None:
     parser.add_argument("--presences", type=int, default=500)
     parser.add_argument("--broker", choices=("mosquitto", "embedded"), default="mosquitto")
     options = parser.parse_args()
+    if not 0 < options.messages <= MOST_MESSAGES:
+        parser.error(f"--messages: at most {MOST_MESSAGES}, the publisher's client numbers what waits with 16 bits")
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     if options.broker == "mosquitto" and mosquitto is None:
         print("mosquitto is not installed: measuring with the embedded broker")

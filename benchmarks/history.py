@@ -118,7 +118,7 @@ def month_of(options: argparse.Namespace, start: datetime) -> Iterator[Reading]:
 
 
 def measure(store: SqliteReadings, path: Path, options: argparse.Namespace, end: datetime) -> dict[str, object]:
-    """Totals from the readings first, then everything with rollups."""
+    """Roll up, then ask; half-hourly totals come from the readings."""
     device_id, quantity = ("bin-00007", "filling_level") if options.bins else ("lamp-00007", "dim_level")
     began = time.perf_counter()
     while not store.roll_up(end + DAY, within=timedelta(minutes=10)):

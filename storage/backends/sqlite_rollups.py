@@ -3,7 +3,7 @@
 import itertools
 import sqlite3
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -28,12 +28,15 @@ GRACE: Final = timedelta(minutes=10)
 MARKS_AT_ONCE: Final = 500
 DAYS_PER_RUN: Final = 31
 HOURS_PER_RUN: Final = 24
+RUNS_PER_TRANSACTION: Final = 25
 KEYS_PER_MARKING: Final = 500
 KEYS_PER_LONG_MARKING: Final = 10
 
 _Identity = tuple[str, str, str]
 _Mark = tuple[tuple[Any, ...], int, int]
 """Whose bucket, its number since 1970, its stamp."""
+_Made = dict[str, list[tuple[object, ...]]]
+"""Rows by quantity."""
 
 
 class Rollups:
@@ -87,15 +90,20 @@ class Rollups:
             if not rows:
                 return not self._file.select("SELECT 1 FROM stale_hours LIMIT 1", {})
             after = (rows[-1][0], rows[-1][1], rows[-1][2])
+            runs: list[tuple[list[_Mark], _Made]] = []
             for run in _runs((((row[0], row[1]), row[2], row[3]) for row in rows), HOURS_PER_RUN):
                 if time.monotonic() > deadline:
+                    self._take(runs, self._take_hours)
                     return False
-                self._renew_hours_of(run)
+                runs.append((run, self._hours_of(run)))
+                if len(runs) == RUNS_PER_TRANSACTION:
+                    self._take(runs, self._take_hours)
+            self._take(runs, self._take_hours)
 
-    def _renew_hours_of(self, run: Sequence[_Mark]) -> None:
+    def _hours_of(self, run: Sequence[_Mark]) -> _Made:
         (municipality, device_type), first, last = run[0][0], run[0][1], run[-1][1]
         table = self._tables.get(device_type)
-        made: dict[str, list[tuple[object, ...]]] = {}
+        made: _Made = {}
         if table is not None:
             span = {"municipality": municipality, "from": first * HOUR_US, "end": (last + 1) * HOUR_US}
             for hour, *columns in self._file.select(select_hours(table), span):
@@ -103,20 +111,36 @@ class Rollups:
                     of_name = columns[4 * index : 4 * index + 4]
                     if of_name[0]:
                         made.setdefault(name, []).append((hour, municipality, device_type, *of_name))
-        with self._file.transaction() as connection:
-            where = "municipality = ? AND device_type = ? AND hour BETWEEN ? AND ?"
-            whose = (municipality, device_type, first, last)
-            if not _still(connection, f"SELECT hour, stamp FROM stale_hours WHERE {where}", whose, run):  # noqa: S608
-                return
-            for name in () if table is None else table.quantities:
-                connection.execute(
-                    f'DELETE FROM "hourly_{name}" '  # noqa: S608 - our names
-                    "WHERE hour BETWEEN ? AND ? AND municipality = ? AND device_type = ?",
-                    (first, last, municipality, device_type),
-                )
-                if name in made:
-                    connection.executemany(f'INSERT INTO "hourly_{name}" VALUES (?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
-            connection.execute(f"DELETE FROM stale_hours WHERE {where}", whose)  # noqa: S608
+        return made
+
+    def _take_hours(self, connection: sqlite3.Connection, run: Sequence[_Mark], made: _Made) -> None:
+        (municipality, device_type), first, last = run[0][0], run[0][1], run[-1][1]
+        table = self._tables.get(device_type)
+        where = "municipality = ? AND device_type = ? AND hour BETWEEN ? AND ?"
+        whose = (municipality, device_type, first, last)
+        if not _still(connection, f"SELECT hour, stamp FROM stale_hours WHERE {where}", whose, run):  # noqa: S608
+            return
+        for name in () if table is None else table.quantities:
+            connection.execute(
+                f'DELETE FROM "hourly_{name}" '  # noqa: S608 - our names
+                "WHERE hour BETWEEN ? AND ? AND municipality = ? AND device_type = ?",
+                (first, last, municipality, device_type),
+            )
+            if name in made:
+                connection.executemany(f'INSERT INTO "hourly_{name}" VALUES (?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
+        connection.execute(f"DELETE FROM stale_hours WHERE {where}", whose)  # noqa: S608
+
+    def _take(
+        self,
+        runs: list[tuple[list[_Mark], _Made]],
+        take: Callable[[sqlite3.Connection, Sequence[_Mark], _Made], None],
+    ) -> None:
+        """Several in one transaction: each costs the disk a flush."""
+        if runs:
+            with self._file.transaction() as connection:
+                for run, made in runs:
+                    take(connection, run, made)
+            runs.clear()
 
     def _renew_days(self, deadline: float) -> bool:
         after = (-1, -(2**62))
@@ -130,31 +154,40 @@ class Rollups:
             if not rows:
                 return not self._file.select("SELECT 1 FROM stale_days LIMIT 1", {})
             after = (rows[-1][0], rows[-1][1])
+            runs: list[tuple[list[_Mark], _Made]] = []
             for run in _runs((((row[0], row[3]), row[1], row[2]) for row in rows), DAYS_PER_RUN):
                 if time.monotonic() > deadline:
+                    self._take(runs, self._take_days)
                     return False
-                self._renew_days_of(run)
+                runs.append((run, self._days_of(run)))
+                if len(runs) == RUNS_PER_TRANSACTION:
+                    self._take(runs, self._take_days)
+            self._take(runs, self._take_days)
 
-    def _renew_days_of(self, run: Sequence[_Mark]) -> None:
+    def _days_of(self, run: Sequence[_Mark]) -> _Made:
         (key, device_type), first, last = run[0][0], run[0][1], run[-1][1]
         table = self._tables.get(device_type)
-        made: dict[str, list[tuple[object, ...]]] = {}
+        made: _Made = {}
         if table is not None:
             span = {"key": key, "from": first * DAY_US, "end": (last + 1) * DAY_US}
             present = self._file.select(select_present(table), span)[0]
             for name, count in zip(table.quantities, present, strict=True):
                 if count:
                     made[name] = [(key, *row) for row in self._file.select(select_days(table, name), span)]
-        with self._file.transaction() as connection:
-            where = "device = ? AND day BETWEEN ? AND ?"
-            whose = (key, first, last)
-            if not _still(connection, f"SELECT day, stamp FROM stale_days WHERE {where}", whose, run):  # noqa: S608
-                return
-            for name in () if table is None else table.quantities:
-                connection.execute(f'DELETE FROM "daily_{name}" WHERE {where}', whose)  # noqa: S608
-                if name in made:
-                    connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
-            connection.execute(f"DELETE FROM stale_days WHERE {where}", whose)  # noqa: S608
+        return made
+
+    def _take_days(self, connection: sqlite3.Connection, run: Sequence[_Mark], made: _Made) -> None:
+        (key, device_type), first, last = run[0][0], run[0][1], run[-1][1]
+        table = self._tables.get(device_type)
+        where = "device = ? AND day BETWEEN ? AND ?"
+        whose = (key, first, last)
+        if not _still(connection, f"SELECT day, stamp FROM stale_days WHERE {where}", whose, run):  # noqa: S608
+            return
+        for name in () if table is None else table.quantities:
+            connection.execute(f'DELETE FROM "daily_{name}" WHERE {where}', whose)  # noqa: S608
+            if name in made:
+                connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
+        connection.execute(f"DELETE FROM stale_days WHERE {where}", whose)  # noqa: S608
 
 
 def mark_late(
