@@ -1,7 +1,8 @@
 """The one catalogue of quantities: what can be observed, in which unit and range. A codec cannot invent another."""
 
 import math
-from collections.abc import Mapping
+import sys
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -100,6 +101,31 @@ class Quantity:
                 return str(raw)
             case Kind.FAULTS:
                 return _accept_faults(raw)
+
+    def compiled(self) -> Callable[[object], Value]:
+        """A function that does what `accept` does, faster: the usual case is decided here, all else by `accept`."""
+        accept = self.accept
+        low, high = max(self.minimum, -sys.float_info.max), min(self.maximum, sys.float_info.max)  # no NaN, no infinity
+        choices = frozenset(self.choices)
+
+        def number(raw: object) -> Value:
+            if type(raw) is float and low <= raw <= high:
+                return raw
+            return accept(raw)
+
+        def integer(raw: object) -> Value:
+            if type(raw) is int and low <= raw <= high and -MAX_COUNTER <= raw <= MAX_COUNTER:
+                return raw
+            return accept(raw)
+
+        def boolean(raw: object) -> Value:
+            return raw if raw is True or raw is False else accept(raw)
+
+        def choice(raw: object) -> Value:
+            return raw if type(raw) is str and raw in choices else accept(raw)
+
+        fast = {Kind.NUMBER: number, Kind.INTEGER: integer, Kind.BOOLEAN: boolean, Kind.CHOICE: choice}
+        return fast.get(self.kind, accept)
 
     def _in_range(self, number: float) -> float:
         if not self.minimum <= number <= self.maximum:

@@ -4,7 +4,10 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cache
 from typing import Any, Final, NoReturn
+
+import msgspec
 
 from core.clock import format_rfc3339, from_epoch_ms, parse_rfc3339
 from core.device import Attribute
@@ -14,6 +17,7 @@ from core.quantity import CATALOGUE, Kind, Quantity, Value, split_faults
 MAX_PAYLOAD_BYTES: Final = 65_536
 BOTH_TYPES: Final = ("battery_level", "battery_v", "rssi_dbm", "snr_db")
 """Quantities that every device type may send."""
+_decode: Final = msgspec.json.Decoder().decode
 _META: Final = frozenset({"observed_at", "seq"})
 
 
@@ -68,10 +72,12 @@ def decode_json(payload: bytes, quantities: frozenset[str]) -> Decoded:
     values: dict[str, Value] = {}
     rejected: list[RejectedValue] = []
     unknown = 0
+    checks = _checks(quantities)
     for key, raw in message.items():
-        if key in quantities:
+        check = checks.get(key)
+        if check is not None:
             try:
-                values[key] = CATALOGUE[key].accept(raw)
+                values[key] = check(raw)
             except ValueError as error:
                 rejected.append(RejectedValue(key, str(error)))
         elif key not in _META:
@@ -86,11 +92,49 @@ def decode_json(payload: bytes, quantities: frozenset[str]) -> Decoded:
     return Decoded(values, observed_at, seq, tuple(rejected), unknown)
 
 
+@cache
+def _checks(quantities: frozenset[str]) -> dict[str, Callable[[object], Value]]:
+    return {name: CATALOGUE[name].compiled() for name in quantities}
+
+
 def parse_object(payload: bytes) -> dict[str, Any]:
     """Read a JSON object in UTF-8, strictly: at most 64 KiB, no duplicate keys, no NaN or Infinity.
 
     Raises:
         PayloadError: it is not one.
+    """
+    message = parse_usual_object(payload)
+    return parse_any_object(payload) if message is None else message
+
+
+def parse_usual_object(payload: bytes) -> dict[str, Any] | None:
+    """What `parse_any_object` says, several times as fast; None where this is not certain, as for all that is refused.
+
+    The decoder is as strict as we are but for duplicate keys. Those are found by counting colons: without nested
+    objects and escapes, an object has as many as it has keys, and those inside its strings.
+    """
+    if len(payload) > MAX_PAYLOAD_BYTES or b"\\" in payload or payload.count(b"{") != 1:
+        return None
+    try:
+        message = _decode(payload)
+    except (msgspec.DecodeError, ValueError, RecursionError):
+        return None
+    if type(message) is not dict:
+        return None
+    inside = payload.count(b":") - len(message)
+    if inside:
+        for key, value in message.items():
+            inside -= key.count(":")
+            if type(value) is str:
+                inside -= value.count(":")
+    return message if inside == 0 else None
+
+
+def parse_any_object(payload: bytes) -> dict[str, Any]:
+    """`parse_object` for every payload; it alone judges what is refused.
+
+    Raises:
+        PayloadError: it is no such object.
     """
     if not payload:
         raise PayloadError("empty payload")

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 LARGEST_LEAD: Final = timedelta(minutes=5)
 """How far a device's clock may be ahead (INTERFACES section 1)."""
+MAX_ROUTES: Final = 200_000
+"""Topics remembered, then forgotten all at once: a bound against made-up ones, far above a county's devices."""
 
 
 @dataclass(slots=True)
@@ -49,6 +51,7 @@ class Decoder:
         self._retention = timedelta(days=settings.retention_days)
         self._auto_register = settings.auto_register
         self._max_discovered = settings.max_discovered
+        self._routes: dict[str, tuple[DeviceTopic, Callable[[DeviceTopic, Device, Understood], None]]] = {}
         self._by_event: dict[str, Callable[[DeviceTopic, Device, Understood], None]] = {
             "up": self._up,
             "status": self._status,
@@ -60,10 +63,11 @@ class Decoder:
         understood = Understood(message, received_at)
         topic: DeviceTopic | None = None
         try:
-            topic = self._topics.parse(message.topic)
-            handle = self._by_event.get(topic.name) if topic.channel == "event" else None
-            if handle is None:
-                raise PayloadError(f"unknown event {topic.name}; known: {', '.join(self._by_event)}")
+            route = self._routes.get(message.topic)
+            if route is None:
+                topic = self._topics.parse(message.topic)
+                route = self._route(message.topic, topic)
+            topic, handle = route
             handle(topic, self._device(topic, understood), understood)
         except KreispulsError as error:
             understood.rejected.append(rejection(understood, str(error), topic))
@@ -71,6 +75,18 @@ class Decoder:
             logger.exception("decoding a message on %s failed", message.topic)
             understood.rejected.append(rejection(understood, f"codec failed: {type(error).__name__}", topic))
         return understood
+
+    def _route(
+        self, name: str, topic: DeviceTopic
+    ) -> tuple[DeviceTopic, Callable[[DeviceTopic, Device, Understood], None]]:
+        """Who handles a topic; remembered, because a device uses the same few topics for ever."""
+        handle = self._by_event.get(topic.name) if topic.channel == "event" else None
+        if handle is None:
+            raise PayloadError(f"unknown event {topic.name}; known: {', '.join(self._by_event)}")
+        if len(self._routes) >= MAX_ROUTES:
+            self._routes.clear()
+        self._routes[name] = topic, handle
+        return topic, handle
 
     def _device(self, topic: DeviceTopic, understood: Understood) -> Device:
         device = self._registry.devices.get(topic.device_id)
@@ -120,9 +136,10 @@ class Decoder:
     def _checked(self, observed_at: datetime | None, received_at: datetime) -> datetime:
         if observed_at is None:
             return received_at
-        if observed_at > received_at + LARGEST_LEAD:
+        age = received_at - observed_at
+        if age < -LARGEST_LEAD:
             raise PayloadError("observed_at: more than 5 minutes in the future")
-        if observed_at < received_at - self._retention:
+        if age > self._retention:
             raise PayloadError(f"observed_at: older than the retention of {self._retention.days} days")
         return observed_at
 

@@ -1,8 +1,10 @@
 """Bytes to meaning and back for native streetlights (INTERFACES section 1)."""
 
-import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 from core.clock import format_rfc3339, parse_rfc3339
 from core.command import Reason, SetLight
@@ -27,6 +29,9 @@ QUANTITIES: Final = (
     "faults",
 )
 _ALL = frozenset((*QUANTITIES, *BOTH_TYPES))
+_written: Final = lru_cache(maxsize=64)(format_rfc3339)
+"""The lamps of one presence are told the same instants."""
+_encode: Final = msgspec.json.Encoder().encode
 MAX_DETAIL = 200
 
 
@@ -41,18 +46,17 @@ def decode(payload: bytes, attributes: Mapping[str, Attribute]) -> Decoded:  # n
 
 def encode_set_light(command: SetLight) -> bytes:
     """The payload of `command/set_light`."""
-    return json.dumps(
+    return _encode(
         {
             "command_id": command.command_id,
             "dim_level": command.dim_level,
             "fade_s": command.fade_s,
             "hold_s": command.hold_s,
             "reason": command.reason.value,
-            "issued_at": format_rfc3339(command.issued_at),
-            "expires_at": format_rfc3339(command.expires_at),
-        },
-        separators=(",", ":"),
-    ).encode()
+            "issued_at": _written(command.issued_at),
+            "expires_at": _written(command.expires_at),
+        }
+    )
 
 
 def decode_set_light(payload: bytes) -> SetLight:

@@ -39,7 +39,6 @@ KEYS_PER_DELETE: Final = 200
 
 _Identity = tuple[str, str, str]
 """Device id, device type, municipality."""
-_NOTHING: Final = (None, None)
 
 
 class SqliteReadings:
@@ -271,28 +270,27 @@ def _write_batch(
     keys: Mapping[_Identity, int],
 ) -> None:
     """The hot path: one statement over all rows, one over the newest values of each device of the batch."""
-    names = table.quantities
+    present = {name for _, _, reading in batch for name in reading.values}
+    names = tuple(name for name in table.quantities if name in present)
+    column = {name: 2 * index + 1 for index, name in enumerate(names)}
+    nothing = [None] * (2 * len(names))
     isfinite = math.isfinite
     rows: list[tuple[Any, ...]] = []
-    newest: dict[int, dict[str, tuple[Any, int]]] = {}
+    newest: dict[int, list[Any]] = {}  # a row of `upsert_latest` per device: the key, then value and instant in turn
     for identity, observed_us, reading in batch:
         key = keys[identity]
         values = reading.values
         rows.append((key, observed_us, *map(values.get, names)))
         of_device = newest.get(key)
         if of_device is None:
-            of_device = newest[key] = {}
+            of_device = newest[key] = [key, *nothing]
         for name, value in values.items():
             if type(value) is float and not isfinite(value):
                 raise refuse_values(reading.device_id, reading.device_type, values)
-            known = of_device.get(name)
-            if known is None or observed_us >= known[1]:
-                of_device[name] = (value, observed_us)
-    connection.executemany(table.upsert_reading, rows)
-    connection.executemany(
-        table.upsert_latest,
-        [
-            (key, *(part for name in names for part in of_device.get(name, _NOTHING)))
-            for key, of_device in newest.items()
-        ],
-    )
+            at = column[name]
+            known_us = of_device[at + 1]
+            if known_us is None or observed_us >= known_us:
+                of_device[at] = value
+                of_device[at + 1] = observed_us
+    connection.executemany(table.upsert_reading(names), rows)
+    connection.executemany(table.upsert_latest(names), list(newest.values()))

@@ -43,29 +43,32 @@ class TypeTables:
         """One row per device: of each quantity the newest value and its instant (`<quantity>@`)."""
         return f'"latest_{self.device_type}"'
 
-    @property
-    def upsert_reading(self) -> str:
-        """Parameters: device, observed_us, then a value or NULL per quantity; NULL leaves what is there."""
-        columns = ", ".join(f'"{name}"' for name in self.quantities)
-        changes = ", ".join(f'"{name}" = coalesce(excluded."{name}", "{name}")' for name in self.quantities)
+    def upsert_reading(self, names: tuple[str, ...]) -> str:
+        """For these quantities; parameters: device, observed_us, then a value or NULL each; NULL leaves what is there.
+
+        Only the columns that a batch has are named: each one costs in every row.
+        """
+        columns = "".join(f', "{name}"' for name in names)
+        changes = ", ".join(f'"{name}" = coalesce(excluded."{name}", "{name}")' for name in names)
         return (
-            f"INSERT INTO {self.readings} (device, observed_us, {columns}) "  # noqa: S608 - names of our own catalogue
-            f"VALUES (?, ?{', ?' * len(self.quantities)}) ON CONFLICT (device, observed_us) DO UPDATE SET {changes}"
+            f"INSERT INTO {self.readings} (device, observed_us{columns}) "  # noqa: S608 - names of our own catalogue
+            f"VALUES (?, ?{', ?' * len(names)}) "
+            f"ON CONFLICT (device, observed_us) DO {f'UPDATE SET {changes}' if names else 'NOTHING'}"
         )
 
-    @property
-    def upsert_latest(self) -> str:
-        """Parameters: device, then value and instant per quantity; only what is as new or newer is taken."""
-        columns = ", ".join(f'"{name}", "{name}@"' for name in self.quantities)
+    def upsert_latest(self, names: tuple[str, ...]) -> str:
+        """For these quantities; parameters: device, then value and instant each; what is as new or newer is taken."""
+        columns = "".join(f', "{name}", "{name}@"' for name in names)
         changes = ", ".join(
             f'"{name}" = CASE WHEN excluded."{name}@" >= ifnull("{name}@", excluded."{name}@") '
             f'THEN excluded."{name}" ELSE "{name}" END, '
             f'"{name}@" = max(ifnull("{name}@", excluded."{name}@"), ifnull(excluded."{name}@", "{name}@"))'
-            for name in self.quantities
+            for name in names
         )
         return (
-            f"INSERT INTO {self.latest} (device, {columns}) "  # noqa: S608 - names of our own catalogue
-            f"VALUES (?{', ?, ?' * len(self.quantities)}) ON CONFLICT (device) DO UPDATE SET {changes}"
+            f"INSERT INTO {self.latest} (device{columns}) "  # noqa: S608 - names of our own catalogue
+            f"VALUES (?{', ?, ?' * len(names)}) "
+            f"ON CONFLICT (device) DO {f'UPDATE SET {changes}' if names else 'NOTHING'}"
         )
 
     @property
