@@ -33,6 +33,7 @@ from storage.backends.sqlite_rollup_schema import create_rollups
 from storage.backends.sqlite_rollups import Rollups, forget_days, forget_hours, mark_hours_before, mark_late
 from storage.backends.sqlite_schema import TypeTables, create_tables, type_tables
 from storage.readings import GroupBy
+from storage.sqlite_rows import in_chunks
 
 KEYS_PER_DELETE: Final = 200
 """A deletion works in short transactions of so many devices each, so that writers get in between."""
@@ -292,5 +293,7 @@ def _write_batch(
             if known_us is None or observed_us >= known_us:
                 of_device[at] = value
                 of_device[at + 1] = observed_us
-    connection.executemany(table.upsert_reading(names), rows)
-    connection.executemany(table.upsert_latest(names), list(newest.values()))
+    for count, of_rows in in_chunks(rows):
+        connection.execute(table.upsert_reading(names, count), of_rows)
+    for count, of_rows in in_chunks(list(newest.values())):
+        connection.execute(table.upsert_latest(names, count), of_rows)
