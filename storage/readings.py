@@ -123,7 +123,8 @@ class ReadingStore(Protocol):
         been written; what is written afterwards counts. Broken off, a repetition finishes it.
 
         Raises:
-            StorageError: the store cannot delete single quantities.
+            StorageError: some values stay: InfluxDB deletes alone only what `KREISPULS_RETENTION_HOURS` named (or
+                `presence`) when it was written.
         """
 
     def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
@@ -175,5 +176,6 @@ def open_readings(settings: Settings) -> ReadingStore:
             token=settings.influxdb_token.get_secret_value(),
             org=settings.influxdb_org,
             bucket=settings.influxdb_bucket,
+            apart={quantity for _, quantity in settings.hours_kept},
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

@@ -78,6 +78,17 @@ def nothing(flux: Flux) -> None:
     flux.text = flux.source(MIN_US, MAX_US, ("_measurement", [""]))
 
 
+def kept_together(flux: Flux, name: str, before_us: int, municipality: str | None, spared: Iterable[str]) -> None:
+    """The municipalities that have values of a quantity in one point with others, which cannot be deleted alone."""
+    source = flux.source(MIN_US, before_us, ("_field", [name]), *narrowed(municipality, None))
+    spare = "".join(f" and r.municipality != {flux.bind(each)}" for each in sorted(spared))
+    flux.text = (
+        f"{source} |> filter(fn: (r) => not exists r.quantity{spare}) |> first()"
+        ' |> keep(columns: ["municipality"]) |> group() |> distinct(column: "municipality")'
+        ' |> rename(columns: {_value: "municipality"})'
+    )
+
+
 def observed(flux: Flux, query: SeriesQuery) -> None:
     """Points of one device as they are; at most one more than the limit of each series, after which pages are cut."""
     names = [quantity.name for quantity in query.quantities]

@@ -17,7 +17,7 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from core.clock import from_epoch_us
-from core.device import is_device_id
+from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
@@ -41,6 +41,8 @@ LINES_PER_REQUEST: Final = 5_000
 MAX_DEVICE_FILTER: Final = 100
 """More device ids than this are chosen here and not by the server."""
 PARALLEL_QUERIES: Final = 4
+DEFAULT_APART: Final = frozenset({"presence"})
+"""Personal data, for which there is always a retention."""
 _ANSWER: Final = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#")  # type: ignore[no-untyped-call]
 _MICROSECONDS: Final = cast(WritePrecision, WritePrecision.US)  # the library's constants are plain texts
 _TIMEOUT_MS: Final = (5_000, 120_000)
@@ -52,18 +54,22 @@ _UNAVAILABLE: Final = frozenset({0, None, 408, 429, 500, 502, 503, 504})
 class InfluxReadings:
     """A `ReadingStore` in a bucket, which is made when it is missing and the token may do so. Safe for threads.
 
+    Args:
+        apart: quantities that can be forgotten; what was written while they were not named here can not.
+
     Raises:
         SettingsError: URL or token cannot be right.
         StorageUnavailableError: the server does not answer.
         StorageError: the server refuses the token, or there is no such organisation or bucket.
     """
 
-    def __init__(self, *, url: str, token: str, org: str, bucket: str) -> None:
+    def __init__(self, *, url: str, token: str, org: str, bucket: str, apart: Collection[str] = DEFAULT_APART) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
         if not token.strip() or not token.isascii() or not token.isprintable():
             raise SettingsError("INFLUXDB_V2_TOKEN: expected a token with read and write on the bucket")
         self._url, self._org, self._bucket = url, org, bucket
+        self._apart = frozenset(apart)
         self._client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_TIMEOUT_MS)
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
@@ -76,7 +82,7 @@ class InfluxReadings:
 
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
-        self.write_lines(list(encode_lines(readings)))
+        self.write_lines(list(encode_lines(readings, self._apart)))
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
@@ -183,25 +189,47 @@ class InfluxReadings:
         """Delete on the server; see `ReadingStore`."""
         check_delete(device_id, before)
         before_us = MAX_US if before is None else clamp_us(before)
-        if before_us == MIN_US or (device_id is not None and not is_device_id(device_id)):
-            return  # nothing of the kind can have been kept
-        with self._translated():
-            self._client.delete_api().delete(
-                _nanoseconds(MIN_US, 0),
-                _nanoseconds(before_us - 1, 999),  # the server deletes the last instant too
-                "" if device_id is None else f'device_id="{device_id}"',  # checked above: no quote can be in it
-                self._bucket,
-                self._org,
-            )
+        if device_id is None:
+            self._delete(before_us, "")
+        elif is_device_id(device_id):  # else nothing can have been kept; this one has no quote
+            self._delete(before_us, f'device_id="{device_id}"')
 
     def forget(
         self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
     ) -> None:
-        """Refused: InfluxDB 2 deletes by time and tags, never single fields. See `ReadingStore`."""
-        raise StorageError(
-            f"InfluxDB at {self._url} cannot delete single quantities: {quantity} before {before:%Y-%m-%d %H:%M} UTC "
-            f"of {municipality or 'all municipalities'}{f' but {len(spared)}' if spared else ''} stays"
-        )
+        """Delete the series of a quantity that is kept apart; see `ReadingStore`.
+
+        Raises:
+            StorageError: some values stand in one point with others, written while the quantity was not kept apart.
+        """
+        if quantity not in CATALOGUE or municipality in spared:
+            return
+        if municipality is not None and not is_municipality(municipality):
+            return
+        whose = [f'municipality!="{each}"' for each in sorted(spared) if is_municipality(each)]
+        if municipality is not None:
+            whose = [f'municipality="{municipality}"']
+        before_us = clamp_us(before)
+        self._delete(before_us, " AND ".join([f'quantity="{quantity}"', *whose]))
+        together = self._query(lambda query: flux.kept_together(query, quantity, before_us, municipality, spared))
+        left = sorted(name for _, name in parse_rows(together, "result", "municipality"))
+        if left:
+            raise StorageError(
+                f"InfluxDB at {self._url}, bucket {self._bucket}: {quantity} before {before:%Y-%m-%d %H:%M} UTC stays "
+                f"in {', '.join(left)}: written while no retention was set for it, in one point with other values"
+            )
+
+    def _delete(self, before_us: int, predicate: str) -> None:
+        if before_us == MIN_US:
+            return
+        with self._translated():
+            self._client.delete_api().delete(
+                _nanoseconds(MIN_US, 0),
+                _nanoseconds(before_us - 1, 999),  # the server deletes the last instant too
+                predicate,
+                self._bucket,
+                self._org,
+            )
 
     def roll_up(self, now: datetime, *, within: timedelta = timedelta(0)) -> bool:  # noqa: ARG002 - the interface's
         """Nothing to do: InfluxDB answers from the readings themselves. See `ReadingStore`."""
