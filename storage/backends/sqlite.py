@@ -28,9 +28,10 @@ from storage.backends.contract import (
 )
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_forget import forget_quantity
+from storage.backends.sqlite_rollup_marks import forget_days, forget_hours, mark_hours_before, mark_late
 from storage.backends.sqlite_rollup_reads import series_from_rollups, totals_from_rollups
 from storage.backends.sqlite_rollup_schema import create_rollups
-from storage.backends.sqlite_rollups import Rollups, forget_days, forget_hours, mark_hours_before, mark_late
+from storage.backends.sqlite_rollups import Rollups
 from storage.backends.sqlite_schema import TypeTables, create_tables, type_tables
 from storage.readings import GroupBy
 

@@ -242,6 +242,34 @@ def test_what_is_forgotten_is_nowhere(sqlite_readings: SqliteReadings) -> None:
     assert store._file.select("SELECT count(*) FROM readings_streetlight", {}) == [(1,)]
 
 
+def test_a_day_that_ends_is_rolled_up_from_its_beginning(sqlite_readings: SqliteReadings) -> None:
+    """Rolled up every hour: what was said in the morning counts, also if the device was silent in the evening."""
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT + 8 * HOUR, dim_level=0.5)])
+    for hour in range(9, 27):
+        assert store.roll_up(MIDNIGHT + hour * HOUR)
+    assert rollup_rows(store, "dim_level") == [1, 1]
+
+
+def test_quantities_of_different_readings_are_rolled_up_each_by_its_own(sqlite_readings: SqliteReadings) -> None:
+    """As many of one as of the other, but not in the same readings: each holds until its own next value."""
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT, dim_level=0.25, voltage_v=230.0), lamp(MIDNIGHT + 6 * HOUR, dim_level=0.75)])
+    store.write([lamp(MIDNIGHT + 18 * HOUR, voltage_v=234.0)])
+    assert store.roll_up(MIDNIGHT + 3 * DAY)
+    with store._file.transaction() as connection:
+        connection.execute("DELETE FROM readings_streetlight")
+    span = (MIDNIGHT, MIDNIGHT + DAY)
+    for aggregate, expected in (
+        (Aggregate.TIME_WEIGHTED_MEAN, [0.625, 231.0]),
+        (Aggregate.LAST, [0.75, 234.0]),
+        (Aggregate.COUNT, [2, 2]),
+        (Aggregate.SUM, [1.0, 464.0]),
+    ):
+        daily = store.series("lamp-1", None, *span, every=DAY, aggregate=aggregate)
+        assert [one.value for one in daily] == expected
+
+
 def test_written_and_rolled_up_at_once(tmp_path: Path) -> None:
     """Late readings of one thread while two stores on the same file roll up; in the end all is right."""
     path = str(tmp_path / "readings.db")
