@@ -79,6 +79,8 @@ def _readings(settings: Settings, *, fix: bool) -> str:
     readings = open_readings(settings)
     try:
         readings.ping()
+        if fix:
+            readings.renew()
     finally:
         readings.close()
     return "answers"

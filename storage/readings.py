@@ -134,6 +134,12 @@ class ReadingStore(Protocol):
         off and to repeat.
         """
 
+    def renew(self) -> None:
+        """Make anew what is kept beside the readings, for a store that was restored or into which others wrote.
+
+        What is written meanwhile counts.
+        """
+
     def ping(self) -> None:
         """Answer quickly.
 
@@ -170,6 +176,7 @@ def open_readings(settings: Settings) -> ReadingStore:
         return SqliteReadings(settings.readings_url.removeprefix("sqlite:///"))
     if settings.readings_url.startswith("influxdb://"):
         from storage.backends.influxdb import InfluxReadings  # noqa: PLC0415
+        from storage.backends.newest_values import open_newest  # noqa: PLC0415
 
         return InfluxReadings(
             url=settings.influxdb_url,
@@ -177,5 +184,6 @@ def open_readings(settings: Settings) -> ReadingStore:
             org=settings.influxdb_org,
             bucket=settings.influxdb_bucket,
             apart={quantity for _, quantity in settings.hours_kept},
+            newest=open_newest(settings.state_url),
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

@@ -3,7 +3,7 @@
 import csv
 import io
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Final
@@ -11,8 +11,8 @@ from typing import Final
 from core.clock import to_epoch_us
 from core.errors import StorageError
 from core.quantity import CATALOGUE, Kind, Value
-from core.reading import Aggregate
-from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start
+from core.reading import Aggregate, DeviceObservation
+from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start, newest_of
 from storage.backends.flux import CONVERTED, GROUP_COLUMN
 from storage.readings import GroupBy
 
@@ -59,6 +59,21 @@ def parse_rows(answer: str, *columns: str) -> Iterator[tuple[str, ...]]:
             pick = itemgetter(*(line.index(column) if column in line else 0 for column in columns))
         else:
             yield pick(line)
+
+
+def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceObservation]:
+    """What `latest` answers, of these devices, from the last point of each series."""
+    said: dict[tuple[str, str, str], dict[str, tuple[int, Value]]] = {}
+    for answer in answers:
+        for device_id, kind, municipality, name, at, text in parse_rows(
+            answer, "device_id", "_measurement", "municipality", "_field", "_time", "_value"
+        ):
+            if ids is None or device_id in ids:
+                of_device = said.setdefault((device_id, kind, municipality), {})
+                found = (_us(at), parse_value(name, text))
+                if name not in of_device or of_device[name][0] <= found[0]:  # a quantity was not always kept apart
+                    of_device[name] = found
+    return newest_of((*key, values) for key, values in said.items())
 
 
 def observed(answer: str) -> dict[tuple[int, str], Value]:

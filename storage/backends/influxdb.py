@@ -21,8 +21,7 @@ from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
-from devices.registry import device_types
-from storage.backends import flux, flux_answers
+from storage.backends import flux, flux_reads
 from storage.backends.contract import (
     MAX_US,
     MIN_US,
@@ -34,13 +33,11 @@ from storage.backends.contract import (
 from storage.backends.flux import Flux
 from storage.backends.flux_answers import parse_rows
 from storage.backends.line_protocol import encode_lines
+from storage.backends.newest_values import NewestValues
 from storage.readings import GroupBy
 
 LINES_PER_REQUEST: Final = 5_000
 """What InfluxData recommends for a batch."""
-MAX_DEVICE_FILTER: Final = 100
-"""More device ids than this are chosen here and not by the server."""
-PARALLEL_QUERIES: Final = 4
 DEFAULT_APART: Final = frozenset({"presence"})
 """Personal data, for which there is always a retention."""
 _ANSWER: Final = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#")  # type: ignore[no-untyped-call]
@@ -56,6 +53,8 @@ class InfluxReadings:
 
     Args:
         apart: quantities that can be forgotten; what was written while they were not named here can not.
+        newest: where the newest values are kept beside; every writer must have it. Without, the server is asked, which
+            takes seconds for many devices. It is closed with this store, and filled when it is not of this bucket.
 
     Raises:
         SettingsError: URL or token cannot be right.
@@ -63,19 +62,31 @@ class InfluxReadings:
         StorageError: the server refuses the token, or there is no such organisation or bucket.
     """
 
-    def __init__(self, *, url: str, token: str, org: str, bucket: str, apart: Collection[str] = DEFAULT_APART) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        org: str,
+        bucket: str,
+        apart: Collection[str] = DEFAULT_APART,
+        newest: NewestValues | None = None,
+    ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
         if not token.strip() or not token.isascii() or not token.isprintable():
             raise SettingsError("INFLUXDB_V2_TOKEN: expected a token with read and write on the bucket")
         self._url, self._org, self._bucket = url, org, bucket
         self._apart = frozenset(apart)
+        self._newest = newest
         self._client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_TIMEOUT_MS)
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
-        self._threads = ThreadPoolExecutor(PARALLEL_QUERIES, "influxdb-query")
+        self._threads = ThreadPoolExecutor(flux_reads.PARALLEL_QUERIES, "influxdb-query")
         try:
-            self._ensure_bucket()
+            bucket_id = self._ensure_bucket()
+            if newest is not None and not newest.complete(bucket_id):
+                self.renew()
         except BaseException:
             self.close()
             raise
@@ -83,6 +94,14 @@ class InfluxReadings:
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
         self.write_lines(list(encode_lines(readings, self._apart)))
+        if self._newest is not None:
+            self._newest.write(readings)
+
+    def renew(self) -> None:
+        """Take the newest values from the bucket again; see `ReadingStore`."""
+        if self._newest is not None:
+            every = (self._query, self._threads, None, None, None)
+            self._newest.fill(self._ensure_bucket(), lambda: flux_reads.last_points(*every))
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
@@ -98,33 +117,10 @@ class InfluxReadings:
         municipality: str | None = None,
         device_type: str | None = None,
     ) -> list[DeviceObservation]:
-        """The newest values; see `ReadingStore`. In parallel: a series costs the server 30 µs."""
-        ids = None if device_ids is None else frozenset(device_ids)
-        if (ids is not None and not ids) or (device_type is not None and device_type not in device_types()):
-            return []
-        names = sorted(CATALOGUE if device_type is None else device_types()[device_type].quantities)
-        filters = flux.narrowed(municipality, device_type)
-        few = ids is not None and len(ids) <= MAX_DEVICE_FILTER
-        if ids is not None and few:
-            filters.append(("device_id", sorted(ids)))
-        answers = self._threads.map(
-            lambda fields: self._query(lambda query: flux.latest(query, ("_field", fields), *filters)),
-            [names] if few else [names[part::PARALLEL_QUERIES] for part in range(PARALLEL_QUERIES)],
-        )
-        newest: dict[tuple[str, str], tuple[datetime, str, str, str]] = {}
-        for answer in answers:
-            for device_id, name, at, kind, of_municipality, value in parse_rows(
-                answer, "device_id", "_field", "_time", "_measurement", "municipality", "_value"
-            ):
-                if ids is None or device_id in ids:
-                    found = (datetime.fromisoformat(at), kind, of_municipality, value)
-                    known = newest.get((device_id, name))
-                    if known is None or found > known:
-                        newest[device_id, name] = found
-        return [
-            DeviceObservation(device_id, kind, of_municipality, name, at, flux_answers.parse_value(name, value))
-            for (device_id, name), (at, kind, of_municipality, value) in sorted(newest.items())
-        ]
+        """The newest values; see `ReadingStore`."""
+        if self._newest is not None:
+            return self._newest.latest(device_ids, municipality, device_type)
+        return flux_reads.last_points(self._query, self._threads, device_ids, municipality, device_type)
 
     def series(
         self,
@@ -142,15 +138,7 @@ class InfluxReadings:
         query = series_query(
             device_id, quantities, start, end, every=every, aggregate=aggregate, limit=limit, after=after
         )
-        if query.empty:
-            return []
-        if not query.every_us:
-            return query.page(flux_answers.observed(self._query(lambda text: flux.observed(text, query))))
-        if query.aggregate is Aggregate.TIME_WEIGHTED_MEAN:
-            answer = self._query(lambda text: flux.time_weighted(text, query))
-            return query.page(flux_answers.time_weighted(answer, query))
-        answer = self._query(lambda text: flux.aggregated(text, query))
-        return query.page(flux_answers.aggregated(answer, query))
+        return [] if query.empty else query.page(flux_reads.series(self._query, query))
 
     def totals(
         self,
@@ -165,7 +153,7 @@ class InfluxReadings:
         municipality: str | None = None,
         device_type: str | None = None,
     ) -> list[Total]:
-        """An aggregate per group and interval; see `ReadingStore`. Streets are added up here, of devices."""
+        """An aggregate per group and interval; see `ReadingStore`."""
         query = totals_query(
             quantity,
             start,
@@ -177,13 +165,7 @@ class InfluxReadings:
             municipality=municipality,
             device_type=device_type,
         )
-        if query.empty:
-            return []
-        part = Aggregate.SUM if aggregate is Aggregate.MEAN else aggregate
-        known = CATALOGUE[quantity]
-        counts = self._threads.submit(self._query, lambda text: flux.totals(text, query, known, Aggregate.COUNT))
-        values = self._query(lambda text: flux.totals(text, query, known, part))
-        return query.totals(flux_answers.totals(values, counts.result(), query))
+        return [] if query.empty else query.totals(flux_reads.totals(self._query, self._threads, query, quantity))
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete on the server; see `ReadingStore`."""
@@ -193,6 +175,8 @@ class InfluxReadings:
             self._delete(before_us, "")
         elif is_device_id(device_id):  # else nothing can have been kept; this one has no quote
             self._delete(before_us, f'device_id="{device_id}"')
+        if self._newest is not None:
+            self._newest.keep(lambda _, __, observed_us: observed_us >= before_us, device_id=device_id)
 
     def forget(
         self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
@@ -211,6 +195,12 @@ class InfluxReadings:
             whose = [f'municipality="{municipality}"']
         before_us = clamp_us(before)
         self._delete(before_us, " AND ".join([f'quantity="{quantity}"', *whose]))
+        if self._newest is not None:
+            self._newest.keep(
+                lambda of, name, observed_us: (
+                    name != quantity or observed_us >= before_us or of in spared or municipality not in (None, of)
+                )
+            )
         together = self._query(lambda query: flux.kept_together(query, quantity, before_us, municipality, spared))
         left = sorted(name for _, name in parse_rows(together, "result", "municipality"))
         if left:
@@ -244,6 +234,8 @@ class InfluxReadings:
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
         self._ping_client.close()
+        if self._newest is not None:
+            self._newest.close()
 
     def _query(self, build: Callable[[Flux], None], client: Any = None) -> str:
         query = Flux(self._bucket)
@@ -252,15 +244,19 @@ class InfluxReadings:
             response = (client or self._client).query_api().query_raw(query.text, self._org, _ANSWER, query.parameters)
             return str(response.data, "utf-8")
 
-    def _ensure_bucket(self) -> None:
+    def _ensure_bucket(self) -> str:
+        """The bucket's id; it is made when it is missing."""
         buckets = self._client.buckets_api()
         with self._translated():
-            if buckets.find_bucket_by_name(self._bucket) is None:
+            bucket = buckets.find_bucket_by_name(self._bucket)
+            if bucket is None:
                 try:
-                    buckets.create_bucket(bucket_name=self._bucket, org=self._org)
+                    bucket = buckets.create_bucket(bucket_name=self._bucket, org=self._org)
                 except ApiException:
-                    if buckets.find_bucket_by_name(self._bucket) is None:  # not another process that was faster
+                    bucket = buckets.find_bucket_by_name(self._bucket)
+                    if bucket is None:  # not another process that was faster
                         raise
+            return str(bucket.id)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:
