@@ -27,6 +27,7 @@ from influxd import running_influxdb, wait_for_empty_log
 
 from core.quantity import Value
 from core.reading import Aggregate, Reading
+from storage.backends.beside import open_beside
 from storage.backends.influxdb import InfluxReadings
 from storage.backends.sqlite import SqliteReadings
 from storage.readings import GroupBy, ReadingStore
@@ -93,11 +94,13 @@ def opened(backend: str, folder: Path) -> Iterator[tuple[ReadingStore, Callable[
 
     def size() -> int:
         wait_for_empty_log(folder / "engine" / "wal")
-        return sum(file.stat().st_size for file in (folder / "engine" / "data").rglob("*.tsm"))
+        columns = sum(file.stat().st_size for file in (folder / "engine" / "data").rglob("*.tsm"))
+        return columns + sum(file.stat().st_size for file in folder.glob("state.db*"))
 
+    beside = open_beside(f"sqlite:///{folder / 'state.db'}")
     with (
         running_influxdb(influxd, folder, token) as url,
-        closing(InfluxReadings(url=url, token=token, org="bench", bucket="b")) as store,
+        closing(InfluxReadings(url=url, token=token, org="bench", bucket="b", beside=beside)) as store,
     ):
         yield store, size
 

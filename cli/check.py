@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from core.clock import utc_now
 from core.errors import KreispulsError
 from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
@@ -80,7 +81,7 @@ def _readings(settings: Settings, *, fix: bool) -> str:
     try:
         readings.ping()
         if fix:
-            readings.renew()
+            readings.renew(utc_now())
     finally:
         readings.close()
     return "answers"

@@ -134,7 +134,7 @@ class ReadingStore(Protocol):
         off and to repeat.
         """
 
-    def renew(self) -> None:
+    def renew(self, now: datetime) -> None:
         """Make anew what is kept beside the readings, for a store that was restored or into which others wrote.
 
         What is written meanwhile counts.
@@ -175,8 +175,8 @@ def open_readings(settings: Settings) -> ReadingStore:
 
         return SqliteReadings(settings.readings_url.removeprefix("sqlite:///"))
     if settings.readings_url.startswith("influxdb://"):
+        from storage.backends.beside import open_beside  # noqa: PLC0415
         from storage.backends.influxdb import InfluxReadings  # noqa: PLC0415
-        from storage.backends.newest_values import open_newest  # noqa: PLC0415
 
         return InfluxReadings(
             url=settings.influxdb_url,
@@ -184,6 +184,6 @@ def open_readings(settings: Settings) -> ReadingStore:
             org=settings.influxdb_org,
             bucket=settings.influxdb_bucket,
             apart={quantity for _, quantity in settings.hours_kept},
-            newest=open_newest(settings.state_url),
+            beside=open_beside(settings.state_url),
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

@@ -6,7 +6,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
-from typing import Final
+from typing import Any, Final
 
 from core.clock import from_epoch_us, to_epoch_us
 from core.device import is_device_id, is_municipality
@@ -236,6 +236,35 @@ def totals_query(
     return TotalsQuery(
         known, from_us, end_us, _every_us(every), aggregate, group_by, streets or {}, municipality, device_type
     )
+
+
+TotalRow = tuple[int, str, float, int]
+"""Interval start (microseconds), group, value, count."""
+Totals = dict[tuple[int, str], tuple[float, int]]
+"""Value and count by interval start and group."""
+
+
+def add_totals(totals: Totals, rows: Iterable[tuple[int, str, Any, int]], aggregate: Aggregate) -> None:
+    """Add the aggregates of further parts of the groups; None, a sum that SQLite does not have, becomes NaN."""
+    for start_us, group, raw, count in rows:
+        value = math.nan if raw is None else float(raw)
+        known = totals.get((start_us, group))
+        if known is not None:
+            if aggregate is Aggregate.MIN:
+                value = min(value, known[0])
+            elif aggregate is Aggregate.MAX:
+                value = max(value, known[0])
+            elif aggregate is Aggregate.MEAN:
+                value = (value * count + known[0] * known[1]) / (count + known[1])
+            else:
+                value += known[0]
+            count += known[1]  # noqa: PLW2901
+        totals[start_us, group] = (value, count)
+
+
+def rows_of(totals: Totals) -> list[TotalRow]:
+    """As `TotalsQuery.totals` takes them."""
+    return [(start_us, group, value, count) for (start_us, group), (value, count) in totals.items()]
 
 
 def check_delete(device_id: str | None, before: datetime | None) -> None:

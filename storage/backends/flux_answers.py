@@ -16,6 +16,7 @@ from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start, 
 from storage.backends.flux import CONVERTED, GROUP_COLUMN
 from storage.readings import GroupBy
 
+HOUR_US: Final = 3_600_000_000
 _PARSE: Final[Mapping[Kind, Callable[[str], Value]]] = {
     Kind.NUMBER: float,
     Kind.INTEGER: int,
@@ -139,6 +140,27 @@ def totals(values: str, counts: str, query: TotalsQuery) -> Iterator[tuple[int, 
         count = int(count_of.get((start_us, group), 0))
         if count:  # none: written between the two queries
             yield start_us, group, value / count if query.aggregate is Aggregate.MEAN else value, count
+
+
+def hours(answer: str) -> dict[tuple[str, int, str], dict[Aggregate, float]]:
+    """Aggregates by municipality, hour since 1970 and quantity."""
+    found: dict[tuple[str, int, str], dict[Aggregate, float]] = {}
+    rows = parse_rows(answer, "result", "municipality", "_time", "_field", "_value")
+    for result, municipality, start, name, value in rows:
+        key = (municipality, _us(start) // HOUR_US, name)
+        found.setdefault(key, {})[Aggregate(result.removesuffix(CONVERTED))] = float(value)
+    return found
+
+
+def hours_of_device(answer: str) -> Iterator[tuple[tuple[str, str], int]]:
+    """Municipality and device type, and the hour since 1970."""
+    for kind, municipality, start in parse_rows(answer, "_measurement", "municipality", "_time"):
+        yield (municipality, kind), _us(start) // HOUR_US
+
+
+def first_instant(answer: str) -> int | None:
+    """Microseconds since 1970; None: there is no point."""
+    return min((_us(at) for _, at in parse_rows(answer, "result", "_time")), default=None)
 
 
 def _group(answer: str, query: TotalsQuery, part: Aggregate) -> dict[tuple[int, str], float]:

@@ -8,7 +8,7 @@ from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation
 from devices.registry import device_types
 from storage.backends import flux, flux_answers
-from storage.backends.contract import SeriesQuery, TotalsQuery
+from storage.backends.contract import SeriesQuery, TotalRow, TotalsQuery
 from storage.backends.flux import Flux
 
 MAX_DEVICE_FILTER: Final = 100
@@ -17,8 +17,6 @@ PARALLEL_QUERIES: Final = 4
 
 Ask = Callable[[Callable[[Flux], None]], str]
 """Sends the query that a function writes; gives the answer."""
-Rows = list[tuple[int, str, float, int]]
-"""Interval start (microseconds), group, value, count."""
 
 
 def last_points(
@@ -53,7 +51,7 @@ def series(ask: Ask, query: SeriesQuery) -> Mapping[tuple[int, str], Any]:
     return flux_answers.aggregated(ask(lambda text: flux.aggregated(text, query)), query)
 
 
-def totals(ask: Ask, threads: Executor, query: TotalsQuery, quantity: str) -> Rows:
+def totals(ask: Ask, threads: Executor, query: TotalsQuery, quantity: str) -> list[TotalRow]:
     """Aggregates and counts of groups; streets are added up here, of devices."""
     part = Aggregate.SUM if query.aggregate is Aggregate.MEAN else query.aggregate
     known = CATALOGUE[quantity]

@@ -16,15 +16,18 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-from core.clock import from_epoch_us
+from core.clock import from_epoch_us, utc_now
 from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
 from storage.backends import flux, flux_reads
+from storage.backends.beside import Beside
 from storage.backends.contract import (
     MAX_US,
     MIN_US,
+    TotalRow,
+    TotalsQuery,
     check_delete,
     clamp_us,
     series_query,
@@ -32,8 +35,8 @@ from storage.backends.contract import (
 )
 from storage.backends.flux import Flux
 from storage.backends.flux_answers import parse_rows
+from storage.backends.influx_beside import InfluxBeside
 from storage.backends.line_protocol import encode_lines
-from storage.backends.newest_values import NewestValues
 from storage.readings import GroupBy
 
 LINES_PER_REQUEST: Final = 5_000
@@ -53,8 +56,8 @@ class InfluxReadings:
 
     Args:
         apart: quantities that can be forgotten; what was written while they were not named here can not.
-        newest: where the newest values are kept beside; every writer must have it. Without, the server is asked, which
-            takes seconds for many devices. It is closed with this store, and filled when it is not of this bucket.
+        beside: where newest values and hourly totals are kept; every writer must have it. Without, the server is asked,
+            which takes seconds. It is closed with this store, and made anew when it is not of this bucket.
 
     Raises:
         SettingsError: URL or token cannot be right.
@@ -70,7 +73,7 @@ class InfluxReadings:
         org: str,
         bucket: str,
         apart: Collection[str] = DEFAULT_APART,
-        newest: NewestValues | None = None,
+        beside: Beside | None = None,
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
@@ -78,15 +81,15 @@ class InfluxReadings:
             raise SettingsError("INFLUXDB_V2_TOKEN: expected a token with read and write on the bucket")
         self._url, self._org, self._bucket = url, org, bucket
         self._apart = frozenset(apart)
-        self._newest = newest
+        self._beside = None if beside is None else InfluxBeside(beside, self._query)
         self._client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_TIMEOUT_MS)
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._threads = ThreadPoolExecutor(flux_reads.PARALLEL_QUERIES, "influxdb-query")
         try:
             bucket_id = self._ensure_bucket()
-            if newest is not None and not newest.complete(bucket_id):
-                self.renew()
+            if self._beside is not None and not self._beside.of(bucket_id):
+                self.renew(utc_now())
         except BaseException:
             self.close()
             raise
@@ -94,14 +97,14 @@ class InfluxReadings:
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
         self.write_lines(list(encode_lines(readings, self._apart)))
-        if self._newest is not None:
-            self._newest.write(readings)
+        if self._beside is not None:
+            self._beside.written(readings)
 
-    def renew(self) -> None:
-        """Take the newest values from the bucket again; see `ReadingStore`."""
-        if self._newest is not None:
-            every = (self._query, self._threads, None, None, None)
-            self._newest.fill(self._ensure_bucket(), lambda: flux_reads.last_points(*every))
+    def renew(self, now: datetime) -> None:
+        """Take the newest values from the bucket again, begin the hourly totals anew; see `ReadingStore`."""
+        if self._beside is not None:
+            of_all = (self._query, self._threads, None, None, None)
+            self._beside.renew(self._ensure_bucket(), now, lambda: flux_reads.last_points(*of_all))
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
@@ -118,8 +121,8 @@ class InfluxReadings:
         device_type: str | None = None,
     ) -> list[DeviceObservation]:
         """The newest values; see `ReadingStore`."""
-        if self._newest is not None:
-            return self._newest.latest(device_ids, municipality, device_type)
+        if self._beside is not None:
+            return self._beside.latest(device_ids, municipality, device_type)
         return flux_reads.last_points(self._query, self._threads, device_ids, municipality, device_type)
 
     def series(
@@ -165,18 +168,28 @@ class InfluxReadings:
             municipality=municipality,
             device_type=device_type,
         )
-        return [] if query.empty else query.totals(flux_reads.totals(self._query, self._threads, query, quantity))
+        if query.empty:
+            return []
+
+        def ask(part: TotalsQuery) -> list[TotalRow]:
+            return flux_reads.totals(self._query, self._threads, part, quantity)
+
+        return query.totals(ask(query) if self._beside is None else self._beside.totals(query, quantity, ask))
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete on the server; see `ReadingStore`."""
         check_delete(device_id, before)
         before_us = MAX_US if before is None else clamp_us(before)
+        if device_id is not None and not is_device_id(device_id):
+            return  # nothing can have been kept; all others have no quote
         if device_id is None:
             self._delete(before_us, "")
-        elif is_device_id(device_id):  # else nothing can have been kept; this one has no quote
+            if self._beside is not None:
+                self._beside.forget(before_us, None, None, ())
+        elif self._beside is None:
             self._delete(before_us, f'device_id="{device_id}"')
-        if self._newest is not None:
-            self._newest.keep(lambda _, __, observed_us: observed_us >= before_us, device_id=device_id)
+        else:
+            self._beside.delete(device_id, before_us, lambda: self._delete(before_us, f'device_id="{device_id}"'))
 
     def forget(
         self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
@@ -195,12 +208,8 @@ class InfluxReadings:
             whose = [f'municipality="{municipality}"']
         before_us = clamp_us(before)
         self._delete(before_us, " AND ".join([f'quantity="{quantity}"', *whose]))
-        if self._newest is not None:
-            self._newest.keep(
-                lambda of, name, observed_us: (
-                    name != quantity or observed_us >= before_us or of in spared or municipality not in (None, of)
-                )
-            )
+        if self._beside is not None:
+            self._beside.forget(before_us, quantity, municipality, spared)
         together = self._query(lambda query: flux.kept_together(query, quantity, before_us, municipality, spared))
         left = sorted(name for _, name in parse_rows(together, "result", "municipality"))
         if left:
@@ -221,9 +230,9 @@ class InfluxReadings:
                 self._org,
             )
 
-    def roll_up(self, now: datetime, *, within: timedelta = timedelta(0)) -> bool:  # noqa: ARG002 - the interface's
-        """Nothing to do: InfluxDB answers from the readings themselves. See `ReadingStore`."""
-        return True
+    def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
+        """Bring the hourly totals up to date; see `ReadingStore`."""
+        return self._beside is None or self._beside.roll_up(now, within)
 
     def ping(self) -> None:
         """Ask for no points, which tries server, token and bucket; see `ReadingStore`."""
@@ -234,8 +243,8 @@ class InfluxReadings:
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
         self._ping_client.close()
-        if self._newest is not None:
-            self._newest.close()
+        if self._beside is not None:
+            self._beside.close()
 
     def _query(self, build: Callable[[Flux], None], client: Any = None) -> str:
         query = Flux(self._bucket)

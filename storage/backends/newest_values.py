@@ -16,7 +16,6 @@ from core.quantity import Value
 from core.reading import DeviceObservation, Reading
 from storage.backends.contract import newest_of
 from storage.columns import Text
-from storage.engine import open_engine, parse_url
 from storage.transaction import insert_into, reading, writing
 
 ROWS_AT_ONCE: Final = 2_000
@@ -57,21 +56,6 @@ _AMONG: Final = {
     "sqlite": "device_id IN (SELECT value FROM json_each(:ids))",
 }
 """Lists of thousands are one parameter: one for each would take longer than all the rest of a write."""
-
-
-def open_newest(state_url: str) -> "NewestValues | None":
-    """Beside the state: in its PostgreSQL, or in a file next to its SQLite file; None if that is in memory.
-
-    Raises:
-        SettingsError: the URL cannot be understood.
-        StorageUnavailableError: the database does not answer.
-    """
-    url = parse_url(state_url)
-    if url.get_backend_name() == "sqlite":
-        if url.database in (None, "", ":memory:"):
-            return None
-        url = url.set(database=f"{url.database}.newest")  # not in backups, and nobody waits for it who needs the state
-    return NewestValues(open_engine(url.render_as_string(hide_password=False), upgrade=False))
 
 
 class NewestValues:
@@ -157,9 +141,11 @@ class NewestValues:
             lambda key, known: {name: value for name, value in known.items() if keep(key[2], name, value[0])},
         )
 
-    def close(self) -> None:
-        """Give back connections."""
-        self._engine.dispose()
+    def whose(self) -> list[tuple[str, str]]:
+        """Every municipality and device type of which there is a value."""
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(_values.c.municipality, _values.c.device_type).distinct())
+            return [(row[0], row[1]) for row in rows]
 
     def _change(self, keys: Iterable[Identity], change: Callable[[Identity, Newest], Newest]) -> None:
         """Rows become what is made of them; one without values goes."""

@@ -227,7 +227,7 @@ class SqliteReadings:
         """Bring the rollups up to date; see `ReadingStore`."""
         return self._rollups.roll_up(now, within)
 
-    def renew(self) -> None:
+    def renew(self, now: datetime) -> None:
         """Nothing to do: everything is in one file and changes with it. See `ReadingStore`."""
 
     def ping(self) -> None:

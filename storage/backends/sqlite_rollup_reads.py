@@ -9,7 +9,7 @@ from typing import Any
 
 from core.reading import Aggregate
 from storage.backends import sqlite_queries
-from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start
+from storage.backends.contract import SeriesQuery, TotalRow, Totals, TotalsQuery, add_totals, interval_start, rows_of
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_rollup_schema import DAY_US, HOUR_US, select_days
 from storage.backends.sqlite_schema import TypeTables
@@ -83,7 +83,7 @@ def series_from_rollups(
 
 def totals_from_rollups(
     file: SqliteFile, query: TotalsQuery, name: str, tables: Sequence[TypeTables]
-) -> list[tuple[int, str, float, int]] | None:
+) -> list[TotalRow] | None:
     """Rows as `select_totals` gives them; None where the readings have to be asked."""
     by_street = query.group_by is GroupBy.STREET
     length = DAY_US if by_street else HOUR_US
@@ -101,35 +101,16 @@ def totals_from_rollups(
             end_us = stale * length
         if from_us >= end_us:
             return None
-        totals: dict[tuple[int, str], tuple[float, int]] = {}
+        totals: Totals = {}
         inside = replace(query, from_us=from_us, end_us=end_us)
         select = sqlite_queries.select_totals_of_days if by_street else sqlite_queries.select_totals_of_hours
-        _add(totals, connection.execute(*select(inside, name, tables)).fetchall(), query.aggregate)
+        add_totals(totals, connection.execute(*select(inside, name, tables)).fetchall(), query.aggregate)
         for edge_from_us, edge_end_us in ((query.from_us, from_us), (end_us, query.end_us)):
             if edge_from_us < edge_end_us:
                 edge = replace(query, from_us=edge_from_us, end_us=edge_end_us)
                 rows = connection.execute(*sqlite_queries.select_totals(edge, name, tables)).fetchall()
-                _add(totals, rows, query.aggregate)
-    return [(start_us, group, value, count) for (start_us, group), (value, count) in totals.items()]
-
-
-def _add(
-    totals: dict[tuple[int, str], tuple[float, int]], rows: Iterable[tuple[int, str, Any, int]], aggregate: Aggregate
-) -> None:
-    for start_us, group, raw, count in rows:
-        value = math.nan if raw is None else float(raw)
-        known = totals.get((start_us, group))
-        if known is not None:
-            if aggregate is Aggregate.MIN:
-                value = min(value, known[0])
-            elif aggregate is Aggregate.MAX:
-                value = max(value, known[0])
-            elif aggregate is Aggregate.MEAN:
-                value = (value * count + known[0] * known[1]) / (count + known[1])
-            else:
-                value += known[0]
-            count += known[1]  # noqa: PLW2901
-        totals[start_us, group] = (value, count)
+                add_totals(totals, rows, query.aggregate)
+    return rows_of(totals)
 
 
 def _whole(from_us: int, end_us: int, length: int) -> tuple[int, int]:

@@ -209,12 +209,12 @@ def test_newest_values_follow_the_bucket_when_renewed(influx_readings_as_opened:
     with admin.write_api(write_options=SYNCHRONOUS) as write_api:
         write_api.write(store._bucket, record=line, write_precision=WritePrecision.US)
     assert [one.device_id for one in store.latest()] == ["lamp-1"]
-    store.renew()
+    store.renew(NOON)
     assert [(one.device_id, one.value) for one in store.latest()] == [("lamp-1", 0.5), ("lamp-2", 0.25)]
     admin.delete_api().delete(
         "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z", 'device_id="lamp-1"', store._bucket, store._org
     )
-    store.renew()
+    store.renew(NOON)
     assert [one.device_id for one in store.latest()] == ["lamp-2"]
 
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from core.errors import SettingsError, StorageUnavailableError
 from core.quantity import Value
 from core.reading import DeviceObservation, Reading
-from storage.backends.newest_values import ROWS_AT_ONCE, NewestValues, open_newest
+from storage.backends.beside import Beside, open_beside
+from storage.backends.newest_values import ROWS_AT_ONCE, NewestValues
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 SECOND = timedelta(seconds=1)
@@ -34,12 +35,16 @@ def url(request: pytest.FixtureRequest) -> str:
     return found
 
 
+def opened(url: str) -> Beside:
+    beside = open_beside(url)
+    assert beside is not None
+    return beside
+
+
 @pytest.fixture
 def newest(url: str) -> Iterator[NewestValues]:
-    opened = open_newest(url)
-    assert opened is not None
-    with closing(opened):
-        yield opened
+    with closing(opened(url)) as beside:
+        yield beside.newest
 
 
 def test_values_keep_their_type(newest: NewestValues) -> None:
@@ -67,9 +72,8 @@ def test_writers_at_once_end_with_the_newest_of_all(url: str) -> None:
     """Four writers, each with its own order of the same hundred instants of overlapping devices."""
 
     def write(start: int) -> None:
-        opened = open_newest(url)
-        assert opened is not None
-        with closing(opened) as store:
+        with closing(opened(url)) as beside:
+            store = beside.newest
             for step in range(100):
                 second = (step * 37 + start * 29) % 100
                 devices = [f"lamp-{number}" for number in range(start, start + 5)]
@@ -81,10 +85,8 @@ def test_writers_at_once_end_with_the_newest_of_all(url: str) -> None:
         thread.start()
     for thread in threads:
         thread.join()
-    opened = open_newest(url)
-    assert opened is not None
-    with closing(opened) as store:
-        found = brief(store.latest(None, None, None))
+    with closing(opened(url)) as beside:
+        found = brief(beside.newest.latest(None, None, None))
     assert found == sorted(
         [(f"lamp-{number}", "dim_level", 99.0, 0.99) for number in range(8)]
         + [(f"lamp-{number}", "voltage_v", 99.0, float(number)) for number in range(4)]
@@ -159,9 +161,9 @@ def test_what_is_written_while_it_is_filled_counts(newest: NewestValues) -> None
 
 
 def test_a_state_in_memory_has_none() -> None:
-    assert open_newest("sqlite://") is None
+    assert open_beside("sqlite://") is None
 
 
 def test_a_wrong_url_is_named() -> None:
     with pytest.raises(SettingsError, match="KREISPULS_STATE_URL"):
-        open_newest("nonsense")
+        open_beside("nonsense")
