@@ -115,7 +115,8 @@ class Workers:
     def pause(self) -> None:
         """Take no more messages and change nothing any more; what is in hand can still be acknowledged."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
         for session in self._sessions(self._slots):
             session.mqtt.pause()
 
