@@ -72,6 +72,9 @@ class Settings(BaseSettings):
     presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")
     presence_fade_s: float = Field(1.0, ge=0, le=90.5, description="fade time of light commands")
     presence_neighbours: int = Field(2, ge=0, le=10, description="how many lamps to each side light up too")
+    command_expires_s: float = Field(
+        30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 

@@ -59,6 +59,7 @@ class Pipeline:
         bins: BinLevels,
         tenure: Callable[[str], Hashable | None] | None = None,
     ) -> None:
+        self._settings = settings
         self._state = state
         self._readings = readings
         self._tenure = tenure
@@ -117,7 +118,7 @@ class Pipeline:
             device = self._registry.devices.get(level.device_id)
             if device is None or self.mqtt is None:
                 continue
-            command = light_command(device, level, now)
+            command = light_command(device, level, now, self._settings.command_expires_s)
             if kept_first is not None:
                 kept_first(command)
             publish_light(self.mqtt, self._topics, command)
