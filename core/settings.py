@@ -50,7 +50,7 @@ class Settings(BaseSettings):
     ingest_metrics_port: Port = Field(9108, description="port of ingest's Prometheus metrics on 127.0.0.1; 0: none")
     ingest_metrics_host: str = Field("127.0.0.1", description="address of ingest's Prometheus metrics")
     worker_lease_s: float = Field(
-        6.0, ge=1, le=60, description="after so long without a sign of life an ingest worker's share goes to the others"
+        6.0, ge=2, le=60, description="after so long without a sign of life an ingest worker's share goes to the others"
     )
     auto_register: bool = Field(default=False, description="register unknown devices at once instead of listing them")
     max_discovered: int = Field(10_000, ge=0, description="how many unadopted devices are listed at most")

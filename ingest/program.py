@@ -110,6 +110,8 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
         logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
         stop.wait()
         logger.info("ingest stops: finishing the batch in hand")
+        if workers:
+            workers.retire()
         jobs.stop()
         mqtt.pause()
         if workers:

@@ -5,6 +5,7 @@ never die with a worker; a lease says who keeps a slot; a municipality changes s
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable, Hashable, Iterable
@@ -28,8 +29,6 @@ logger = logging.getLogger(__name__)
 TICKS_PER_LEASE: Final = 6
 SUBSCRIBE_S: Final = 1.0
 """The answer comes behind what waits in the session: one that is late is asked for again with the next tick."""
-FINISH_S: Final = 2.0
-"""How long a slot waits for what is in hand before it is given back; what is not done then comes to its next keeper."""
 JOBS: Final = "jobs"
 
 
@@ -64,13 +63,17 @@ class Workers:
         self._share_changed = share_changed
         self._sessions_changed = sessions_changed
         self._topics = Topics(settings.mqtt_topic_root)
-        self._hold = timedelta(seconds=settings.worker_lease_s)
-        self._tick_s = settings.worker_lease_s / TICKS_PER_LEASE
+        self._hold_s = settings.worker_lease_s
+        self._hold = timedelta(seconds=self._hold_s)
+        self._tick_s = self._hold_s / TICKS_PER_LEASE
+        self._renewed_s = math.inf
+        self._patient_until_s = 0.0
         self._holder = f"{number} {uuid4().hex}"
         self._name = f"worker/{number.index}"
         self._slots: dict[int, Slot | None] = {}
         self._shares: dict[str, Share] = {}
         self._leads_until_s = 0.0
+        self._retiring = False
         self._stopping = threading.Event()
         self._trouble = RepeatedTrouble(logger, f"worker {number.index} of {number.count}")
         self._thread = threading.Thread(target=self._run, name="workers")
@@ -89,7 +92,7 @@ class Workers:
 
     def leads(self) -> bool:
         """Whether the platform's jobs are this worker's now: by a lease that has certainly not run out."""
-        return time.monotonic() < self._leads_until_s
+        return not self._retiring and time.monotonic() < self._leads_until_s
 
     def wait_for_place(self, stop: threading.Event) -> bool:
         """Take this worker's number; waits while another process has it (a killed one until its lease ends).
@@ -111,6 +114,10 @@ class Workers:
     def start(self) -> None:
         """Begin to keep slots."""
         self._thread.start()
+
+    def retire(self) -> None:
+        """Take nothing over any more and run no jobs of the platform; what we have goes on."""
+        self._retiring = True
 
     def pause(self) -> None:
         """Take no more messages and change nothing any more; what is in hand can still be acknowledged."""
@@ -152,6 +159,7 @@ class Workers:
         """
         leases = self._state.leases
         kept = leases.renew([self._name, *map(_lease, self._slots)], self._holder, hold=self._hold)
+        patient = self._is_patient(time.monotonic()) or self._retiring
         if self._name not in kept:
             self._acquire(self._name)  # we were too slow, and another process may have our number
         self._end([slot for slot in self._slots if _lease(slot) not in kept])
@@ -161,19 +169,30 @@ class Workers:
         live = [number.index for number in numbers]
         slots = {int(row.name.removeprefix("slot/")) for row in rows if row.name.startswith("slot/")}
         slots |= set(range(self._number.count + 1))
-        self._keep_right_slots(slots, live)
-        self._lead(wanted=keeper_of(CATCH_ALL, live) == self._number.index)
+        if not patient:
+            self._keep_right_slots(slots, live)
+            self._lead(wanted=keeper_of(CATCH_ALL, live) == self._number.index)
         for session in self._sessions(self._slots):
             session.settle(self._state.shares)
         self._shares = self._state.shares.all()
         self._share_changed()
         self._open_sessions()
         # While workers of several counts run, nothing moves: they would take it from each other for ever.
-        agreed = all(number.count == self._number.count for number in numbers)
-        self._subscribe_all(time.monotonic() + self._hold.total_seconds() / 3, agreed=agreed)
+        agreed = not patient and all(number.count == self._number.count for number in numbers)
+        self._subscribe_all(time.monotonic() + self._hold_s / 3, agreed=agreed)
         for session in self._sessions(self._slots):
             if session.mqtt.connected:
                 session.send_markers()
+
+    def _is_patient(self, now_s: float) -> bool:
+        """Whether to change nothing yet: when we could not renew in time, others could not either, and yet they live.
+
+        The state database was away, or the machine stood still. They have as long as a lease to come back.
+        """
+        if now_s - self._renewed_s > self._hold_s:
+            self._patient_until_s = now_s + self._hold_s
+        self._renewed_s = now_s
+        return now_s < self._patient_until_s
 
     def _subscribe_all(self, deadline_s: float, *, agreed: bool) -> None:
         trouble: BrokerError | None = None
@@ -191,7 +210,7 @@ class Workers:
     def _lead(self, *, wanted: bool) -> None:
         now_s = time.monotonic()
         if wanted and self._acquire(JOBS):
-            self._leads_until_s = now_s + self._hold.total_seconds()
+            self._leads_until_s = now_s + self._hold_s
         elif self._leads_until_s:
             self._leads_until_s = 0.0
             self._state.leases.release([JOBS], self._holder)
@@ -226,7 +245,7 @@ class Workers:
         if sessions:
             finished = threading.Event()
             self._afterwards(finished.set)
-            if not finished.wait(FINISH_S):
+            if not finished.wait(self._hold_s / 3):  # others' leases must not run out over it
                 logger.warning("slots %s are given back before all in hand is stored: some comes twice", slots)
         self._end(slots)
 

@@ -4,11 +4,13 @@ import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -75,7 +77,7 @@ class County:
         for process in ended:
             process.send_signal(by)
         for process in ended:
-            assert process.wait(30) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
+            assert process.wait(60) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
 
     def make_session(self) -> None:
         """Ingest has run before: its session is there, what is said now is kept."""
@@ -92,6 +94,10 @@ class County:
         """Those that have their place now."""
         live = [lease for lease in self.state.leases.all() if lease.live and lease.name.startswith("worker/")]
         return {WorkerNumber.parse(lease.holder.split()[0]) for lease in live}
+
+    def slots(self) -> dict[str, str]:
+        """Who keeps which slot."""
+        return {lease.name: lease.holder for lease in self.state.leases.all() if lease.name.startswith("slot/")}
 
     def wait_settled(self, live: set[int], count: int) -> None:
         """Every slot is kept by its right worker and every town has gone over to its right slot."""
@@ -202,7 +208,10 @@ class Load:
 
 
 def test_workers_join_and_leave_under_load_and_everything_is_handled_once(county: County) -> None:
-    """From the only process to three workers, one away for a while, to four, to two; each told to stop in order."""
+    """From the only process to three workers, one away for a while, to four, to two; each told to stop in order.
+
+    In between the state database is away for longer than a lease.
+    """
     online: list[Message] = []
     filters = ["kreispuls/v1/_platform/ingest/kreispuls-ingest/#"]
     watcher = MqttClient(county.settings.mqtt_url, "watcher", filters=filters, on_message=online.append)
@@ -215,6 +224,12 @@ def test_workers_join_and_leave_under_load_and_everything_is_handled_once(county
     county.end(0, by=signal.SIGTERM)
     county.start("1/3", "2/3", "3/3")
     county.wait_settled({1, 2, 3}, 3)
+    kept = county.slots()
+    with closing(sqlite3.connect(county.settings.data_dir / "state.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        load.wait_rounds(int(1.5 * LEASE_S / ROUND_S))
+    county.wait_settled({1, 2, 3}, 3)
+    assert county.slots() == kept, "nobody could renew his leases, and nobody takes them from the others"
     county.end(2, by=signal.SIGTERM)
     county.wait_settled({1, 3}, 3)
     county.start("2/3", "4/4")
