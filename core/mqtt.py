@@ -41,6 +41,8 @@ _PUBLISH: Final = 0x30
 _PUBACK: Final = 0x40
 _SUCCESS: Final = ReasonCode(PacketTypes.PUBACK)
 _NO_PROPERTIES: Final = Properties(PacketTypes.PUBACK)  # type: ignore[no-untyped-call]
+_NOWHERE: Final = "kreispuls/flush"
+"""A filter that nobody subscribes to: ending that subscription changes nothing and is answered."""
 _MAX_LENGTH_SHIFT: Final = 21
 """The remaining length of a packet has at most four bytes of seven bits (MQTT 3.1.1, 2.2.3)."""
 
@@ -103,6 +105,8 @@ class MqttClient:
         self._manual_ack = manual_ack
         self._will = will
         self._connection = 0
+        self._paused = False
+        self._delivering = False
         self._accepted = False
         self._connected = threading.Event()
         self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
@@ -287,6 +291,24 @@ class MqttClient:
                 self._answers[request] = codes
                 self._answered.notify_all()
 
+    def pause(self, timeout_s: float = 1.0) -> None:
+        """Hand over no more messages (with `manual_ack`): the session keeps them, and who connects next gets them.
+
+        Returns when no message is being handled, or after `timeout_s` of handling one.
+        """
+        self._paused = True
+        deadline = time.monotonic() + timeout_s
+        while self._delivering and time.monotonic() < deadline:
+            time.sleep(0.001)
+
+    def flush(self, timeout_s: float = 5.0) -> None:
+        """Return when the broker has read all that was sent before, acknowledgements too.
+
+        Raises:
+            BrokerError: not connected or no answer within `timeout_s`.
+        """
+        self._ask("unsubscribe", [_NOWHERE], lambda: self._client.unsubscribe(_NOWHERE)[1], timeout_s)
+
     def stop(self) -> None:
         """Say goodbye: the status becomes offline, waiting messages are given a second, the connection is closed."""
         if self.connected and self._will:
@@ -380,11 +402,15 @@ class MqttClient:
     def _deliver(self, topic: str, payload: bytes, qos: int, retain: bool, mid: int) -> None:  # noqa: FBT001
         if self._on_message is None:
             return
+        self._delivering = True  # before the look at `_paused`, as `pause` sets that before its look at this
         try:
-            self._on_message(Message(topic, payload, qos, retain, mid, self._connection))
+            if not self._paused:
+                self._on_message(Message(topic, payload, qos, retain, mid, self._connection))
         except Exception:
             # An exception here would end the network thread: the stream must go on.
             logger.exception("handling a message on %s failed", topic)
+        finally:
+            self._delivering = False
 
 
 class _BulkClient(paho.Client):

@@ -66,7 +66,7 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
         ),
         rules=rules,
         bins=BinLevels(readings.latest(device_type="waste_bin") if number is None else []),
-        owns=None if number is None else lambda municipality: workers is not None and workers.owns(municipality),
+        tenure=None if number is None else lambda municipality: workers.tenure(municipality) if workers else None,
     )
     topics = Topics(settings.mqtt_topic_root)
     mqtt = MqttClient(
@@ -89,6 +89,7 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
             state=state,
             registry=registry,
             receive=pipeline.receive,
+            afterwards=pipeline.afterwards,
             share_changed=pipeline.reload,
             sessions_changed=pipeline.receive_through,
         )
@@ -109,7 +110,10 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
         logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
         stop.wait()
         logger.info("ingest stops: finishing the batch in hand")
+        if workers:
+            workers.retire()
         jobs.stop()
+        mqtt.pause()
         if workers:
             workers.pause()
         pipeline.writer.stop()

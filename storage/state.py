@@ -8,11 +8,12 @@ from storage.alerts import Alerts
 from storage.commands import Commands
 from storage.devices import Devices
 from storage.engine import open_engine
-from storage.leases import Leases, Shares
+from storage.leases import Leases
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
+from storage.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)
