@@ -46,7 +46,10 @@ _MAX_LENGTH_SHIFT: Final = 21
 
 
 class Message(NamedTuple):
-    """A message received: `mid` and `connection` identify it for `MqttClient.acknowledge`."""
+    """A message received: `mid` and `connection` identify it for `MqttClient.acknowledge`.
+
+    `repeated`: the broker has sent it before, in the session of the client id `session` under the same `mid`.
+    """
 
     topic: str
     payload: bytes
@@ -54,6 +57,8 @@ class Message(NamedTuple):
     retain: bool
     mid: int
     connection: int
+    repeated: bool = False
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class MqttClient:
         tls = parts.scheme == "mqtts"
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (8883 if tls else 1883)
+        self._session = client_id
         self._filters = list(filters)
         self._on_message = on_message
         self._on_connection = on_connection
@@ -377,11 +383,19 @@ class MqttClient:
         with self._acknowledging:
             self._connection = next(_connection_numbers)
 
-    def _deliver(self, topic: str, payload: bytes, qos: int, retain: bool, mid: int) -> None:  # noqa: FBT001
+    def _deliver(  # noqa: PLR0917 - positional: this runs for every message
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int,
+        retain: bool,  # noqa: FBT001
+        mid: int,
+        repeated: bool,  # noqa: FBT001
+    ) -> None:
         if self._on_message is None:
             return
         try:
-            self._on_message(Message(topic, payload, qos, retain, mid, self._connection))
+            self._on_message(Message(topic, payload, qos, retain, mid, self._connection, repeated, self._session))
         except Exception:
             # An exception here would end the network thread: the stream must go on.
             logger.exception("handling a message on %s failed", topic)
@@ -398,7 +412,7 @@ class _BulkClient(paho.Client):
         client_id: name of the session.
         persistent: the broker keeps the session.
         acknowledge: messages with QoS 1 are acknowledged once delivered.
-        deliver: called with topic, payload, QoS, retain and packet identifier of each message.
+        deliver: called with topic, payload, QoS, retain, packet identifier and DUP flag of each message.
         renew: called before each attempt to connect, when nothing of the earlier connection is left to be sent.
     """
 
@@ -408,7 +422,7 @@ class _BulkClient(paho.Client):
         *,
         persistent: bool,
         acknowledge: bool,
-        deliver: Callable[[str, bytes, int, bool, int], None],
+        deliver: Callable[[str, bytes, int, bool, int, bool], None],
         renew: Callable[[], None],
     ) -> None:
         super().__init__(
@@ -496,7 +510,7 @@ class _BulkClient(paho.Client):
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         mid = data[topic_end] << 8 | data[topic_end + 1] if first & 2 else 0
         topic = data[at + 2 : topic_end].decode("utf-8", "replace")  # replaced: no topic of ours, so it is rejected
-        self._deliver(topic, data[payload_at:stop], first >> 1 & 1, bool(first & 1), mid)
+        self._deliver(topic, data[payload_at:stop], first >> 1 & 1, bool(first & 1), mid, bool(first & 8))
         if mid and self._acknowledge:
             delivered.append(mid)
         # What the message caused goes out before the next one is looked at.

@@ -34,6 +34,8 @@ class Understood:
     message: Message
     received_at: datetime
     reading: Reading | None = None
+    undated: bool = False
+    """The reading says no time of its own: it is observed when it is received."""
     rejected: list[RejectedMessage] = field(default_factory=list)
     connection: tuple[str, Connection] | None = None
     answer: Acknowledgement | None = None
@@ -116,6 +118,7 @@ class Decoder:
     def _up(self, topic: DeviceTopic, device: Device, understood: Understood) -> None:
         decoded: Decoded = device_type(topic.device_type).decode(understood.message.payload, device.attributes)
         observed_at = self._checked(decoded.observed_at, understood.received_at)
+        understood.undated = decoded.observed_at is None
         understood.unknown_keys = decoded.unknown_keys
         understood.reading = Reading(
             device.device_id,

@@ -11,6 +11,7 @@ from storage.engine import open_engine
 from storage.leases import Leases, Shares
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
+from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
 
@@ -29,6 +30,7 @@ class State:
     pickups: Pickups
     leases: Leases
     shares: Shares
+    receipts: Receipts
 
     def close(self) -> None:
         """Give back all connections."""
@@ -54,4 +56,5 @@ def open_state(url: str) -> State:
         pickups=Pickups(engine),
         leases=Leases(engine),
         shares=Shares(engine),
+        receipts=Receipts(engine),
     )

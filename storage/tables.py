@@ -151,6 +151,7 @@ rejected_messages: Final = Table(
     Column("replayed_at", Instant),
     Index("ix_rejected_messages_municipality", "municipality", "rejected_id"),
     Index("ix_rejected_messages_device_id", "device_id", "rejected_id"),
+    Index("ix_rejected_messages_received_at", "received_at"),
     sqlite_autoincrement=True,  # an id that was pruned never comes back
 )
 
@@ -233,6 +234,16 @@ shares: Final = Table(
     Column("municipality", Text, primary_key=True),
     Column("slot", Integer, nullable=False, comment="whose session at the broker is subscribed to its devices"),
     comment="which slot serves a municipality",
+)
+
+receipts: Final = Table(
+    "receipts",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("packet", Integer, primary_key=True, autoincrement=False, comment="MQTT packet identifier, 1 to 65535"),
+    Column("digest", LargeBinary, nullable=False, comment="of topic and payload"),
+    Column("received_at", Instant, nullable=False),
+    comment="when a message that tells no time was first received, for when the broker sends it again",
 )
 
 stops: Final = Table(
