@@ -52,13 +52,16 @@ _UNAVAILABLE: Final = frozenset({0, None, 408, 429, 500, 502, 503, 504})
 class InfluxReadings:
     """A `ReadingStore` in a bucket, which is made when it is missing and the token may do so. Safe for threads.
 
+    Args:
+        must_answer: False: a server that does not answer now is asked for the bucket before the first write instead.
+
     Raises:
         SettingsError: URL or token cannot be right.
-        StorageUnavailableError: the server does not answer.
+        StorageUnavailableError: the server does not answer, and it must.
         StorageError: the server refuses the token, or there is no such organisation or bucket.
     """
 
-    def __init__(self, *, url: str, token: str, org: str, bucket: str) -> None:
+    def __init__(self, *, url: str, token: str, org: str, bucket: str, must_answer: bool = True) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
         if not token.strip() or not token.isascii() or not token.isprintable():
@@ -68,8 +71,13 @@ class InfluxReadings:
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._threads = ThreadPoolExecutor(PARALLEL_QUERIES, "influxdb-query")
+        self._has_bucket = False
         try:
-            self._ensure_bucket()
+            self._ensure_bucket(self._client if must_answer else self._ping_client)
+        except StorageUnavailableError:
+            if must_answer:
+                self.close()
+                raise
         except BaseException:
             self.close()
             raise
@@ -80,6 +88,7 @@ class InfluxReadings:
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
+        self._ensure_bucket(self._client)
         for first in range(0, len(lines), LINES_PER_REQUEST):
             record = "\n".join(lines[first : first + LINES_PER_REQUEST]).encode()
             with self._translated():
@@ -224,8 +233,10 @@ class InfluxReadings:
             response = (client or self._client).query_api().query_raw(query.text, self._org, _ANSWER, query.parameters)
             return str(response.data, "utf-8")
 
-    def _ensure_bucket(self) -> None:
-        buckets = self._client.buckets_api()
+    def _ensure_bucket(self, client: Any) -> None:
+        if self._has_bucket:
+            return
+        buckets = client.buckets_api()
         with self._translated():
             if buckets.find_bucket_by_name(self._bucket) is None:
                 try:
@@ -233,6 +244,7 @@ class InfluxReadings:
                 except ApiException:
                     if buckets.find_bucket_by_name(self._bucket) is None:  # not another process that was faster
                         raise
+        self._has_bucket = True
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

@@ -9,16 +9,19 @@ import signal
 import subprocess
 import sys
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 from core.clock import to_epoch_us, utc_now
+from core.device import Device, Municipality
 from core.mqtt import MqttClient
 from core.reading import Aggregate
 from core.settings import Settings, environment_name
 from storage.readings import ReadingStore
+from storage.state import State
 
 Wait = Callable[..., Any]
 BINS = [f"b{number}" for number in range(4)]
@@ -40,8 +43,10 @@ for _ in sys.stdin:
         continue
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     status = 1
+    stop = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     try:
-        run(settings, threading.Event())
+        run(settings, stop)
     finally:
         os._exit(status)
 """
@@ -50,18 +55,19 @@ for _ in sys.stdin:
 class Ingest:
     """Starts ingest as often as it is told to; never two at a time."""
 
-    def __init__(self, settings: Settings, wait_until: Wait, environment: Mapping[str, str]) -> None:
+    def __init__(self, settings: Settings, wait_until: Wait, environment: Mapping[str, str] | None = None) -> None:
         changed = settings.model_dump(include=settings.model_fields_set)
         chosen = {environment_name(name): str(value) for name, value in changed.items()}
         secret = {"INFLUXDB_V2_TOKEN": settings.influxdb_token.get_secret_value(), "KREISPULS_LOG_LEVEL": "error"}
         root = Path(__file__).parents[2]
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", INGEST], cwd=root, env=os.environ | chosen | secret | environment, text=True,
+            [sys.executable, "-c", INGEST], cwd=root, env=os.environ | chosen | secret | (environment or {}), text=True,
             stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self._wait_until = wait_until
         self._process: int | None = None
         assert self._line() == "ready"
+        self._metrics = f"http://127.0.0.1:{settings.ingest_metrics_port}/metrics"
 
     def start(self) -> None:
         assert self._process is None
@@ -81,6 +87,22 @@ class Ingest:
         gone = Path(f"/proc/{self._process}")
         self._wait_until(lambda: not gone.exists(), "ingest is gone")
         self._process = None
+
+    def stop(self) -> None:
+        """End it in order; that it does end."""
+        self.send(signal.SIGTERM)
+        gone = Path(f"/proc/{self._process}")
+        self._wait_until(lambda: not gone.exists(), "ingest has ended", 30)
+        self._process = None
+
+    def metric(self, name: str) -> float:
+        """A metric of the running ingest; -1 while it does not serve them yet."""
+        try:
+            with urllib.request.urlopen(self._metrics, timeout=5) as answer:
+                lines = answer.read().decode().splitlines()
+        except OSError:
+            return -1
+        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
     def end(self) -> None:
         self.kill()
@@ -151,6 +173,11 @@ def message(number: int, observed_at: datetime) -> tuple[str, bytes]:
     device = BINS[number % len(BINS)]
     payload = f'{{"observed_at":{to_epoch_us(observed_at) // 1000},"weight_kg":{number}}}'
     return f"kreispuls/v1/marburg/waste_bin/{device}/event/up", payload.encode()
+
+
+def register_bins(state: State) -> None:
+    state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
+    state.devices.put_many([Device(device_id=name, device_type="waste_bin", municipality="marburg") for name in BINS])
 
 
 def undated(number: int) -> tuple[str, bytes]:

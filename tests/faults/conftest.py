@@ -19,7 +19,7 @@ from core.mqtt import Message, MqttClient
 from core.settings import Settings, environment_name
 from storage.readings import ReadingStore, open_readings
 from storage.state import open_state
-from tests.faults.bins import BINS, Ingest
+from tests.faults.bins import Ingest, register_bins
 
 Wait = Callable[..., Any]
 TOPIC = "kreispuls/v1/marburg/waste_bin/b1/event/up"
@@ -183,8 +183,7 @@ def settings(mosquitto: Any, tmp_path: Path) -> Settings:
     """A town with the bins of `tests.faults.bins`, stores in SQLite."""
     made = Settings(_env_file=None, data_dir=tmp_path / "data", mqtt_url=mosquitto.url, ingest_metrics_port=0)
     state = open_state(made.state_url)
-    state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
-    state.devices.put_many([Device(device_id=name, device_type="waste_bin", municipality="marburg") for name in BINS])
+    register_bins(state)
     state.close()
     return made
 
