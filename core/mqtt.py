@@ -33,6 +33,8 @@ _connection_numbers = itertools.count(1)
 """Numbers the connections of all clients in the process: each message belongs to one, and to one client."""
 
 
+MAX_EXPIRING: Final = 10_000
+"""Messages with an expiry that may wait for the connection: far below the 65,535 that MQTT can number."""
 READ_BYTES: Final = 65_536
 """Read from the socket at once: some hundred messages of devices."""
 WRITE_BYTES: Final = 65_536
@@ -162,9 +164,14 @@ class MqttClient:
     ) -> None:
         """Send a message, now or, with QoS 1, when the connection is back. Never waits.
 
-        With `expires_s` a connection that comes later than that sends it no more, neither first nor again.
+        With `expires_s` a connection that comes later than that sends it no more, neither first nor again. Of these no
+        more than MAX_EXPIRING wait: then the older half is forgotten.
         """
+        if expires_s is not None and len(self._expiring) >= MAX_EXPIRING:
+            self._forget_expired(keep=MAX_EXPIRING // 2)
         info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if info.rc == paho.MQTT_ERR_QUEUE_SIZE:  # the identifier is still another message's: paho takes the next one
+            info = self._client.publish(topic, payload, qos=qos, retain=retain)
         if expires_s is not None:
             self._expiring[info.mid] = (time.monotonic() + expires_s, info)
 
@@ -348,8 +355,10 @@ class MqttClient:
         self.last_error = "nothing answers there"
         self._trouble.happened(self.last_error)
 
-    def _forget_expired(self) -> None:
+    def _forget_expired(self, keep: int = MAX_EXPIRING) -> None:
         """Take what has expired out of paho's queue, just before paho sends again what is in it (3.1.1, 4.4).
+
+        The oldest go with it if more than `keep` are left; what is on its way cannot be taken back.
 
         paho has no public way; `tests/core/test_mqtt_expiry.py` holds this to what its version does.
         """
@@ -363,6 +372,11 @@ class MqttClient:
                 elif deadline <= now and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
                     del waiting[mid]
                     self._expiring.pop(mid, None)
+            for mid in list(self._expiring)[: max(0, len(self._expiring) - keep)]:
+                message = waiting.get(mid)
+                if message is not None and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
+                    del waiting[mid]
+                self._expiring.pop(mid, None)
 
     def _unsubscribed(
         self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None

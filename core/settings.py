@@ -114,6 +114,11 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def spool_dir(self) -> Path:
+        """Where ingest keeps readings whose store is away, in a folder for each client id."""
+        return self.data_dir / "spool"
+
+    @property
     def zone(self) -> ZoneInfo:
         """Local time of the municipalities."""
         return ZoneInfo(self.timezone)

@@ -45,9 +45,17 @@ class Understood:
 
 
 class Decoder:
-    """Decodes messages against the registry; never raises."""
+    """Decodes messages against the registry; never raises.
 
-    def __init__(self, settings: Settings, topics: Topics, registry: Registry) -> None:
+    Args:
+        steady_now: the time by a clock that nobody sets. When the wall clock is set one of the two is wrong, nobody
+            knows which: a reading is too far ahead or too old only by both.
+    """
+
+    def __init__(
+        self, settings: Settings, topics: Topics, registry: Registry, *, steady_now: Callable[[], datetime]
+    ) -> None:
+        self._steady_now = steady_now
         self._topics = topics
         self._registry = registry
         self._retention = timedelta(days=settings.retention_days)
@@ -140,9 +148,9 @@ class Decoder:
         if observed_at is None:
             return received_at
         age = received_at - observed_at
-        if age < -LARGEST_LEAD:
+        if age < -LARGEST_LEAD and self._steady_now() - observed_at < -LARGEST_LEAD:
             raise PayloadError("observed_at: more than 5 minutes in the future")
-        if age > self._retention:
+        if age > self._retention and self._steady_now() - observed_at > self._retention:
             raise PayloadError(f"observed_at: older than the retention of {self._retention.days} days")
         return observed_at
 

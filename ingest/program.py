@@ -5,6 +5,7 @@ import logging
 import sys
 import threading
 from contextlib import ExitStack, suppress
+from typing import Final
 
 from core.clock import utc_now
 from core.errors import ConflictError, StorageError
@@ -29,11 +30,13 @@ from storage.state import State, open_state
 
 logger = logging.getLogger(__name__)
 
+CLOCK_EVERY_S: Final = 1.0
+
 
 def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None = None) -> None:
     """Run ingest until `stop` is set; then the batch in hand is finished and acknowledged.
 
-    A state database that is away at the start is waited for. InfluxDB is not: readings are spooled until it is back.
+    PostgreSQL that is away at the start is waited for. InfluxDB is not: readings are spooled until it is back.
 
     Args:
         platform: the settings, the same for all workers.
@@ -43,7 +46,7 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
     Raises:
         SettingsError: a setting or rule file is wrong.
         ConflictError: the only process is to be started where workers ran, whose sessions nobody would read.
-        StorageError: a store refuses (a token, a newer version's tables), or the spool is in use.
+        StorageError: a store refuses (a token, newer tables), a file cannot be opened, or the spool is in use.
     """
     settings = platform if number is None else _of_worker(platform, number)
     rules = RuleEngine(load_rules())
@@ -51,9 +54,12 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
         metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
     with ExitStack() as opened, suppress(StoppedWaitingError):
         patience = Patience(stop)
-        state = patience.until_done(lambda: open_state(settings.state_url))
+        if settings.state_url.startswith("sqlite"):  # a file that cannot be opened will not come up by itself
+            state = open_state(settings.state_url)
+        else:
+            state = patience.until_done(lambda: open_state(settings.state_url))
         opened.callback(state.close)
-        readings = patience.until_done(lambda: open_readings(settings, must_answer=False))
+        readings = open_readings(settings, must_answer=False)
         opened.callback(readings.close)
         _run_on(state, readings, platform, settings, rules=rules, stop=stop, patience=patience, number=number)
 
@@ -129,7 +135,8 @@ def _run_on(
             workers.start()
         began = utc_now().isoformat("T", "seconds")
         logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
-        stop.wait()
+        while not stop.wait(CLOCK_EVERY_S):
+            jobs.follow_clock()
         logger.info("ingest stops: finishing the batch in hand")
         jobs.stop()
         if workers:

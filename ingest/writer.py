@@ -63,9 +63,9 @@ class Writer:
         self._settings = settings
         self._state = state
         # A folder for each session at the broker: several workers may share the data directory.
-        spool_folder = settings.data_dir / "spool" / quote(settings.mqtt_client_id, safe="")
+        spool_folder = settings.spool_dir / quote(settings.mqtt_client_id, safe="")
         spool = Spool(spool_folder, settings.spool_max_mb * 1_000_000)
-        self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled)
+        self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled, erased=state.erasures.all)
         self._judge = judge
         self._apply = apply
         self._acknowledge = acknowledge

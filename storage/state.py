@@ -8,6 +8,7 @@ from storage.alerts import Alerts
 from storage.commands import Commands
 from storage.devices import Devices
 from storage.engine import open_engine
+from storage.erasures import Erasures
 from storage.leases import Leases, Shares
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
@@ -31,6 +32,7 @@ class State:
     leases: Leases
     shares: Shares
     receipts: Receipts
+    erasures: Erasures
 
     def close(self) -> None:
         """Give back all connections."""
@@ -57,4 +59,5 @@ def open_state(url: str) -> State:
         leases=Leases(engine),
         shares=Shares(engine),
         receipts=Receipts(engine),
+        erasures=Erasures(engine),
     )

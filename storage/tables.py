@@ -246,6 +246,14 @@ receipts: Final = Table(
     comment="when a message that tells no time was first received, for when the broker sends it again",
 )
 
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("device_id", Text, primary_key=True),
+    Column("erased_at", Instant, nullable=False),
+    comment="whose readings were deleted on request: what was received until then and waits on a spool is not stored",
+)
+
 stops: Final = Table(
     "stops",
     metadata,

@@ -30,7 +30,9 @@ SPAN = START - timedelta(days=3650), utc_now() + timedelta(days=1)
 PER_SECOND = 4000
 
 INGEST = """
-import os, signal, sys, threading
+import os, select, signal, sys, threading, time
+if "FAKETIME_TIMESTAMP_FILE" in os.environ:  # libfaketime 0.9.10 breaks clock_nanosleep with an absolute time
+    time.sleep = lambda seconds: select.select([], [], [], seconds)
 from core.settings import load_settings
 from ingest.program import run
 settings = load_settings()
@@ -118,8 +120,11 @@ class Ingest:
 class Devices:
     """Bins that number their readings, all over one connection; `acknowledged` of them are safe with the broker."""
 
-    def __init__(self, url: str, messages: Iterator[tuple[str, bytes]]) -> None:
-        self._client = MqttClient(url, "devices")
+    def __init__(
+        self, url: str, messages: Iterator[tuple[str, bytes]], *, name: str = "devices", per_second: int = PER_SECOND
+    ) -> None:
+        self._per_second = per_second
+        self._client = MqttClient(url, name)
         self._client.start()
         self._client.wait_connected(10)
         self._go, self._enough = threading.Event(), threading.Event()
@@ -165,7 +170,7 @@ class Devices:
                 return
             self.taken += 1
             if self.taken % 40 == 0:
-                self._enough.wait(40 / PER_SECOND)  # a load, not a flood
+                self._enough.wait(40 / self._per_second)  # a load, not a flood
             yield message
 
 

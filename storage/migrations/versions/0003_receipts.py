@@ -1,4 +1,4 @@
-"""When messages that tell no time were first received."""
+"""When messages that tell no time were first received; whose readings were deleted on request."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -26,9 +26,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("session", "packet", name=op.f("pk_receipts")),
         comment="when a message that tells no time was first received, for when the broker sends it again",
     )
+    op.create_table(
+        "erasures",
+        sa.Column("device_id", TEXT, nullable=False),
+        sa.Column("erased_at", INSTANT, nullable=False),
+        sa.PrimaryKeyConstraint("device_id", name=op.f("pk_erasures")),
+        comment="whose readings were deleted on request: what was received until then and waits on a spool is not stored",
+    )
     op.create_index("ix_rejected_messages_received_at", "rejected_messages", ["received_at"])
 
 
 def downgrade() -> None:
     op.drop_index("ix_rejected_messages_received_at", "rejected_messages")
+    op.drop_table("erasures")
     op.drop_table("receipts")
