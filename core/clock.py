@@ -1,6 +1,7 @@
 """Time at the edges: aware UTC datetimes inside, RFC 3339 and epoch milliseconds outside."""
 
 import re
+import time
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
@@ -17,6 +18,18 @@ _DURATION = re.compile(
 def utc_now() -> datetime:
     """The present instant, aware UTC. The only place that reads the wall clock for domain times."""
     return datetime.now(UTC)
+
+
+class SteadyClock:
+    """The wall clock as it would be if nobody had set it since this was made."""
+
+    def __init__(self) -> None:
+        self._began_at = utc_now()
+        self._began_s = time.monotonic()
+
+    def now(self) -> datetime:
+        """Aware UTC."""
+        return self._began_at + timedelta(seconds=time.monotonic() - self._began_s)
 
 
 def parse_rfc3339(text: str) -> datetime:

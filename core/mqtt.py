@@ -33,6 +33,8 @@ _connection_numbers = itertools.count(1)
 """Numbers the connections of all clients in the process: each message belongs to one, and to one client."""
 
 
+MAX_EXPIRING: Final = 10_000
+"""Messages with an expiry that may wait for the connection: far below the 65,535 that MQTT can number."""
 READ_BYTES: Final = 65_536
 """Read from the socket at once: some hundred messages of devices."""
 WRITE_BYTES: Final = 65_536
@@ -48,7 +50,10 @@ _MAX_LENGTH_SHIFT: Final = 21
 
 
 class Message(NamedTuple):
-    """A message received: `mid` and `connection` identify it for `MqttClient.acknowledge`."""
+    """A message received: `mid` and `connection` identify it for `MqttClient.acknowledge`.
+
+    `repeated`: the broker has sent it before, in the session of the client id `session` under the same `mid`.
+    """
 
     topic: str
     payload: bytes
@@ -56,6 +61,8 @@ class Message(NamedTuple):
     retain: bool
     mid: int
     connection: int
+    repeated: bool = False
+    session: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +106,7 @@ class MqttClient:
         tls = parts.scheme == "mqtts"
         self._host = parts.hostname or "127.0.0.1"
         self._port = parts.port or (8883 if tls else 1883)
+        self._session = client_id
         self._filters = list(filters)
         self._on_message = on_message
         self._on_connection = on_connection
@@ -160,9 +168,14 @@ class MqttClient:
     ) -> None:
         """Send a message, now or, with QoS 1, when the connection is back. Never waits.
 
-        With `expires_s` a connection that comes later than that sends it no more, neither first nor again.
+        With `expires_s` a connection that comes later than that sends it no more, neither first nor again. Of these no
+        more than MAX_EXPIRING wait: then the older half is forgotten.
         """
+        if expires_s is not None and len(self._expiring) >= MAX_EXPIRING:
+            self._forget_expired(keep=MAX_EXPIRING // 2)
         info = self._client.publish(topic, payload, qos=qos, retain=retain)
+        if info.rc == paho.MQTT_ERR_QUEUE_SIZE:  # the identifier is still another message's: paho takes the next one
+            info = self._client.publish(topic, payload, qos=qos, retain=retain)
         if expires_s is not None:
             self._expiring[info.mid] = (time.monotonic() + expires_s, info)
 
@@ -364,8 +377,10 @@ class MqttClient:
         self.last_error = "nothing answers there"
         self._trouble.happened(self.last_error)
 
-    def _forget_expired(self) -> None:
+    def _forget_expired(self, keep: int = MAX_EXPIRING) -> None:
         """Take what has expired out of paho's queue, just before paho sends again what is in it (3.1.1, 4.4).
+
+        The oldest go with it if more than `keep` are left; what is on its way cannot be taken back.
 
         paho has no public way; `tests/core/test_mqtt_expiry.py` holds this to what its version does.
         """
@@ -379,6 +394,11 @@ class MqttClient:
                 elif deadline <= now and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
                     del waiting[mid]
                     self._expiring.pop(mid, None)
+            for mid in list(self._expiring)[: max(0, len(self._expiring) - keep)]:
+                message = waiting.get(mid)
+                if message is not None and message.state in (paho.mqtt_ms_publish, paho.mqtt_ms_queued):
+                    del waiting[mid]
+                self._expiring.pop(mid, None)
 
     def _unsubscribed(
         self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
@@ -399,13 +419,21 @@ class MqttClient:
         with self._acknowledging:
             self._connection = next(_connection_numbers)
 
-    def _deliver(self, topic: str, payload: bytes, qos: int, retain: bool, mid: int) -> None:  # noqa: FBT001
+    def _deliver(  # noqa: PLR0917 - positional: this runs for every message
+        self,
+        topic: str,
+        payload: bytes,
+        qos: int,
+        retain: bool,  # noqa: FBT001
+        mid: int,
+        repeated: bool,  # noqa: FBT001
+    ) -> None:
         if self._on_message is None:
             return
         self._delivering = True  # before the look at `_paused`, as `pause` sets that before its look at this
         try:
             if not self._paused:
-                self._on_message(Message(topic, payload, qos, retain, mid, self._connection))
+                self._on_message(Message(topic, payload, qos, retain, mid, self._connection, repeated, self._session))
         except Exception:
             # An exception here would end the network thread: the stream must go on.
             logger.exception("handling a message on %s failed", topic)
@@ -424,7 +452,7 @@ class _BulkClient(paho.Client):
         client_id: name of the session.
         persistent: the broker keeps the session.
         acknowledge: messages with QoS 1 are acknowledged once delivered.
-        deliver: called with topic, payload, QoS, retain and packet identifier of each message.
+        deliver: called with topic, payload, QoS, retain, packet identifier and DUP flag of each message.
         renew: called before each attempt to connect, when nothing of the earlier connection is left to be sent.
     """
 
@@ -434,7 +462,7 @@ class _BulkClient(paho.Client):
         *,
         persistent: bool,
         acknowledge: bool,
-        deliver: Callable[[str, bytes, int, bool, int], None],
+        deliver: Callable[[str, bytes, int, bool, int, bool], None],
         renew: Callable[[], None],
     ) -> None:
         super().__init__(
@@ -522,7 +550,7 @@ class _BulkClient(paho.Client):
             return MQTTErrorCode.MQTT_ERR_PROTOCOL
         mid = data[topic_end] << 8 | data[topic_end + 1] if first & 2 else 0
         topic = data[at + 2 : topic_end].decode("utf-8", "replace")  # replaced: no topic of ours, so it is rejected
-        self._deliver(topic, data[payload_at:stop], first >> 1 & 1, bool(first & 1), mid)
+        self._deliver(topic, data[payload_at:stop], first >> 1 & 1, bool(first & 1), mid, bool(first & 8))
         if mid and self._acknowledge:
             delivered.append(mid)
         # What the message caused goes out before the next one is looked at.

@@ -125,6 +125,11 @@ class Settings(BaseSettings):
         return {(None, "presence"): self.retention_presence_hours} | parse_retention(self.retention_hours)
 
     @property
+    def spool_dir(self) -> Path:
+        """Where ingest keeps readings whose store is away, in a folder for each client id."""
+        return self.data_dir / "spool"
+
+    @property
     def zone(self) -> ZoneInfo:
         """Local time of the municipalities."""
         return ZoneInfo(self.timezone)

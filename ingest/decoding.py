@@ -34,6 +34,8 @@ class Understood:
     message: Message
     received_at: datetime
     reading: Reading | None = None
+    undated: bool = False
+    """The reading says no time of its own: it is observed when it is received."""
     rejected: list[RejectedMessage] = field(default_factory=list)
     connection: tuple[str, Connection] | None = None
     answer: Acknowledgement | None = None
@@ -43,9 +45,17 @@ class Understood:
 
 
 class Decoder:
-    """Decodes messages against the registry; never raises."""
+    """Decodes messages against the registry; never raises.
 
-    def __init__(self, settings: Settings, topics: Topics, registry: Registry) -> None:
+    Args:
+        steady_now: the time by a clock that nobody sets. When the wall clock is set one of the two is wrong, nobody
+            knows which: a reading is too far ahead or too old only by both.
+    """
+
+    def __init__(
+        self, settings: Settings, topics: Topics, registry: Registry, *, steady_now: Callable[[], datetime]
+    ) -> None:
+        self._steady_now = steady_now
         self._topics = topics
         self._registry = registry
         self._retention = timedelta(days=settings.retention_days)
@@ -116,6 +126,7 @@ class Decoder:
     def _up(self, topic: DeviceTopic, device: Device, understood: Understood) -> None:
         decoded: Decoded = device_type(topic.device_type).decode(understood.message.payload, device.attributes)
         observed_at = self._checked(decoded.observed_at, understood.received_at)
+        understood.undated = decoded.observed_at is None
         understood.unknown_keys = decoded.unknown_keys
         understood.reading = Reading(
             device.device_id,
@@ -137,9 +148,9 @@ class Decoder:
         if observed_at is None:
             return received_at
         age = received_at - observed_at
-        if age < -LARGEST_LEAD:
+        if age < -LARGEST_LEAD and self._steady_now() - observed_at < -LARGEST_LEAD:
             raise PayloadError("observed_at: more than 5 minutes in the future")
-        if age > self._retention:
+        if age > self._retention and self._steady_now() - observed_at > self._retention:
             raise PayloadError(f"observed_at: older than the retention of {self._retention.days} days")
         return observed_at
 

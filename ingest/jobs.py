@@ -5,6 +5,7 @@ import multiprocessing
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
+from typing import Final
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -22,6 +23,9 @@ from storage.retention import forget_due
 from storage.state import State
 
 logger = logging.getLogger(__name__)
+
+STARTS_WITHIN: Final = timedelta(seconds=10)
+"""Every job runs for the first time within this."""
 
 
 class Jobs:
@@ -74,6 +78,16 @@ class Jobs:
         )
         self._scheduler.start()
 
+    def follow_clock(self) -> None:
+        """Run at once what waits for an instant that is far ahead only since the wall clock was set back.
+
+        APScheduler waits by the wall clock: without this no lamp would be lowered until it shows that time again.
+        """
+        now = datetime.now(self._settings.zone)
+        for job in self._scheduler.get_jobs():
+            if job.next_run_time is not None and job.next_run_time - now > max(job.trigger.interval, STARTS_WITHIN):
+                job.modify(next_run_time=now)
+
     def stop(self) -> None:
         """Stop all jobs; one that runs is waited for, planning is broken off."""
         processes = self._planner._processes or {}  # noqa: SLF001 - there is no public way
@@ -100,7 +114,7 @@ class Jobs:
                 trouble.over()
 
         # Planning starts a process: not while the program itself is starting.
-        first = datetime.now(self._settings.zone) + timedelta(seconds=min(seconds, 10.0))
+        first = datetime.now(self._settings.zone) + min(timedelta(seconds=seconds), STARTS_WITHIN)
         self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
 
     def _plan_pickups(self) -> None:

@@ -16,7 +16,7 @@ from typing import Final
 
 from actions.raise_alert import apply_alert_changes
 from actions.send_command import light_command, publish_light
-from core.clock import utc_now
+from core.clock import SteadyClock, utc_now
 from core.command import Command
 from core.device import Device
 from core.errors import StorageError
@@ -75,7 +75,8 @@ class Pipeline:
         self._rules = rules
         self._bins = bins
         self._topics = Topics(settings.mqtt_topic_root)
-        self._decoder = Decoder(settings, self._topics, registry)
+        self._steady_now = SteadyClock().now
+        self._decoder = Decoder(settings, self._topics, registry, steady_now=self._steady_now)
         self._lights_lock = threading.Lock()
         self._rules_lock = threading.Lock()
         self.writer = Writer(
@@ -108,7 +109,10 @@ class Pipeline:
                 metrics.dropped.inc()  # unacknowledged: the broker keeps it for the next start
 
     def _react(self, reading: Reading, understood: Understood) -> None:
-        if reading.values.get("presence") is not True or reading.observed_at < reading.received_at - OLDEST_PRESENCE:
+        if reading.values.get("presence") is not True:
+            return
+        passed_at = reading.observed_at + OLDEST_PRESENCE
+        if passed_at < reading.received_at and passed_at < self._steady_now():  # by both, should a clock have been set
             return
         with self._lights_lock:
             wanted = self._lights.detected(reading.device_id, understood.received_at)

@@ -4,10 +4,13 @@ import gc
 import logging
 import sys
 import threading
+from contextlib import ExitStack, suppress
+from typing import Final
 
 from core.clock import utc_now
-from core.errors import ConflictError
+from core.errors import ConflictError, StorageError
 from core.mqtt import MqttClient, Will
+from core.reading import DeviceObservation
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
@@ -17,18 +20,23 @@ from ingest.operations import Operations
 from ingest.pipeline import Pipeline
 from ingest.registry import Registry
 from ingest.sharing import WorkerNumber
+from ingest.waiting import Patience, StoppedWaitingError
 from ingest.workers import Workers
 from lights.presence import PresenceControl, PresenceProfile
 from rules.catalogue import load_rules
 from rules.engine import RuleEngine
-from storage.readings import KeepsOperations, open_readings
-from storage.state import open_state
+from storage.readings import KeepsOperations, ReadingStore, open_readings
+from storage.state import State, open_state
 
 logger = logging.getLogger(__name__)
+
+CLOCK_EVERY_S: Final = 1.0
 
 
 def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None = None) -> None:
     """Run ingest until `stop` is set; then the batch in hand is finished and acknowledged.
+
+    PostgreSQL that is away at the start is waited for. InfluxDB is not: readings are spooled until it is back.
 
     Args:
         platform: the settings, the same for all workers.
@@ -38,18 +46,40 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
     Raises:
         SettingsError: a setting or rule file is wrong.
         ConflictError: the only process is to be started where workers ran, whose sessions nobody would read.
-        StorageUnavailableError: a store does not answer at the start.
+        StorageError: a store refuses (a token, newer tables), a file cannot be opened, or the spool is in use.
     """
     settings = platform if number is None else _of_worker(platform, number)
-    shipped_rules = load_rules()
-    state = open_state(settings.state_url)
-    readings = open_readings(settings)
+    rules = RuleEngine(load_rules())
+    if settings.ingest_metrics_port:
+        metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
+    with ExitStack() as opened, suppress(StoppedWaitingError):
+        patience = Patience(stop)
+        if settings.state_url.startswith("sqlite"):  # a file that cannot be opened will not come up by itself
+            state = open_state(settings.state_url)
+        else:
+            state = patience.until_done(lambda: open_state(settings.state_url))
+        opened.callback(state.close)
+        readings = open_readings(settings, must_answer=False)
+        opened.callback(readings.close)
+        _run_on(state, readings, platform, settings, rules=rules, stop=stop, patience=patience, number=number)
+
+
+def _run_on(
+    state: State,
+    readings: ReadingStore,
+    platform: Settings,
+    settings: Settings,
+    *,
+    rules: RuleEngine,
+    stop: threading.Event,
+    patience: Patience,
+    number: WorkerNumber | None,
+) -> None:
     registry = Registry(state, lamp_neighbours=settings.presence_neighbours)
-    rules = RuleEngine(shipped_rules)
     if number is None:
-        if state.shares.all():
+        if patience.until_done(state.shares.all):
             raise ConflictError("ingest ran with workers here: start it with --worker, --worker 1/1 for a single one")
-        rules.restore(state.alerts.open_alerts())
+        rules.restore(patience.until_done(state.alerts.open_alerts))
     workers: Workers | None = None
     pipeline = Pipeline(
         settings,
@@ -65,7 +95,7 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
             )
         ),
         rules=rules,
-        bins=BinLevels(readings.latest(device_type="waste_bin") if number is None else []),
+        bins=BinLevels(_last_levels(readings) if number is None else []),
         tenure=None if number is None else lambda municipality: workers.tenure(municipality) if workers else None,
     )
     topics = Topics(settings.mqtt_topic_root)
@@ -93,13 +123,11 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
             share_changed=pipeline.reload,
             sessions_changed=pipeline.receive_through,
         )
-    pipeline.reload()
-    if settings.ingest_metrics_port:
-        metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
+    patience.until_done(pipeline.reload)
     operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
     leads = workers.leads if workers else lambda: True
     jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations, leads=leads)
-    if workers is None or workers.wait_for_place(stop):
+    if workers is None or patience.until_done(lambda: workers.wait_for_place(stop)):
         be_swift()
         pipeline.writer.start()
         mqtt.start()
@@ -108,7 +136,8 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
             workers.start()
         began = utc_now().isoformat("T", "seconds")
         logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
-        stop.wait()
+        while not stop.wait(CLOCK_EVERY_S):
+            jobs.follow_clock()
         logger.info("ingest stops: finishing the batch in hand")
         if workers:
             workers.retire()
@@ -120,8 +149,16 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
         if workers:
             workers.leave()
         mqtt.stop()
-    readings.close()
-    state.close()
+
+
+def _last_levels(readings: ReadingStore) -> list[DeviceObservation]:
+    """The last levels of all bins, where the store can say them at once."""
+    try:
+        readings.ping()
+        return readings.latest(device_type="waste_bin")
+    except StorageError as error:
+        logger.warning("the bins' last levels are not known, the next emptying of a bin may go unnoticed: %s", error)
+        return []
 
 
 def _of_worker(settings: Settings, number: WorkerNumber) -> Settings:

@@ -2,8 +2,9 @@
 
 import logging
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
+from datetime import UTC, datetime
 from typing import Final
 
 from core.errors import StorageError, StorageUnavailableError
@@ -20,6 +21,7 @@ PATIENCE_S: Final = 1.0
 DRAIN_READINGS: Final = 5_000
 """Written to the store at a time while draining."""
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
+NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class SpooledReadings:
@@ -30,9 +32,18 @@ class SpooledReadings:
 
     Args:
         reject: keeps a spooled reading that the store refuses, with the reason.
+        erased: the devices whose readings were deleted on request, and when: of what waits, nothing older is stored.
     """
 
-    def __init__(self, store: ReadingStore, spool: Spool, *, reject: Callable[[Reading, str], None]) -> None:
+    def __init__(
+        self,
+        store: ReadingStore,
+        spool: Spool,
+        *,
+        reject: Callable[[Reading, str], None],
+        erased: Callable[[], Mapping[str, datetime]],
+    ) -> None:
+        self._erased = erased
         self._store = store
         self._spool = spool
         self._reject = reject
@@ -138,9 +149,17 @@ class SpooledReadings:
             return False
         readings = self._spool.read(segment)
         for first in range(0, len(readings), DRAIN_READINGS):
-            self._store_spooled(readings[first : first + DRAIN_READINGS])
+            self._store_unless_erased(readings[first : first + DRAIN_READINGS])
         self._spool.remove(segment)
         return True
+
+    def _store_unless_erased(self, readings: list[Reading]) -> None:
+        erased = self._erased()
+        late = {each.device_id for each in readings if each.received_at < erased.get(each.device_id, NEVER)}
+        kept = [each for each in readings if each.received_at >= erased.get(each.device_id, NEVER)]
+        self._store_spooled(kept)
+        for device_id in late:  # a write that was given up waiting for may have ended after the deletion
+            self._store.delete(device_id=device_id, before=erased[device_id])
 
     def _store_spooled(self, readings: list[Reading]) -> None:
         writing = self._store_thread.submit(self._write_now, readings)

@@ -24,6 +24,7 @@ from core.settings import Settings
 from core.topics import Topics
 from ingest import delays, metrics
 from ingest.decoding import Understood, rejection
+from ingest.receipt import take_first_receipts
 from ingest.spool import Spool
 from ingest.spooled_readings import SpooledReadings
 from rules.engine import AlertChange
@@ -70,9 +71,9 @@ class Writer:
         self._settings = settings
         self._state = state
         # A folder for each session at the broker: several workers may share the data directory.
-        spool_folder = settings.data_dir / "spool" / quote(settings.mqtt_client_id, safe="")
+        spool_folder = settings.spool_dir / quote(settings.mqtt_client_id, safe="")
         spool = Spool(spool_folder, settings.spool_max_mb * 1_000_000)
-        self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled)
+        self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled, erased=state.erasures.all)
         self._judge = judge
         self._apply = apply
         self._acknowledge = acknowledge
@@ -160,9 +161,11 @@ class Writer:
         batch = [item for item in items if isinstance(item, Understood)]
         commands = [item for item in items if isinstance(item, Command)]
         commands += [command for understood in batch for command in understood.commands]
-        readings = [understood.reading for understood in batch if understood.reading is not None]
+        readings: list[Reading] = []
         changes = [item for item in items if isinstance(item, AlertChange)]
         steps: list[Callable[[], None]] = [
+            lambda: take_first_receipts(batch, self._state.receipts),
+            lambda: readings.extend(understood.reading for understood in batch if understood.reading is not None),
             lambda: self._write_readings(readings, batch),
             lambda: self._write_newcomers(batch),
             lambda: self._state.commands.add(commands) if commands else None,
@@ -265,10 +268,10 @@ class Writer:
                 self._state.commands.answer(answer.command_id, answer.result, answer.detail, understood.received_at)
 
     def _write_rejected(self, batch: list[Understood]) -> None:
-        rejected = [message for understood in batch for message in understood.rejected]
-        if rejected:
-            self._state.rejected.add(rejected)
-            metrics.rejected.inc(len(rejected))
+        new = [message for each in batch if not each.message.repeated for message in each.rejected]
+        again = [message for each in batch if each.message.repeated for message in each.rejected]
+        self._state.rejected.add(new)
+        metrics.rejected.inc(len(new) + self._state.rejected.add_missing(again))
 
     def _count(self, batch: list[Understood], readings: list[Reading]) -> None:
         with self._seen_lock:

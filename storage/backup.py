@@ -8,6 +8,7 @@ import os
 import shutil
 import sqlite3
 import tempfile
+import time
 from collections.abc import Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -39,6 +40,8 @@ ELSEWHERE: Final = (
     "the readings are in InfluxDB, whose own `influx backup` and `influx restore` keep them (docs/operations.md); "
     "--state-only does the rest"
 )
+SPOOL_WITHIN_S: Final = 10.0
+"""A spool that ingest is draining is waited for so long."""
 _SPARE_BYTES: Final = 16 << 20
 _STATE_TABLES: Final = tuple(name for name in metadata.tables if name != "revision")
 
@@ -47,11 +50,13 @@ def back_up(settings: Settings, file: Path, *, state_only: bool, report: Report)
     """Write a new archive; it appears under its name when it is complete and on disk, readable by its owner only.
 
     Raises:
-        ConflictError: the file exists; or the state's tables are of another version.
+        ConflictError: the file exists; the state's tables are of another version; or readings wait in ingest's spool.
         InvalidInputError: the readings are in InfluxDB and `state_only` is not set.
         StorageError: a store is damaged or does not answer, or the file cannot be written.
     """
     readings = None if state_only else _readings_file(settings)
+    if readings is not None:
+        _wait_for_spool(settings.spool_dir)
     with disk_errors(f"{file} cannot be written"), ExitStack() as stack:
         if file.exists():
             raise ConflictError(f"{file} exists already")
@@ -191,6 +196,17 @@ def _unpack_readings(archive: ArchiveReader, target: Path, report: Report) -> No
         target.open("wb") as stream,
     ):
         copy_into(source, stream, lambda done: report("readings", done, size))
+
+
+def _wait_for_spool(folder: Path) -> None:
+    """What the spool holds is acknowledged and in no store: a backup without it would not be whole."""
+    deadline = time.monotonic() + SPOOL_WITHIN_S
+    while waiting := sorted(folder.glob("*/*.spool")):
+        if time.monotonic() > deadline:
+            raise ConflictError(
+                f"readings wait in ingest's spool, the oldest in {waiting[0]}: a backup is made when it is drained"
+            )
+        time.sleep(0.1)
 
 
 def _need_room(path: Path, needed: int) -> None:

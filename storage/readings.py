@@ -163,8 +163,10 @@ class KeepsOperations(Protocol):
         """
 
 
-def open_readings(settings: Settings) -> ReadingStore:
+def open_readings(settings: Settings, *, must_answer: bool = True) -> ReadingStore:
     """Open the backend that `KREISPULS_READINGS_URL` names; makes what is missing (file, tables, bucket).
+
+    Unless it `must_answer`, a server may be away now; what is missing is made with the first write then.
 
     Raises:
         SettingsError: the URL or a setting of the backend is wrong.
@@ -185,5 +187,6 @@ def open_readings(settings: Settings) -> ReadingStore:
             bucket=settings.influxdb_bucket,
             apart={quantity for _, quantity in settings.hours_kept},
             beside=open_beside(settings.state_url),
+            must_answer=must_answer,
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, delete, func, insert, select, update
+from sqlalchemy import Engine, Row, bindparam, delete, func, insert, select, update
 
 from core.errors import NotFoundError
 from core.rejected import KEPT_PAYLOAD_BYTES, RejectedMessage
@@ -37,6 +37,22 @@ class RejectedMessages:
             return
         with writing(self._engine) as connection:
             connection.execute(insert(rejected_messages), [_row(message) for message in messages])
+
+    def add_missing(self, messages: Sequence[RejectedMessage]) -> int:
+        """Keep those that are not kept yet (topic, time of receipt and reason are the same); how many that were."""
+        if not messages:
+            return 0
+        same = [rejected_messages.c[name] == bindparam(f"of_{name}") for name in ("topic", "received_at", "reason")]
+        known = select(rejected_messages.c.rejected_id).where(*same).limit(1)
+        with writing(self._engine) as connection:
+            missing = [
+                row
+                for row in map(_row, messages)
+                if connection.execute(known, {f"of_{name}": value for name, value in row.items()}).first() is None
+            ]
+            if missing:
+                connection.execute(insert(rejected_messages), missing)
+        return len(missing)
 
     def get(self, rejected_id: int) -> RejectedMessage:
         """The message.

@@ -8,9 +8,11 @@ from storage.alerts import Alerts
 from storage.commands import Commands
 from storage.devices import Devices
 from storage.engine import open_engine
+from storage.erasures import Erasures
 from storage.leases import Leases
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
+from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
 from storage.shares import Shares
@@ -30,6 +32,8 @@ class State:
     pickups: Pickups
     leases: Leases
     shares: Shares
+    receipts: Receipts
+    erasures: Erasures
 
     def close(self) -> None:
         """Give back all connections."""
@@ -55,4 +59,6 @@ def open_state(url: str) -> State:
         pickups=Pickups(engine),
         leases=Leases(engine),
         shares=Shares(engine),
+        receipts=Receipts(engine),
+        erasures=Erasures(engine),
     )

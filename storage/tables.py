@@ -151,6 +151,7 @@ rejected_messages: Final = Table(
     Column("replayed_at", Instant),
     Index("ix_rejected_messages_municipality", "municipality", "rejected_id"),
     Index("ix_rejected_messages_device_id", "device_id", "rejected_id"),
+    Index("ix_rejected_messages_received_at", "received_at"),
     sqlite_autoincrement=True,  # an id that was pruned never comes back
 )
 
@@ -237,6 +238,24 @@ shares: Final = Table(
     Column("begun", Boolean, nullable=False, comment="the slot has come to the marker"),
     Column("ended", Boolean, nullable=False, comment="all that came to the former slot before the marker is durable"),
     comment="which slot serves a municipality, and which one served it before",
+)
+
+receipts: Final = Table(
+    "receipts",
+    metadata,
+    Column("session", Text, primary_key=True),
+    Column("packet", Integer, primary_key=True, autoincrement=False, comment="MQTT packet identifier, 1 to 65535"),
+    Column("digest", LargeBinary, nullable=False, comment="of topic and payload"),
+    Column("received_at", Instant, nullable=False),
+    comment="when a message that tells no time was first received, for when the broker sends it again",
+)
+
+erasures: Final = Table(
+    "erasures",
+    metadata,
+    Column("device_id", Text, primary_key=True),
+    Column("erased_at", Instant, nullable=False),
+    comment="whose readings were deleted on request: what was received until then and waits on a spool is not stored",
 )
 
 stops: Final = Table(

@@ -13,6 +13,7 @@ from api.filters import DeviceFilterDep, DeviceIdPath
 from api.paging import PagingDep
 from api.schemas.device import DeviceChange, DeviceShown, Imported, NewDevice
 from api.schemas.fields import Items
+from core.clock import utc_now
 from core.errors import InvalidInputError
 from devices.files import parse_devices
 
@@ -104,5 +105,6 @@ def delete_device(
     """Forget a device; its readings stay unless asked for."""
     state.devices.get(device_id)
     if readings:  # first: should this fail, the device is still there and the request can be repeated
+        state.erasures.note(device_id, utc_now())  # what ingest has spooled must not come after
         store.delete(device_id=device_id)
     state.devices.delete(device_id)

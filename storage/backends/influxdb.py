@@ -58,10 +58,11 @@ class InfluxReadings:
         apart: quantities that can be forgotten; what was written while they were not named here can not.
         beside: where newest values and hourly totals are kept; every writer must have it. Without, the server is asked,
             which takes seconds. It is closed with this store, and made anew when it is not of this bucket.
+        must_answer: False: a server that does not answer now is asked for the bucket before the first write instead.
 
     Raises:
         SettingsError: URL or token cannot be right.
-        StorageUnavailableError: the server does not answer.
+        StorageUnavailableError: the server does not answer, and it must.
         StorageError: the server refuses the token, or there is no such organisation or bucket.
     """
 
@@ -74,6 +75,7 @@ class InfluxReadings:
         bucket: str,
         apart: Collection[str] = DEFAULT_APART,
         beside: Beside | None = None,
+        must_answer: bool = True,
     ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
@@ -86,10 +88,13 @@ class InfluxReadings:
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._threads = ThreadPoolExecutor(flux_reads.PARALLEL_QUERIES, "influxdb-query")
+        self._is_ready = False
         try:
-            bucket_id = self._ensure_bucket()
-            if self._beside is not None and not self._beside.of(bucket_id):
-                self.renew(utc_now())
+            self._make_ready(self._client if must_answer else self._ping_client)
+        except StorageUnavailableError:
+            if must_answer:
+                self.close()
+                raise
         except BaseException:
             self.close()
             raise
@@ -102,12 +107,11 @@ class InfluxReadings:
 
     def renew(self, now: datetime) -> None:
         """Take the newest values from the bucket again, begin the hourly totals anew; see `ReadingStore`."""
-        if self._beside is not None:
-            of_all = (self._query, self._threads, None, None, None)
-            self._beside.renew(self._ensure_bucket(), now, lambda: flux_reads.last_points(*of_all))
+        self._renew(self._ensure_bucket(self._client), now)
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
+        self._make_ready(self._client)
         for first in range(0, len(lines), LINES_PER_REQUEST):
             record = "\n".join(lines[first : first + LINES_PER_REQUEST]).encode()
             with self._translated():
@@ -253,9 +257,23 @@ class InfluxReadings:
             response = (client or self._client).query_api().query_raw(query.text, self._org, _ANSWER, query.parameters)
             return str(response.data, "utf-8")
 
-    def _ensure_bucket(self) -> str:
+    def _make_ready(self, client: Any) -> None:
+        """See to the bucket and to what is kept beside it, once."""
+        if self._is_ready:
+            return
+        bucket_id = self._ensure_bucket(client)
+        if self._beside is not None and not self._beside.of(bucket_id):
+            self._renew(bucket_id, utc_now())
+        self._is_ready = True
+
+    def _renew(self, bucket_id: str, now: datetime) -> None:
+        if self._beside is not None:
+            of_all = (self._query, self._threads, None, None, None)
+            self._beside.renew(bucket_id, now, lambda: flux_reads.last_points(*of_all))
+
+    def _ensure_bucket(self, client: Any) -> str:
         """The bucket's id; it is made when it is missing."""
-        buckets = self._client.buckets_api()
+        buckets = client.buckets_api()
         with self._translated():
             bucket = buckets.find_bucket_by_name(self._bucket)
             if bucket is None:

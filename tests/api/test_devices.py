@@ -178,6 +178,7 @@ class TestDeleteDevice:
         assert client.get("/v1/devices").json()["items"] == []
         kept = resources.readings.latest(device_ids=["bin-1", "bin-2"])
         assert [observation.device_id for observation in kept] == ["bin-1"]
+        assert resources.state.erasures.all().keys() == {"bin-2"}, "what ingest has spooled of it must not come back"
 
     def test_a_missing_one_is_404(self, client: TestClient) -> None:
         assert client.delete("/v1/devices/lamp-7?readings=true").status_code == 404

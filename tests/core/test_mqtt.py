@@ -24,10 +24,10 @@ def length_of(body: bytes) -> bytes:
             return bytes(encoded)
 
 
-def publish(topic: str, payload: bytes, *, mid: int = 0, retain: bool = False) -> bytes:
+def publish(topic: str, payload: bytes, *, mid: int = 0, retain: bool = False, repeated: bool = False) -> bytes:
     name = topic.encode()
     body = len(name).to_bytes(2, "big") + name + (mid.to_bytes(2, "big") if mid else b"") + payload
-    return bytes([0x30 | (2 if mid else 0) | retain]) + length_of(body) + body
+    return bytes([0x30 | (8 if repeated else 0) | (2 if mid else 0) | retain]) + length_of(body) + body
 
 
 class Wire:
@@ -69,16 +69,20 @@ MESSAGES = st.lists(
         st.one_of(st.binary(max_size=40), st.integers(100, 40_000).map(lambda size: b"x" * size)),
         st.sampled_from([0, 1, 258, 65_535]),
         st.booleans(),
-    ),
+        st.booleans(),
+    ).map(lambda parts: (*parts[:4], parts[4] and parts[2] > 0)),  # with QoS 0 nothing is repeated
     max_size=8,
 )
 
 
 @given(MESSAGES, st.integers())
 def test_packets_cut_anywhere_are_delivered_whole_and_in_order(
-    messages: list[tuple[str, bytes, int, bool]], seed: int
+    messages: list[tuple[str, bytes, int, bool, bool]], seed: int
 ) -> None:
-    stream = b"".join(publish(topic, payload, mid=mid, retain=retain) for topic, payload, mid, retain in messages)
+    stream = b"".join(
+        publish(topic, payload, mid=mid, retain=retain, repeated=repeated)
+        for topic, payload, mid, retain, repeated in messages
+    )
     stream += b"\xd0\x00"  # an answer to a ping, which paho handles
     draw = random.Random(seed)
     pieces = []
@@ -90,7 +94,9 @@ def test_packets_cut_anywhere_are_delivered_whole_and_in_order(
     client = client_on(Wire(pieces), got)
     for _ in range(len(pieces)):
         assert client._packet_read() == MQTTErrorCode.MQTT_ERR_AGAIN
-    assert got == [(topic, payload, int(mid > 0), retain, mid) for topic, payload, mid, retain in messages]
+    assert got == [
+        (topic, payload, int(mid > 0), retain, mid, repeated) for topic, payload, mid, retain, repeated in messages
+    ]
     assert client._unread == b""
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from core.errors import BrokerError
-from core.mqtt import Message, MqttClient
+from core.mqtt import MAX_EXPIRING, Message, MqttClient
 
 Wait = Callable[..., Any]
 
@@ -68,6 +68,25 @@ def test_many_expired_leave_room_for_the_next(
         sender.publish("k/b", str(number).encode(), expires_s=60)
     wait_until(lambda: len(heard) >= 1500, "all are heard", 30)
     assert payloads(heard) == [str(number).encode() for number in range(1500)]
+
+
+def test_more_than_mqtt_can_number_may_be_published_while_the_broker_is_away(
+    mosquitto: Any, sender: MqttClient, heard: list[Message], wait_until: Wait
+) -> None:
+    """The newest are sent in order, the oldest are forgotten, and what does not expire stays."""
+    mosquitto.stop()
+    wait_until(lambda: not sender.connected, "the connection is gone")
+    sender.publish("k/a", b"for good")
+    for number in range(70_000):
+        sender.publish("k/a", str(number).encode(), expires_s=600)
+    mosquitto.autosave_changes = 100_000
+    mosquitto.start()
+    sender.wait_connected(30)
+    wait_until(lambda: b"69999" in payloads(heard), "the last is heard", 60)
+    first, *others = payloads(heard)
+    assert first == b"for good"
+    assert MAX_EXPIRING // 2 <= len(others) <= MAX_EXPIRING
+    assert others == [str(number).encode() for number in range(70_000 - len(others), 70_000)]
 
 
 def test_subscriptions_come_and_go_and_are_made_again_with_the_connection(

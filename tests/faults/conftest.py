@@ -17,8 +17,9 @@ import pytest
 from core.device import Device, Municipality
 from core.mqtt import Message, MqttClient
 from core.settings import Settings, environment_name
-from storage.readings import open_readings
+from storage.readings import ReadingStore, open_readings
 from storage.state import open_state
+from tests.faults.bins import Ingest, register_bins
 
 Wait = Callable[..., Any]
 TOPIC = "kreispuls/v1/marburg/waste_bin/b1/event/up"
@@ -175,3 +176,43 @@ def make_site(mosquitto: Any, tmp_path: Path, wait_until: Wait, free_port: int) 
 def site(make_site: Callable[..., Site]) -> Site:
     """SQLite in the data directory."""
     return make_site()
+
+
+@pytest.fixture
+def settings(mosquitto: Any, tmp_path: Path) -> Settings:
+    """A town with the bins of `tests.faults.bins`, stores in SQLite."""
+    made = Settings(_env_file=None, data_dir=tmp_path / "data", mqtt_url=mosquitto.url, ingest_metrics_port=0)
+    state = open_state(made.state_url)
+    register_bins(state)
+    state.close()
+    return made
+
+
+@pytest.fixture
+def readings(settings: Settings) -> Iterator[ReadingStore]:
+    store = open_readings(settings)
+    yield store
+    store.close()
+
+
+@pytest.fixture
+def environment() -> dict[str, str]:
+    """What ingest is started with besides its settings."""
+    return {}
+
+
+@pytest.fixture
+def ingest(settings: Settings, environment: dict[str, str], wait_until: Wait) -> Iterator[Ingest]:
+    """Ingest, started once and subscribed: the broker keeps from now on what it is not there to take."""
+    seen: list[Message] = []
+    watcher = MqttClient(settings.mqtt_url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=seen.append)
+    watcher.start()
+    watcher.wait_connected(10)
+    made = Ingest(settings, wait_until, environment)
+    try:
+        made.start()
+        wait_until(lambda: any(message.payload == b"online" for message in seen), "ingest is online", 60)
+        watcher.stop()
+        yield made
+    finally:
+        made.end()

@@ -5,6 +5,7 @@ import sqlite3
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -36,7 +37,13 @@ class Bench:
         self.store = SqliteReadings(str(self.path))
         self.spool = Spool(folder / "spool", max_bytes)
         self.refused: list[tuple[Reading, str]] = []
-        self.kept = SpooledReadings(self.store, self.spool, reject=lambda *refused: self.refused.append(refused))
+        self.erased: dict[str, datetime] = {}
+        self.kept = SpooledReadings(
+            self.store,
+            self.spool,
+            reject=lambda *refused: self.refused.append(refused),
+            erased=lambda: self.erased,
+        )
 
     def locked(self) -> Any:
         connection = sqlite3.connect(self.path, isolation_level=None)
@@ -79,6 +86,17 @@ def test_what_is_overwritten_is_overwritten_in_order(make_bench: Callable[..., B
     bench.kept.write([reading(0, weight_kg=5.0)])
     wait_until(lambda: bench.spool.empty, "the spool is empty", 30)
     assert bench.stored() == [5]
+
+
+def test_what_was_erased_while_it_waited_does_not_come_back(make_bench: Callable[..., Bench], wait_until: Wait) -> None:
+    """Received until the deletion: nothing. Received after it, from a device of the same name: all."""
+    bench = make_bench()
+    with bench.locked():
+        bench.kept.write([reading(1), reading(2), replace(reading(2), device_id="b2"), reading(3)])
+        bench.erased["b1"] = START + timedelta(seconds=2.5)
+    wait_until(lambda: bench.spool.empty, "the spool is empty", 30)
+    assert bench.stored() == [3]
+    assert [item.device_id for item in bench.store.latest()] == ["b1", "b2"]
 
 
 def test_a_full_spool_refuses_and_takes_again_when_the_store_is_back(
@@ -134,7 +152,7 @@ def test_a_bucket_that_is_missing_is_no_fault_of_the_readings(
     with closing(InfluxReadings(**server, bucket=name)) as store, InfluxDBClient(**server) as admin:
         buckets = admin.buckets_api()
         spool = Spool(tmp_path / "spool", 1_000_000)
-        kept = SpooledReadings(store, spool, reject=lambda reading, _: refused.append(reading))
+        kept = SpooledReadings(store, spool, reject=lambda reading, _: refused.append(reading), erased=dict)
         kept.start()
         buckets.delete_bucket(buckets.find_bucket_by_name(name))
         kept.write([reading(1), reading(2)])

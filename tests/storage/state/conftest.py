@@ -1,12 +1,7 @@
 """A fresh state database per test, on SQLite and on PostgreSQL; the server is given, or started here."""
 
 import os
-import shutil
-import signal
 import socket
-import subprocess
-import tempfile
-import time
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,81 +11,21 @@ import pytest
 from sqlalchemy import make_url
 
 from storage.state import State, open_state
-
-GIVEN = "KREISPULS_TEST_STATE_URL"
-NO_SERVER = f"no PostgreSQL: install it (Debian: apt-get install postgresql) or set {GIVEN}=postgresql://..."
-REQUIRED = "KREISPULS_REQUIRE_POSTGRESQL"
-START_S = 60
-
-
-def _missing(what: str) -> None:
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"required here ({REQUIRED}): {what}")
-    pytest.skip(what)
-
-
-def _binary(name: str) -> str | None:
-    newest_first = sorted(Path("/usr/lib/postgresql").glob(f"*/bin/{name}"), reverse=True)
-    return str(newest_first[0]) if newest_first else shutil.which(name)
-
-
-def _user() -> str | None:
-    """PostgreSQL refuses to run as root."""
-    return "postgres" if os.geteuid() == 0 else None
-
-
-def _wait_until_up(server: subprocess.Popen[bytes], folder: Path) -> None:
-    deadline = time.monotonic() + START_S
-    while True:
-        try:
-            psycopg.connect(host=str(folder), user="kreispuls", dbname="postgres").close()
-        except psycopg.OperationalError:
-            if server.poll() is not None or time.monotonic() > deadline:
-                pytest.fail(f"PostgreSQL does not start: {(folder / 'log').read_text()}")
-            time.sleep(0.05)
-        else:
-            return
+from tests.postgresql import GIVEN, Postgresql
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """URL of a PostgreSQL: the one given, or a cluster of our own in a temporary folder behind a Unix socket."""
+    """URL of a PostgreSQL: the one given, or a cluster of our own."""
     if given := os.environ.get(GIVEN):
         yield given
         return
-    initdb, postgres = _binary("initdb"), _binary("postgres")
-    if initdb is None or postgres is None:
-        _missing(NO_SERVER)
-        return
-    user = _user()
-    folder = Path(tempfile.mkdtemp(prefix="kreispuls-pg-"))  # not pytest's: its folders are closed to other users
+    server = Postgresql()
     try:
-        if user is not None:
-            try:
-                shutil.chown(folder, user)
-            except LookupError:
-                _missing(f"{NO_SERVER}; as root it needs the user postgres")
-        options = ["--username=kreispuls", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
-        subprocess.run(
-            [initdb, f"--pgdata={folder / 'data'}", *options], user=user, cwd=folder, check=True, capture_output=True
-        )
-        settings = ["listen_addresses=", f"unix_socket_directories={folder}", "fsync=off", "timezone=America/New_York"]
-        with (folder / "log").open("wb") as log:
-            server = subprocess.Popen(
-                [postgres, "-D", str(folder / "data"), *(part for each in settings for part in ("-c", each))],
-                user=user,
-                cwd=folder,
-                stdout=log,
-                stderr=log,
-            )
-        try:
-            _wait_until_up(server, folder)
-            yield f"postgresql://kreispuls@/postgres?host={folder}"
-        finally:
-            server.send_signal(signal.SIGINT)  # fast shutdown
-            server.wait(timeout=START_S)
+        server.start()
+        yield server.url
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        server.remove()
 
 
 @pytest.fixture

@@ -4,6 +4,7 @@ import json
 import sqlite3
 import subprocess
 import sys
+import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
@@ -461,6 +462,30 @@ def test_what_cannot_be_backed_up_is_said_and_leaves_no_file(source: Settings, m
     assert file.read_bytes() == b"precious"
     assert {each.name for each in tmp_path.iterdir()} <= {"new.zip", "platform-0"}
     assert not empty.data_dir.exists()
+
+
+def test_a_spool_that_ingest_is_draining_is_waited_for(source: Settings, tmp_path: Path) -> None:
+    file = source.spool_dir / "kreispuls-ingest" / "000000000001.spool"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"readings")
+    drained = threading.Timer(0.5, file.unlink)
+    drained.start()
+    back_up(source, tmp_path / "new.zip", state_only=False, report=silent)
+    assert not file.exists()
+    drained.join()
+
+
+def test_without_what_waits_in_the_spool_there_is_no_backup_but_of_the_state(
+    source: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("storage.backup.SPOOL_WITHIN_S", 0.2)
+    file = source.spool_dir / "kreispuls-ingest" / "000000000001.spool"
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"readings")
+    with pytest.raises(ConflictError, match=r"readings wait in ingest's spool, the oldest in .*000000000001\.spool"):
+        back_up(source, tmp_path / "new.zip", state_only=False, report=silent)
+    assert not (tmp_path / "new.zip").exists()
+    back_up(source, tmp_path / "state.zip", state_only=True, report=silent)
 
 
 def test_archive_and_restored_files_are_for_their_owner_only(archive: Path, make: Make) -> None:

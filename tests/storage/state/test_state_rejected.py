@@ -102,3 +102,17 @@ def test_prune_keeps_the_newest_and_ids_never_come_back(state: State) -> None:
     assert last_id is not None
     assert next_id is not None
     assert next_id > last_id
+
+
+def test_a_message_that_comes_again_is_kept_once(state: State) -> None:
+    later = replace(MESSAGE, received_at=NOON + timedelta(microseconds=1))
+    other = replace(MESSAGE, reason="another")
+    state.rejected.add([MESSAGE])
+    assert state.rejected.add_missing([MESSAGE, later, other]) == 2
+    assert state.rejected.add_missing([later]) == 0
+    assert state.rejected.add_missing([]) == 0
+    assert [(each.received_at, each.reason) for each in newest(state)] == [
+        (NOON, "another"),
+        (later.received_at, MESSAGE.reason),
+        (NOON, MESSAGE.reason),
+    ]

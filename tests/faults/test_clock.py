@@ -1,0 +1,91 @@
+"""The clock of ingest's machine is set by hours, forward and back, under load: nothing is lost, twice or rejected."""
+
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from core.clock import format_rfc3339, utc_now
+from core.device import Connection
+from core.mqtt import MqttClient
+from core.settings import Settings
+from storage.readings import ReadingStore
+from storage.state import open_state
+from tests.conftest import missing_server
+from tests.faults.bins import START, Devices, Ingest, count, message, numbers, undated
+
+Wait = Callable[..., Any]
+
+
+@pytest.fixture
+def clock(tmp_path: Path) -> Path:
+    """What is written here, such as +3h, is added to the wall clock of ingest (libfaketime)."""
+    file = tmp_path / "clock"
+    file.write_text("+0")
+    return file
+
+
+@pytest.fixture
+def environment(clock: Path) -> dict[str, str]:
+    library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
+    if library is None:
+        missing_server("libfaketime", "apt-get install libfaketime", "KREISPULS_REQUIRE_LIBFAKETIME")
+    return {
+        "LD_PRELOAD": str(library),
+        "FAKETIME_TIMESTAMP_FILE": str(clock),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
+
+
+def timed() -> Iterator[tuple[str, bytes]]:
+    """Every other reading says its time, of the last minute and no bin the same twice; the others say none."""
+    number = 0
+    began_at = utc_now() - timedelta(minutes=1)
+    while True:
+        if number % 8 < 4:
+            topic, _ = message(number, START)
+            at = format_rfc3339(began_at + timedelta(microseconds=number))
+            yield topic, f'{{"observed_at":"{at}","weight_kg":{number}}}'.encode()
+        else:
+            yield undated(number)
+        number += 1
+
+
+def test_hours_forward_and_back(
+    settings: Settings, readings: ReadingStore, ingest: Ingest, clock: Path, wait_until: Wait
+) -> None:
+    """Killed while it is ahead, ingest starts with a wrong clock, which is then set right."""
+    devices = Devices(settings.mqtt_url, timed(), per_second=500)  # each look at this clock reads a file
+    state = open_state(settings.state_url)
+    sensor = MqttClient(settings.mqtt_url, "sensor")
+    sensor.start()
+    sensor.wait_connected(10)
+
+    def more_is_stored() -> None:
+        before = count(readings)
+        wait_until(lambda: count(readings) > before + 300, "more is stored", 60)
+
+    def jobs_run(said: Connection) -> None:
+        sensor.publish_confirmed("kreispuls/v1/marburg/waste_bin/b0/event/status", said.value.encode())
+        wait_until(lambda: state.devices.get("b0").connection is said, "a job has run")
+
+    more_is_stored()
+    for offset in ("+3h", "+0", "-3h", "+0"):
+        clock.write_text(offset)
+        more_is_stored()
+        if offset == "+3h":
+            ingest.kill()
+            ingest.start()
+            more_is_stored()
+        jobs_run(Connection.ONLINE)
+        jobs_run(Connection.OFFLINE)
+    acknowledged = devices.finish()
+    sensor.stop()
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 30)
+    assert numbers(readings) == list(range(acknowledged))
+    with closing(state):
+        assert state.rejected.count() == 0
