@@ -13,7 +13,7 @@ from storage.transaction import insert_into, writing
 
 PACKETS_PER_QUERY: Final = 500
 _COLUMNS: Final = ("session", "packet", "digest", "received_at")
-_REPLACE: Final = f"INSERT OR REPLACE INTO receipts ({', '.join(_COLUMNS)}) VALUES {{rows}}"
+_REPLACE: Final = f"INSERT OR REPLACE INTO receipts ({', '.join(_COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - our columns
 
 _Packet = tuple[str, int]
 """Session and packet identifier."""
