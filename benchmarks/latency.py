@@ -1,9 +1,10 @@
 """Latency of light: from publishing a presence to its lamp's `set_light` at a subscriber, open loop at a given rate.
 
 Real processes on loopback: Mosquitto, one ingest worker on SQLite, a publisher and a subscriber of their own. Every
-presence is stored, raises the lamp and its two neighbours on each side (five commands), and beside the presences other
-readings are stored (`--background` a second). Open loop: a message goes out when it is due, whatever became of the ones
-before. The clock runs from just before the write to just after the read. `echo`: the same messages at the same rate
+presence is at a lamp that is down: it is stored, raises the lamp and `--neighbours` on each side, and they are lowered
+`--hold` seconds later. Beside the presences other readings are stored (`--background` a second). Open loop: a message
+goes out when it is due, whatever became of the ones before. The clock runs from just before the write to just after the
+read. `echo`: the same messages at the same rate
 through the broker alone, without ingest. The first seconds warm up and do not count. The last line of output is one
 JSON object.
 """
@@ -19,7 +20,6 @@ import statistics
 import sys
 import tempfile
 import time
-from collections import defaultdict
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -27,8 +27,8 @@ from pathlib import Path
 from end_to_end import broker_command, counter, free_port, kreispuls, register, running, wait_for_port, wait_until
 from load import Publisher, mid_of, publish_packet
 
-STREET = 20
-"""Lamps per street; presence is at the tenth of each, so no lamp hears of another's presence."""
+OTHERS = 1_000
+"""Lamps that only report, for the background."""
 ROOT = "kreispuls/v1/marburg/streetlight"
 PRESENCE = b'{"presence":true,"dim_level":0.2,"active_power_w":8.0,"active_energy_kwh":100.5,"voltage_v":230.0}'
 READING = b'{"dim_level":0.2,"active_power_w":8.0,"active_energy_kwh":100.5,"voltage_v":230.0,"temperature_c":4.5}'
@@ -43,12 +43,14 @@ def main() -> None:
     parser.add_argument("--background", type=int, default=1_000, help="other readings a second")
     parser.add_argument("--seconds", type=float, default=10)
     parser.add_argument("--warm-up", type=float, default=3, help="seconds before them that do not count")
-    parser.add_argument("--devices", type=int, default=2_000)
+    parser.add_argument("--neighbours", type=int, default=0, help="lamps raised on each side")
+    parser.add_argument("--hold", type=float, default=5, help="seconds until a raised lamp is lowered")
     options = parser.parse_args()
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     if mosquitto is None:
         sys.exit("mosquitto is not installed")
-    figures: dict[str, object] = {"benchmark": "latency", "rate": options.rate, "background": options.background}
+    figures: dict[str, object] = {"benchmark": "latency", "rate": options.rate}
+    figures |= {"background": options.background, "neighbours": options.neighbours, "hold_s": options.hold}
     with tempfile.TemporaryDirectory(prefix="kreispuls-bench-") as name:
         figures |= measure(options, Path(name), mosquitto)
     figures |= {
@@ -69,42 +71,57 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str) -> dict[s
         "KREISPULS_DATA_DIR": str(folder),
         "KREISPULS_MQTT_URL": f"mqtt://127.0.0.1:{mqtt_port}",
         "KREISPULS_INGEST_METRICS_PORT": str(metrics_port),
+        "KREISPULS_PRESENCE_NEIGHBOURS": str(options.neighbours),
+        "KREISPULS_PRESENCE_HOLD_S": str(options.hold),
     }
-    register(folder, options.devices)
+    wanted = round((options.seconds + options.warm_up) * (options.rate + options.background))
+    presences = wanted * options.rate // (options.rate + options.background)
+    register(folder, presences * (2 * options.neighbours + 1) + OTHERS)
     with running(broker_command("mosquitto", folder, mqtt_port, mosquitto), environment):
         wait_for_port(mqtt_port)
         echo = distribution(options, mqtt_port, "echo/{lamp}", "echo/+", level=1)
         with running(kreispuls("ingest"), environment):
             wait_until(lambda: counter(metrics_port, "kreispuls_broker_connected") == 1)
+            greeted = greet(mqtt_port, presences * (2 * options.neighbours + 1))
+            wait_until(lambda: counter(metrics_port, "kreispuls_readings_stored") >= greeted)
             light = distribution(options, mqtt_port, ROOT + "/{lamp}/event/up", ROOT + "/+/command/set_light", level=4)
-            wanted = round((options.seconds + options.warm_up) * (options.rate + options.background))
-            wait_until(lambda: counter(metrics_port, "kreispuls_readings_stored") >= wanted)
+            wait_until(lambda: counter(metrics_port, "kreispuls_readings_stored") >= greeted + wanted)
     return {f"echo_{name}": value for name, value in echo.items()} | {
         f"presence_{name}": value for name, value in light.items()
     }
 
 
+def greet(port: int, lamps: int) -> int:
+    """Every lamp reports once, as those of a running county have; returns how many did."""
+    publisher = Publisher(port, "bench-greeting")
+    publisher.publish(
+        [publish_packet(f"{ROOT}/lamp-{index}/event/up", READING, mid_of(index)) for index in range(lamps + OTHERS)]
+    )
+    publisher.close()
+    return lamps + OTHERS
+
+
 def distribution(options: argparse.Namespace, port: int, topic: str, filter_: str, level: int) -> dict[str, object]:
     """Latencies of the presences that were answered, and how many were not."""
-    lamps = [f"lamp-{index}" for index in range(STREET // 2, options.devices, STREET)]
-    others = [f"lamp-{index}" for index in range(options.devices) if index % STREET != STREET // 2]
     total_rate = options.rate + options.background
     count = round((options.seconds + options.warm_up) * total_rate)
-    packets, lamp_of = [], {}
-    presences = 0
+    group = 2 * options.neighbours + 1
+    lamps = [f"lamp-{options.neighbours + group * index}" for index in range(count * options.rate // total_rate)]
+    others = [f"lamp-{group * len(lamps) + index}" for index in range(OTHERS)]
+    packets: list[bytes] = []
+    lamp_of: dict[int, str] = {}
     for index in range(count):
-        is_presence = (index + 1) * options.rate // total_rate > presences
-        lamp = lamps[presences % len(lamps)] if is_presence else others[index % len(others)]
+        is_presence = (index + 1) * options.rate // total_rate > len(lamp_of)
+        lamp = lamps[len(lamp_of)] if is_presence else others[index % OTHERS]
         if is_presence:
             lamp_of[index] = lamp
-            presences += 1
         packets.append(publish_packet(topic.format(lamp=lamp), PRESENCE if is_presence else READING, mid_of(index)))
-    sent: dict[str, list[float]] = defaultdict(list)
+    sent: dict[str, float] = {}
     clock = time.perf_counter
 
     def sending(index: int) -> None:
         if index in lamp_of:
-            sent[lamp_of[index]].append(clock())
+            sent[lamp_of[index]] = clock()
 
     ours, theirs = multiprocessing.Pipe()
     subscriber = multiprocessing.Process(target=subscribe, args=(theirs, port, filter_, level, frozenset(lamps)))
@@ -120,16 +137,11 @@ def distribution(options: argparse.Namespace, port: int, topic: str, filter_: st
     arrived = ours.recv()
     subscriber.join()
     counted_from = began + options.warm_up
-    latencies = [
-        (back - out) * 1000
-        for lamp, times in sent.items()
-        for out, back in zip(times, arrived.get(lamp, ()), strict=False)
-        if out >= counted_from
-    ]
+    latencies = [(arrived[lamp] - out) * 1000 for lamp, out in sent.items() if out >= counted_from and lamp in arrived]
     cuts = statistics.quantiles(latencies, n=1000, method="inclusive")
     return {
         "count": len(latencies),
-        "unanswered": sum(len(times) - len(arrived.get(lamp, ())) for lamp, times in sent.items()),
+        "unanswered": len(sent.keys() - arrived.keys()),
         "sent_per_s": round(count / seconds),
         "p50_ms": round(cuts[499], 2),
         "p99_ms": round(cuts[989], 2),
@@ -139,12 +151,12 @@ def distribution(options: argparse.Namespace, port: int, topic: str, filter_: st
 
 
 def subscribe(pipe: Connection, port: int, filter_: str, level: int, lamps: frozenset[str]) -> None:
-    """A process: when something came per lamp, in order, told when asked. The clock is the same in all processes."""
+    """A process: when the first command came for each lamp, told when asked. The clock is the same in all processes."""
     name = filter_.encode()
     body = b"\x00\x01" + len(name).to_bytes(2, "big") + name + b"\x00"
     wire = socket.create_connection(("127.0.0.1", port), timeout=10)
     wire.sendall(b"\x10\x11\x00\x04MQTT\x04\x02\x00\x00\x00\x05bench" + b"\x82" + bytes([len(body)]) + body)
-    arrived: dict[str, list[float]] = defaultdict(list)
+    arrived: dict[str, float] = {}
     pipe.send("subscribed" if wire.recv(9, socket.MSG_WAITALL)[-1:] == b"\x00" else "refused")
     wire.settimeout(0.2)
     unread = b""
@@ -162,11 +174,11 @@ def subscribe(pipe: Connection, port: int, filter_: str, level: int, lamps: froz
                 length = unread[topic_at] << 8 | unread[topic_at + 1]
                 lamp = unread[topic_at + 2 : topic_at + 2 + length].decode().split("/")[level]
                 if lamp in lamps:
-                    arrived[lamp].append(at)
+                    arrived.setdefault(lamp, at)
             start = stop
         unread = unread[start:]
     pipe.recv()
-    pipe.send(dict(arrived))
+    pipe.send(arrived)
     wire.close()
 
 

@@ -72,6 +72,9 @@ class Publisher:
             if sending is not None:
                 sending(index)
             self.send(packet, 1)
+        # Closed with answers unread, the connection is reset and the broker loses what it has not read yet.
+        while self.acknowledged < self.sent:
+            self._collect(wait_s=1.0)
 
     def send(self, data: bytes, count: int) -> None:
         """Write `count` packets."""

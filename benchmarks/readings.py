@@ -12,19 +12,18 @@ import platform
 import random
 import secrets
 import shutil
-import socket
 import sqlite3
-import subprocess
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
 from pathlib import Path
 
 import httpx
+from influxd import running_influxdb, wait_for_empty_log
 from influxdb_client import Point, WritePrecision
 
 from core.reading import Aggregate, Reading
@@ -119,15 +118,6 @@ def measure_influxdb(readings: list[Reading], options: argparse.Namespace) -> di
     return figures | {"bytes_per_value": round(data / (len(readings) * VALUES), 1)}
 
 
-def wait_for_empty_log(wal: Path) -> None:
-    """What has not been written to for 2 s leaves the log for compressed files."""
-    deadline = time.monotonic() + 60
-    while any(file.stat().st_size for file in wal.rglob("*.wal")):
-        if time.monotonic() > deadline:
-            raise TimeoutError("InfluxDB did not write its log out within 60 s")
-        time.sleep(0.2)
-
-
 def measure_bucket(
     url: str, token: str, org: str, readings: list[Reading], options: argparse.Namespace
 ) -> dict[str, object]:
@@ -138,39 +128,6 @@ def measure_bucket(
         if "INFLUXDB_V2_URL" in os.environ:
             store.delete(before=readings[-1].observed_at + timedelta(days=1))
     return {**figures, "version": answer.json().get("version")}
-
-
-@contextmanager
-def running_influxdb(influxd: str, folder: Path, token: str) -> Iterator[str]:
-    """A fresh server on a free port; gives its URL."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        address = f"127.0.0.1:{probe.getsockname()[1]}"
-    command = [influxd, "--http-bind-address", address, "--bolt-path", str(folder / "bolt"), "--reporting-disabled"]
-    command += ["--engine-path", str(folder / "engine"), "--sqlite-path", str(folder / "sqlite"), "--ui-disabled"]
-    command += ["--log-level", "error", "--no-tasks", "--storage-cache-snapshot-write-cold-duration", "2s"]
-    process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
-    try:
-        setup = {
-            "username": "bench",
-            "password": secrets.token_urlsafe(),
-            "org": "bench",
-            "bucket": "b",
-            "token": token,
-        }
-        deadline = time.monotonic() + 60
-        while True:
-            try:
-                httpx.post(f"http://{address}/api/v2/setup", json=setup).raise_for_status()
-                break
-            except httpx.HTTPError:
-                if time.monotonic() > deadline or process.poll() is not None:
-                    raise
-                time.sleep(0.05)
-        yield f"http://{address}"
-    finally:
-        process.terminate()
-        process.wait(60)
 
 
 def measure(store: ReadingStore, readings: list[Reading], options: argparse.Namespace) -> dict[str, object]:

@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from core.clock import utc_now
 from core.errors import KreispulsError
 from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
@@ -79,6 +80,8 @@ def _readings(settings: Settings, *, fix: bool) -> str:
     readings = open_readings(settings)
     try:
         readings.ping()
+        if fix:
+            readings.renew(utc_now())
     finally:
         readings.close()
     return "answers"

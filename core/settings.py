@@ -119,6 +119,11 @@ class Settings(BaseSettings):
         return self.data_dir / "spool"
 
     @property
+    def hours_kept(self) -> dict[tuple[str | None, str], int]:
+        """Retention of single quantities, by (municipality or None for all, quantity)."""
+        return {(None, "presence"): self.retention_presence_hours} | parse_retention(self.retention_hours)
+
+    @property
     def zone(self) -> ZoneInfo:
         """Local time of the municipalities."""
         return ZoneInfo(self.timezone)

@@ -9,6 +9,7 @@ A message is acknowledged only when all of its batch is durable; a killed ingest
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
@@ -37,6 +38,9 @@ logger = logging.getLogger(__name__)
 
 OLDEST_PRESENCE: Final = timedelta(seconds=30)
 """Presence observed longer ago (a device that caught up) lights nothing: whoever it was has passed."""
+LOWERED_AT_ONCE: Final = 10
+BREATH_S: Final = 0.001
+"""After so many lamps the lowering pauses: a street that goes down may wait, presence may not."""
 
 
 class Pipeline:
@@ -136,8 +140,10 @@ class Pipeline:
         with self._lights_lock:
             wanted = self._lights.ended(now)
             metrics.lamps_up.set(self._lights.lamps_up())
-        # Queued before they are sent: the answer must find its command, and would otherwise be queued first.
-        self._send(wanted, now, kept_first=self.writer.put)
+        for start in range(0, len(wanted), LOWERED_AT_ONCE):
+            # Queued before they are sent: the answer must find its command, and would otherwise be queued first.
+            self._send(wanted[start : start + LOWERED_AT_ONCE], now, kept_first=self.writer.put)
+            time.sleep(BREATH_S)
 
     def reload(self) -> None:
         """Take over what changed in the registry or of our share, and the overrides of operators."""

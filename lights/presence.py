@@ -13,6 +13,10 @@ HOLD_MARGIN_S: Final = 15.0
 
 The lowered level too is held only so long: then the lamp's own schedule rules again, which by day means off.
 """
+TOLD_AGAIN_AFTER_S: Final = 5.0
+"""Further presence tells a lamp that is up so again only after this time: at once would be a command for every step of
+every walker, never would leave a lamp dark that missed one. Well below `HOLD_MARGIN_S`, which covers the difference.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +48,7 @@ class PresenceControl:
         self._neighbours: Mapping[str, tuple[str, ...]] = {}
         self._overridden: Mapping[str, datetime | None] = {}
         self._up_until: dict[str, datetime] = {}
+        self._told_at: dict[str, datetime] = {}
         self._deadlines: list[tuple[datetime, str]] = []
 
     def configure(self, neighbours: Mapping[str, tuple[str, ...]], overridden: Mapping[str, datetime | None]) -> None:
@@ -53,9 +58,14 @@ class PresenceControl:
         """
         self._neighbours = neighbours
         self._overridden = overridden
+        for lamp in overridden:  # what it shows afterwards is not what we told it
+            self._told_at.pop(lamp, None)
 
     def detected(self, device_id: str, now: datetime) -> list[WantedLevel]:
-        """Somebody is at a lamp: what it and its neighbours are to show. Again extends the hold."""
+        """Somebody is at a lamp: what it and its neighbours are to show, as far as they have not just been told.
+
+        Again extends the hold.
+        """
         near = self._neighbours.get(device_id)
         if near is None:
             return []
@@ -68,6 +78,10 @@ class PresenceControl:
             if lamp not in self._up_until:
                 heapq.heappush(self._deadlines, (until, lamp))
             self._up_until[lamp] = until
+            told_at = self._told_at.get(lamp)
+            if told_at is not None and told_at <= now < told_at + timedelta(seconds=TOLD_AGAIN_AFTER_S):
+                continue
+            self._told_at[lamp] = now
             wanted.append(
                 WantedLevel(
                     lamp, profile.presence_level, profile.fade_s, profile.hold_s + HOLD_MARGIN_S, Reason.PRESENCE
@@ -85,6 +99,7 @@ class PresenceControl:
                 heapq.heappush(self._deadlines, (until, lamp))
                 continue
             del self._up_until[lamp]
+            self._told_at.pop(lamp, None)
             if lamp in self._neighbours and not self._is_overridden(lamp, now):
                 wanted.append(
                     WantedLevel(lamp, self._profile.standby_level, self._profile.fade_s, HOLD_MARGIN_S, Reason.SCHEDULE)

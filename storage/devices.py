@@ -14,6 +14,7 @@ from core.errors import ConflictError, InvalidInputError, NotFoundError
 from storage.columns import Instant
 from storage.page import Page, fetch_page
 from storage.revision import bump_revision, read_revision
+from storage.sqlite_rows import bound, run_many
 from storage.tables import devices
 from storage.transaction import insert_into, reading, writing
 
@@ -38,6 +39,11 @@ class DeviceFilter:
 
 
 _EVERY_DEVICE: Final = DeviceFilter()
+
+_SEEN: Final = (
+    "UPDATE devices SET last_seen_at = seen.column2 FROM (VALUES {rows}) AS seen "
+    "WHERE devices.device_id = seen.column1 AND (devices.last_seen_at IS NULL OR devices.last_seen_at < seen.column2)"
+)
 
 
 class Devices:
@@ -159,15 +165,20 @@ class Devices:
         """Note when devices were last heard of; never moves back; unknown ids are passed over."""
         if not last_seen:
             return
+        rows = sorted(last_seen.items())
         seen_at = bindparam("seen_at", type_=Instant())
-        statement = (
-            update(devices)
-            .where(devices.c.device_id == bindparam("id"))
-            .where(or_(devices.c.last_seen_at.is_(None), devices.c.last_seen_at < seen_at))
-            .values(last_seen_at=seen_at)
-        )
         with writing(self._engine) as connection:
-            connection.execute(statement, [{"id": each, "seen_at": at} for each, at in sorted(last_seen.items())])
+            if connection.dialect.name == "sqlite":
+                columns = (devices.c.device_id, devices.c.last_seen_at)
+                run_many(connection, _SEEN, bound(connection, columns, rows))
+                return
+            statement = (
+                update(devices)
+                .where(devices.c.device_id == bindparam("id"))
+                .where(or_(devices.c.last_seen_at.is_(None), devices.c.last_seen_at < seen_at))
+                .values(last_seen_at=seen_at)
+            )
+            connection.execute(statement, [{"id": each, "seen_at": at} for each, at in rows])
 
     def connected(self, connections: Mapping[str, Connection]) -> None:
         """Note what devices' status messages said; unknown ids are passed over."""

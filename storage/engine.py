@@ -41,7 +41,7 @@ def open_engine(url: str, *, upgrade: bool = True) -> Engine:
         StorageUnavailableError: the database does not answer.
         StorageError: it refuses, or was made by a newer version.
     """
-    parsed = _parse(url)
+    parsed = parse_url(url)
     engine = _open_sqlite(parsed) if parsed.get_backend_name() == "sqlite" else _open_postgresql(parsed)
     if not upgrade:
         return engine
@@ -77,7 +77,12 @@ def migrations_config(connection: Connection) -> Config:
     return config
 
 
-def _parse(url: str) -> URL:
+def parse_url(url: str) -> URL:
+    """The state database's URL, with its driver.
+
+    Raises:
+        SettingsError: it cannot be understood.
+    """
     expected = f"{SETTING}: expected sqlite:///FILE or postgresql://USER:PASSWORD@HOST/NAME"
     try:
         parsed = make_url(url)

@@ -123,7 +123,8 @@ class ReadingStore(Protocol):
         been written; what is written afterwards counts. Broken off, a repetition finishes it.
 
         Raises:
-            StorageError: the store cannot delete single quantities.
+            StorageError: some values stay: InfluxDB deletes alone only what `KREISPULS_RETENTION_HOURS` named (or
+                `presence`) when it was written.
         """
 
     def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
@@ -131,6 +132,12 @@ class ReadingStore(Protocol):
 
         Changes no answer, whatever is written, written late or deleted before, meanwhile or afterwards. Safe to break
         off and to repeat.
+        """
+
+    def renew(self, now: datetime) -> None:
+        """Make anew what is kept beside the readings, for a store that was restored or into which others wrote.
+
+        What is written meanwhile counts.
         """
 
     def ping(self) -> None:
@@ -170,6 +177,7 @@ def open_readings(settings: Settings, *, must_answer: bool = True) -> ReadingSto
 
         return SqliteReadings(settings.readings_url.removeprefix("sqlite:///"))
     if settings.readings_url.startswith("influxdb://"):
+        from storage.backends.beside import open_beside  # noqa: PLC0415
         from storage.backends.influxdb import InfluxReadings  # noqa: PLC0415
 
         return InfluxReadings(
@@ -178,5 +186,7 @@ def open_readings(settings: Settings, *, must_answer: bool = True) -> ReadingSto
             org=settings.influxdb_org,
             bucket=settings.influxdb_bucket,
             must_answer=must_answer,
+            apart={quantity for _, quantity in settings.hours_kept},
+            beside=open_beside(settings.state_url),
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

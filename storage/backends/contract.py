@@ -1,16 +1,18 @@
 """What every backend of readings checks and computes the same way: keys, values, spans, intervals, pages."""
 
+import itertools
 import math
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Final
+from operator import itemgetter
+from typing import Any, Final
 
 from core.clock import from_epoch_us, to_epoch_us
 from core.device import is_device_id, is_municipality
 from core.errors import InvalidInputError, StorageError
 from core.quantity import CATALOGUE, Kind, Quantity, Value
-from core.reading import Aggregate, Observation, Total
+from core.reading import Aggregate, DeviceObservation, Observation, Total
 from devices.registry import device_types
 from storage.readings import TOTAL_AGGREGATES, GroupBy
 
@@ -27,6 +29,9 @@ _RESTORE: Final[Mapping[Kind, Callable[[float | str], Value]]] = {
     Kind.CHOICE: str,
     Kind.FAULTS: str,
 }
+
+
+_RESTORE_NAMED: Final = {name: _RESTORE[quantity.kind] for name, quantity in CATALOGUE.items()}
 
 
 def restore(quantity: Quantity) -> Callable[[float | str], Value]:
@@ -74,6 +79,28 @@ def refuse_values(device_id: str, device_type: str, values: Mapping[str, Value])
 def interval_start(observed_us: int, every_us: int) -> int:
     """The multiple of `every_us` since 1970 at or before an instant."""
     return observed_us - observed_us % every_us
+
+
+def newest_of(
+    rows: Iterable[tuple[str, str, str, Mapping[str, tuple[int, float | str]]]],
+) -> list[DeviceObservation]:
+    """What `latest` answers, from rows of device id, device type, municipality, and (microseconds, value) by quantity.
+
+    A device that moved has several rows; of the same instant the value of the last one in order counts.
+    """
+    found: list[DeviceObservation] = []
+    instants: dict[int, datetime] = {}  # a device says most of its values at one instant
+    for device_id, of_device in itertools.groupby(sorted(rows, key=itemgetter(0, 1, 2)), key=itemgetter(0)):
+        newest: dict[str, tuple[int, str, str, float | str]] = {}
+        for _, kind, municipality, values in of_device:
+            for name, (observed_us, value) in values.items():
+                if name not in newest or newest[name][0] <= observed_us:
+                    newest[name] = (observed_us, kind, municipality, value)
+        for name in sorted(newest):
+            observed_us, kind, municipality, value = newest[name]
+            at = instants.get(observed_us) or instants.setdefault(observed_us, from_epoch_us(observed_us))
+            found.append(DeviceObservation(device_id, kind, municipality, name, at, _RESTORE_NAMED[name](value)))
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,6 +236,35 @@ def totals_query(
     return TotalsQuery(
         known, from_us, end_us, _every_us(every), aggregate, group_by, streets or {}, municipality, device_type
     )
+
+
+TotalRow = tuple[int, str, float, int]
+"""Interval start (microseconds), group, value, count."""
+Totals = dict[tuple[int, str], tuple[float, int]]
+"""Value and count by interval start and group."""
+
+
+def add_totals(totals: Totals, rows: Iterable[tuple[int, str, Any, int]], aggregate: Aggregate) -> None:
+    """Add the aggregates of further parts of the groups; None, a sum that SQLite does not have, becomes NaN."""
+    for start_us, group, raw, count in rows:
+        value = math.nan if raw is None else float(raw)
+        known = totals.get((start_us, group))
+        if known is not None:
+            if aggregate is Aggregate.MIN:
+                value = min(value, known[0])
+            elif aggregate is Aggregate.MAX:
+                value = max(value, known[0])
+            elif aggregate is Aggregate.MEAN:
+                value = (value * count + known[0] * known[1]) / (count + known[1])
+            else:
+                value += known[0]
+            count += known[1]  # noqa: PLW2901
+        totals[start_us, group] = (value, count)
+
+
+def rows_of(totals: Totals) -> list[TotalRow]:
+    """As `TotalsQuery.totals` takes them."""
+    return [(start_us, group, value, count) for (start_us, group), (value, count) in totals.items()]
 
 
 def check_delete(device_id: str | None, before: datetime | None) -> None:

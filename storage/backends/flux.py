@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Final
 
 from core.clock import from_epoch_us
-from core.quantity import Kind, Quantity
+from core.quantity import CATALOGUE, Kind, Quantity
 from core.reading import Aggregate
 from devices.registry import device_types
 from storage.backends.contract import MAX_US, MIN_US, SeriesQuery, TotalsQuery
@@ -76,6 +76,17 @@ def narrowed(municipality: str | None, device_type: str | None) -> list[Filter]:
 def nothing(flux: Flux) -> None:
     """No point at all, found in the index without reading any."""
     flux.text = flux.source(MIN_US, MAX_US, ("_measurement", [""]))
+
+
+def kept_together(flux: Flux, name: str, before_us: int, municipality: str | None, spared: Iterable[str]) -> None:
+    """The municipalities that have values of a quantity in one point with others, which cannot be deleted alone."""
+    source = flux.source(MIN_US, before_us, ("_field", [name]), *narrowed(municipality, None))
+    spare = "".join(f" and r.municipality != {flux.bind(each)}" for each in sorted(spared))
+    flux.text = (
+        f"{source} |> filter(fn: (r) => not exists r.quantity{spare}) |> first()"
+        ' |> keep(columns: ["municipality"]) |> group() |> distinct(column: "municipality")'
+        ' |> rename(columns: {_value: "municipality"})'
+    )
 
 
 def observed(flux: Flux, query: SeriesQuery) -> None:
@@ -168,3 +179,47 @@ def _first_intervals(flux: Flux, query: SeriesQuery) -> str:
     if query.limit is None:
         return ""
     return f' |> sort(columns: ["_start"]) |> limit(n: {flux.bind(query.limit + 1)})'
+
+
+def hours(flux: Flux, device_type: str, municipalities: Iterable[str], from_us: int, end_us: int) -> None:
+    """Totals of hours per municipality and quantity: results `count`, `sum`, `min`, `max`, some `_converted`."""
+    quantities = [CATALOGUE[name] for name in sorted(device_types()[device_type].quantities)]
+    results: list[str] = []
+    for part in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MIN, Aggregate.MAX):
+        for suffix, conversion, kinds in _conversions(part):
+            names = [quantity.name for quantity in quantities if quantity.kind in kinds]
+            source = flux.source(
+                from_us,
+                end_us,
+                ("_measurement", [device_type]),
+                ("municipality", municipalities),
+                ("_field", names),
+            )
+            function = _FUNCTION[part]
+            results.append(
+                f"{source}{conversion}"
+                f' |> aggregateWindow(every: 1h, fn: {function}, createEmpty: false, timeSrc: "_start")'
+                f' |> group(columns: ["municipality", "_field", "_time"])'
+                f" |> {'sum' if part is Aggregate.COUNT else function}()"
+                f' |> group() |> keep(columns: ["municipality", "_field", "_time", "_value"])'
+                f' |> yield(name: "{part}{suffix}")'
+            )
+    flux.text = "\n".join(results)
+
+
+def hours_of_device(flux: Flux, device_id: str, before_us: int) -> None:
+    """The hours in which a device said anything, with device type and municipality."""
+    flux.text = (
+        f"{flux.source(MIN_US, before_us, ('device_id', [device_id]), *narrowed(None, None))}"
+        f' |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")'
+        f' |> group(columns: ["_measurement", "municipality", "_time"]) |> sum()'
+        f' |> group() |> keep(columns: ["_measurement", "municipality", "_time", "_value"])'
+    )
+
+
+def first_instant(flux: Flux, since_us: int) -> None:
+    """The oldest points of the series since an instant."""
+    flux.text = (
+        f"{flux.source(since_us, MAX_US, *narrowed(None, None))} |> first()"
+        ' |> keep(columns: ["_time"]) |> group() |> min(column: "_time")'
+    )

@@ -3,7 +3,7 @@
 import csv
 import io
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
 from operator import itemgetter
 from typing import Final
@@ -11,11 +11,12 @@ from typing import Final
 from core.clock import to_epoch_us
 from core.errors import StorageError
 from core.quantity import CATALOGUE, Kind, Value
-from core.reading import Aggregate
-from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start
+from core.reading import Aggregate, DeviceObservation
+from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start, newest_of
 from storage.backends.flux import CONVERTED, GROUP_COLUMN
 from storage.readings import GroupBy
 
+HOUR_US: Final = 3_600_000_000
 _PARSE: Final[Mapping[Kind, Callable[[str], Value]]] = {
     Kind.NUMBER: float,
     Kind.INTEGER: int,
@@ -59,6 +60,21 @@ def parse_rows(answer: str, *columns: str) -> Iterator[tuple[str, ...]]:
             pick = itemgetter(*(line.index(column) if column in line else 0 for column in columns))
         else:
             yield pick(line)
+
+
+def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceObservation]:
+    """What `latest` answers, of these devices, from the last point of each series."""
+    said: dict[tuple[str, str, str], dict[str, tuple[int, Value]]] = {}
+    for answer in answers:
+        for device_id, kind, municipality, name, at, text in parse_rows(
+            answer, "device_id", "_measurement", "municipality", "_field", "_time", "_value"
+        ):
+            if ids is None or device_id in ids:
+                of_device = said.setdefault((device_id, kind, municipality), {})
+                found = (_us(at), parse_value(name, text))
+                if name not in of_device or of_device[name][0] <= found[0]:  # a quantity was not always kept apart
+                    of_device[name] = found
+    return newest_of((*key, values) for key, values in said.items())
 
 
 def observed(answer: str) -> dict[tuple[int, str], Value]:
@@ -124,6 +140,27 @@ def totals(values: str, counts: str, query: TotalsQuery) -> Iterator[tuple[int, 
         count = int(count_of.get((start_us, group), 0))
         if count:  # none: written between the two queries
             yield start_us, group, value / count if query.aggregate is Aggregate.MEAN else value, count
+
+
+def hours(answer: str) -> dict[tuple[str, int, str], dict[Aggregate, float]]:
+    """Aggregates by municipality, hour since 1970 and quantity."""
+    found: dict[tuple[str, int, str], dict[Aggregate, float]] = {}
+    rows = parse_rows(answer, "result", "municipality", "_time", "_field", "_value")
+    for result, municipality, start, name, value in rows:
+        key = (municipality, _us(start) // HOUR_US, name)
+        found.setdefault(key, {})[Aggregate(result.removesuffix(CONVERTED))] = float(value)
+    return found
+
+
+def hours_of_device(answer: str) -> Iterator[tuple[tuple[str, str], int]]:
+    """Municipality and device type, and the hour since 1970."""
+    for kind, municipality, start in parse_rows(answer, "_measurement", "municipality", "_time"):
+        yield (municipality, kind), _us(start) // HOUR_US
+
+
+def first_instant(answer: str) -> int | None:
+    """Microseconds since 1970; None: there is no point."""
+    return min((_us(at) for _, at in parse_rows(answer, "result", "_time")), default=None)
 
 
 def _group(answer: str, query: TotalsQuery, part: Aggregate) -> dict[tuple[int, str], float]:

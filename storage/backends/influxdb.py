@@ -16,16 +16,18 @@ from influxdb_client.domain.write_precision import WritePrecision
 from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
-from core.clock import from_epoch_us
-from core.device import is_device_id
+from core.clock import from_epoch_us, utc_now
+from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
-from devices.registry import device_types
-from storage.backends import flux, flux_answers
+from storage.backends import flux, flux_reads
+from storage.backends.beside import Beside
 from storage.backends.contract import (
     MAX_US,
     MIN_US,
+    TotalRow,
+    TotalsQuery,
     check_delete,
     clamp_us,
     series_query,
@@ -33,14 +35,14 @@ from storage.backends.contract import (
 )
 from storage.backends.flux import Flux
 from storage.backends.flux_answers import parse_rows
+from storage.backends.influx_beside import InfluxBeside
 from storage.backends.line_protocol import encode_lines
 from storage.readings import GroupBy
 
 LINES_PER_REQUEST: Final = 5_000
 """What InfluxData recommends for a batch."""
-MAX_DEVICE_FILTER: Final = 100
-"""More device ids than this are chosen here and not by the server."""
-PARALLEL_QUERIES: Final = 4
+DEFAULT_APART: Final = frozenset({"presence"})
+"""Personal data, for which there is always a retention."""
 _ANSWER: Final = Dialect(header=True, delimiter=",", annotations=[], comment_prefix="#")  # type: ignore[no-untyped-call]
 _MICROSECONDS: Final = cast(WritePrecision, WritePrecision.US)  # the library's constants are plain texts
 _TIMEOUT_MS: Final = (5_000, 120_000)
@@ -53,6 +55,9 @@ class InfluxReadings:
     """A `ReadingStore` in a bucket, which is made when it is missing and the token may do so. Safe for threads.
 
     Args:
+        apart: quantities that can be forgotten; what was written while they were not named here can not.
+        beside: where newest values and hourly totals are kept; every writer must have it. Without, the server is asked,
+            which takes seconds. It is closed with this store, and made anew when it is not of this bucket.
         must_answer: False: a server that does not answer now is asked for the bucket before the first write instead.
 
     Raises:
@@ -61,34 +66,51 @@ class InfluxReadings:
         StorageError: the server refuses the token, or there is no such organisation or bucket.
     """
 
-    def __init__(self, *, url: str, token: str, org: str, bucket: str, must_answer: bool = True) -> None:
+    def __init__(
+        self,
+        *,
+        url: str,
+        token: str,
+        org: str,
+        bucket: str,
+        apart: Collection[str] = DEFAULT_APART,
+        beside: Beside | None = None,
+        must_answer: bool = True,
+    ) -> None:
         if urlsplit(url).scheme not in ("http", "https") or not urlsplit(url).hostname:
             raise SettingsError("INFLUXDB_V2_URL: expected http://host:8086 or https://...")
         if not token.strip() or not token.isascii() or not token.isprintable():
             raise SettingsError("INFLUXDB_V2_TOKEN: expected a token with read and write on the bucket")
         self._url, self._org, self._bucket = url, org, bucket
+        self._apart = frozenset(apart)
+        self._beside = None if beside is None else InfluxBeside(beside, self._query)
         self._client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_TIMEOUT_MS)
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
-        self._threads = ThreadPoolExecutor(PARALLEL_QUERIES, "influxdb-query")
-        self._has_bucket = False
+        self._threads = ThreadPoolExecutor(flux_reads.PARALLEL_QUERIES, "influxdb-query")
+        self._prepared = False
         try:
-            self._ensure_bucket(self._client if must_answer else self._ping_client)
-        except StorageUnavailableError:
-            if must_answer:
+            self._prepare(self._client if must_answer else self._ping_client)
+        except BaseException as error:
+            if must_answer or not isinstance(error, StorageUnavailableError):
                 self.close()
                 raise
-        except BaseException:
-            self.close()
-            raise
 
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
-        self.write_lines(list(encode_lines(readings)))
+        self.write_lines(list(encode_lines(readings, self._apart)))
+        if self._beside is not None:
+            self._beside.written(readings)
+
+    def renew(self, now: datetime) -> None:
+        """Take the newest values from the bucket again, begin the hourly totals anew; see `ReadingStore`."""
+        if self._beside is not None:
+            of_all = (self._query, self._threads, None, None, None)
+            self._beside.renew(self._ensure_bucket(self._client), now, lambda: flux_reads.last_points(*of_all))
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
-        self._ensure_bucket(self._client)
+        self._prepare(self._client)
         for first in range(0, len(lines), LINES_PER_REQUEST):
             record = "\n".join(lines[first : first + LINES_PER_REQUEST]).encode()
             with self._translated():
@@ -101,33 +123,10 @@ class InfluxReadings:
         municipality: str | None = None,
         device_type: str | None = None,
     ) -> list[DeviceObservation]:
-        """The newest values; see `ReadingStore`. In parallel: a series costs the server 30 µs."""
-        ids = None if device_ids is None else frozenset(device_ids)
-        if (ids is not None and not ids) or (device_type is not None and device_type not in device_types()):
-            return []
-        names = sorted(CATALOGUE if device_type is None else device_types()[device_type].quantities)
-        filters = flux.narrowed(municipality, device_type)
-        few = ids is not None and len(ids) <= MAX_DEVICE_FILTER
-        if ids is not None and few:
-            filters.append(("device_id", sorted(ids)))
-        answers = self._threads.map(
-            lambda fields: self._query(lambda query: flux.latest(query, ("_field", fields), *filters)),
-            [names] if few else [names[part::PARALLEL_QUERIES] for part in range(PARALLEL_QUERIES)],
-        )
-        newest: dict[tuple[str, str], tuple[datetime, str, str, str]] = {}
-        for answer in answers:
-            for device_id, name, at, kind, of_municipality, value in parse_rows(
-                answer, "device_id", "_field", "_time", "_measurement", "municipality", "_value"
-            ):
-                if ids is None or device_id in ids:
-                    found = (datetime.fromisoformat(at), kind, of_municipality, value)
-                    known = newest.get((device_id, name))
-                    if known is None or found > known:
-                        newest[device_id, name] = found
-        return [
-            DeviceObservation(device_id, kind, of_municipality, name, at, flux_answers.parse_value(name, value))
-            for (device_id, name), (at, kind, of_municipality, value) in sorted(newest.items())
-        ]
+        """The newest values; see `ReadingStore`."""
+        if self._beside is not None:
+            return self._beside.latest(device_ids, municipality, device_type)
+        return flux_reads.last_points(self._query, self._threads, device_ids, municipality, device_type)
 
     def series(
         self,
@@ -145,15 +144,7 @@ class InfluxReadings:
         query = series_query(
             device_id, quantities, start, end, every=every, aggregate=aggregate, limit=limit, after=after
         )
-        if query.empty:
-            return []
-        if not query.every_us:
-            return query.page(flux_answers.observed(self._query(lambda text: flux.observed(text, query))))
-        if query.aggregate is Aggregate.TIME_WEIGHTED_MEAN:
-            answer = self._query(lambda text: flux.time_weighted(text, query))
-            return query.page(flux_answers.time_weighted(answer, query))
-        answer = self._query(lambda text: flux.aggregated(text, query))
-        return query.page(flux_answers.aggregated(answer, query))
+        return [] if query.empty else query.page(flux_reads.series(self._query, query))
 
     def totals(
         self,
@@ -168,7 +159,7 @@ class InfluxReadings:
         municipality: str | None = None,
         device_type: str | None = None,
     ) -> list[Total]:
-        """An aggregate per group and interval; see `ReadingStore`. Streets are added up here, of devices."""
+        """An aggregate per group and interval; see `ReadingStore`."""
         query = totals_query(
             quantity,
             start,
@@ -182,39 +173,69 @@ class InfluxReadings:
         )
         if query.empty:
             return []
-        part = Aggregate.SUM if aggregate is Aggregate.MEAN else aggregate
-        known = CATALOGUE[quantity]
-        counts = self._threads.submit(self._query, lambda text: flux.totals(text, query, known, Aggregate.COUNT))
-        values = self._query(lambda text: flux.totals(text, query, known, part))
-        return query.totals(flux_answers.totals(values, counts.result(), query))
+
+        def ask(part: TotalsQuery) -> list[TotalRow]:
+            return flux_reads.totals(self._query, self._threads, part, quantity)
+
+        return query.totals(ask(query) if self._beside is None else self._beside.totals(query, quantity, ask))
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete on the server; see `ReadingStore`."""
         check_delete(device_id, before)
         before_us = MAX_US if before is None else clamp_us(before)
-        if before_us == MIN_US or (device_id is not None and not is_device_id(device_id)):
-            return  # nothing of the kind can have been kept
-        with self._translated():
-            self._client.delete_api().delete(
-                _nanoseconds(MIN_US, 0),
-                _nanoseconds(before_us - 1, 999),  # the server deletes the last instant too
-                "" if device_id is None else f'device_id="{device_id}"',  # checked above: no quote can be in it
-                self._bucket,
-                self._org,
-            )
+        if device_id is not None and not is_device_id(device_id):
+            return  # nothing can have been kept; all others have no quote
+        if device_id is None:
+            self._delete(before_us, "")
+            if self._beside is not None:
+                self._beside.forget(before_us, None, None, ())
+        elif self._beside is None:
+            self._delete(before_us, f'device_id="{device_id}"')
+        else:
+            self._beside.delete(device_id, before_us, lambda: self._delete(before_us, f'device_id="{device_id}"'))
 
     def forget(
         self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
     ) -> None:
-        """Refused: InfluxDB 2 deletes by time and tags, never single fields. See `ReadingStore`."""
-        raise StorageError(
-            f"InfluxDB at {self._url} cannot delete single quantities: {quantity} before {before:%Y-%m-%d %H:%M} UTC "
-            f"of {municipality or 'all municipalities'}{f' but {len(spared)}' if spared else ''} stays"
-        )
+        """Delete the series of a quantity that is kept apart; see `ReadingStore`.
 
-    def roll_up(self, now: datetime, *, within: timedelta = timedelta(0)) -> bool:  # noqa: ARG002 - the interface's
-        """Nothing to do: InfluxDB answers from the readings themselves. See `ReadingStore`."""
-        return True
+        Raises:
+            StorageError: some values stand in one point with others, written while the quantity was not kept apart.
+        """
+        if quantity not in CATALOGUE or municipality in spared:
+            return
+        if municipality is not None and not is_municipality(municipality):
+            return
+        whose = [f'municipality!="{each}"' for each in sorted(spared) if is_municipality(each)]
+        if municipality is not None:
+            whose = [f'municipality="{municipality}"']
+        before_us = clamp_us(before)
+        self._delete(before_us, " AND ".join([f'quantity="{quantity}"', *whose]))
+        if self._beside is not None:
+            self._beside.forget(before_us, quantity, municipality, spared)
+        together = self._query(lambda query: flux.kept_together(query, quantity, before_us, municipality, spared))
+        left = sorted(name for _, name in parse_rows(together, "result", "municipality"))
+        if left:
+            raise StorageError(
+                f"InfluxDB at {self._url}, bucket {self._bucket}: {quantity} before {before:%Y-%m-%d %H:%M} UTC stays "
+                f"in {', '.join(left)}: written while no retention was set for it, in one point with other values"
+            )
+
+    def _delete(self, before_us: int, predicate: str) -> None:
+        if before_us == MIN_US:
+            return
+        with self._translated():
+            self._client.delete_api().delete(
+                _nanoseconds(MIN_US, 0),
+                _nanoseconds(before_us - 1, 999),  # the server deletes the last instant too
+                predicate,
+                self._bucket,
+                self._org,
+            )
+
+    def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
+        """Bring the hourly totals up to date; see `ReadingStore`."""
+        return self._beside is None or self._beside.roll_up(now, within)
 
     def ping(self) -> None:
         """Ask for no points, which tries server, token and bucket; see `ReadingStore`."""
@@ -225,6 +246,8 @@ class InfluxReadings:
         self._threads.shutdown(cancel_futures=True)
         self._client.close()
         self._ping_client.close()
+        if self._beside is not None:
+            self._beside.close()
 
     def _query(self, build: Callable[[Flux], None], client: Any = None) -> str:
         query = Flux(self._bucket)
@@ -233,18 +256,27 @@ class InfluxReadings:
             response = (client or self._client).query_api().query_raw(query.text, self._org, _ANSWER, query.parameters)
             return str(response.data, "utf-8")
 
-    def _ensure_bucket(self, client: Any) -> None:
-        if self._has_bucket:
-            return
+    def _prepare(self, client: Any) -> None:
+        """See, once, that the bucket is there and that what is kept beside it is of this bucket."""
+        if not self._prepared:
+            bucket_id = self._ensure_bucket(client)
+            if self._beside is not None and not self._beside.of(bucket_id):
+                self.renew(utc_now())
+            self._prepared = True
+
+    def _ensure_bucket(self, client: Any) -> str:
+        """The bucket's id; it is made when it is missing."""
         buckets = client.buckets_api()
         with self._translated():
-            if buckets.find_bucket_by_name(self._bucket) is None:
+            bucket = buckets.find_bucket_by_name(self._bucket)
+            if bucket is None:
                 try:
-                    buckets.create_bucket(bucket_name=self._bucket, org=self._org)
+                    bucket = buckets.create_bucket(bucket_name=self._bucket, org=self._org)
                 except ApiException:
-                    if buckets.find_bucket_by_name(self._bucket) is None:  # not another process that was faster
+                    bucket = buckets.find_bucket_by_name(self._bucket)
+                    if bucket is None:  # not another process that was faster
                         raise
-        self._has_bucket = True
+            return str(bucket.id)
 
     @contextmanager
     def _translated(self) -> Iterator[None]:

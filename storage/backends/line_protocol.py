@@ -1,5 +1,8 @@
 """Readings as InfluxDB line protocol: measurement = device type, tags = device and municipality, fields = quantities.
 
+A quantity that must be deletable alone is kept apart, in a line with the tag `quantity`: InfluxDB 2 deletes by time and
+tags, never single fields. The series differ, the measurement and the field do not, so readers need not know.
+
 Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. Written here and not with the client
 library's `Point`, which takes three to five times as long (benchmarks/readings.py); keys are checked against patterns
 that leave nothing to escape in a tag.
@@ -17,8 +20,8 @@ from devices.registry import device_types
 from storage.backends.contract import MAX_US, MIN_US, check_instant, check_key, refuse_values
 
 
-def encode_lines(readings: Iterable[Reading]) -> Iterator[str]:
-    """One line per reading that has values, without its line end; instants in microseconds.
+def encode_lines(readings: Iterable[Reading], apart: frozenset[str] = frozenset()) -> Iterator[str]:
+    """One line per reading, and one per value of a quantity kept apart, without line ends; instants in microseconds.
 
     Raises:
         StorageError: a reading cannot be kept; names the part that is wrong.
@@ -29,12 +32,22 @@ def encode_lines(readings: Iterable[Reading]) -> Iterator[str]:
         if not MIN_US <= observed_us < MAX_US:
             check_instant(reading.device_id, observed_us)
         encoders = _encoders(reading.device_type)
+        alone: list[str] = []
+        together = reading.values
         try:
-            fields = ",".join([encoders[name](value) for name, value in reading.values.items()])
+            if not apart.isdisjoint(reading.values):
+                alone = [
+                    f"{start},quantity={name} {encoders[name](value)} {observed_us}"
+                    for name, value in reading.values.items()
+                    if name in apart
+                ]
+                together = {name: value for name, value in reading.values.items() if name not in apart}
+            fields = ",".join([encoders[name](value) for name, value in together.items()])
         except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise refuse_values(reading.device_id, reading.device_type, reading.values) from error
         if fields:
             yield f"{start} {fields} {observed_us}"
+        yield from alone
 
 
 @lru_cache(maxsize=100_000)

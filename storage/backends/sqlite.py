@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
 
-from core.clock import from_epoch_us, to_epoch_us
+from core.clock import to_epoch_us
 from core.errors import SettingsError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
@@ -21,18 +21,20 @@ from storage.backends.contract import (
     check_instant,
     check_key,
     clamp_us,
+    newest_of,
     refuse_values,
-    restore,
     series_query,
     totals_query,
 )
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_forget import forget_quantity
+from storage.backends.sqlite_rollup_marks import forget_days, forget_hours, mark_hours_before, mark_late
 from storage.backends.sqlite_rollup_reads import series_from_rollups, totals_from_rollups
 from storage.backends.sqlite_rollup_schema import create_rollups
-from storage.backends.sqlite_rollups import Rollups, forget_days, forget_hours, mark_hours_before, mark_late
+from storage.backends.sqlite_rollups import Rollups
 from storage.backends.sqlite_schema import TypeTables, create_tables, type_tables
 from storage.readings import GroupBy
+from storage.sqlite_rows import in_chunks
 
 KEYS_PER_DELETE: Final = 200
 """A deletion works in short transactions of so many devices each, so that writers get in between."""
@@ -102,24 +104,14 @@ class SqliteReadings:
     ) -> list[DeviceObservation]:
         """The newest values; see `ReadingStore`."""
         ids = None if device_ids is None else json.dumps(list(device_ids))
-        newest: dict[str, dict[str, tuple[int, str, str, Any]]] = {}
-        for table in self._tables.values():
-            if device_type not in (None, table.device_type):
-                continue
-            sql, parameters = sqlite_queries.select_latest(table, ids, municipality)
-            for device_id, of_municipality, *columns in self._file.select(sql, parameters):
-                of_device = newest.setdefault(device_id, {})
-                for name, value, observed_us in zip(table.quantities, columns[::2], columns[1::2], strict=True):
-                    if observed_us is not None and (name not in of_device or of_device[name][0] <= observed_us):
-                        of_device[name] = (observed_us, table.device_type, of_municipality, value)
-        restorers = {name: restore(quantity) for name, quantity in CATALOGUE.items()}
-        return [
-            DeviceObservation(
-                device_id, kind, at_municipality, name, from_epoch_us(observed_us), restorers[name](value)
+        tables = [table for table in self._tables.values() if device_type in (None, table.device_type)]
+        return newest_of(
+            (device_id, table.device_type, of_municipality, _said(table, columns))
+            for table in tables
+            for device_id, of_municipality, *columns in self._file.select(
+                *sqlite_queries.select_latest(table, ids, municipality)
             )
-            for device_id, of_device in sorted(newest.items())
-            for name, (observed_us, kind, at_municipality, value) in sorted(of_device.items())
-        ]
+        )
 
     def series(
         self,
@@ -236,6 +228,9 @@ class SqliteReadings:
         """Bring the rollups up to date; see `ReadingStore`."""
         return self._rollups.roll_up(now, within)
 
+    def renew(self, now: datetime) -> None:
+        """Nothing to do: everything is in one file and changes with it. See `ReadingStore`."""
+
     def ping(self) -> None:
         """Read from the file and see that it is still the one that was opened; see `ReadingStore`."""
         self._file.ping()
@@ -254,6 +249,15 @@ class SqliteReadings:
         for device_type, key in rows:
             keys.setdefault(device_type, []).append(key)
         return [(self._tables[kind], of_kind) for kind, of_kind in keys.items() if kind in self._tables]
+
+
+def _said(table: TypeTables, columns: Sequence[Any]) -> dict[str, tuple[int, Any]]:
+    """Values and instants, in turn, as (instant, value) by quantity."""
+    return {
+        name: (observed_us, value)
+        for name, value, observed_us in zip(table.quantities, columns[::2], columns[1::2], strict=True)
+        if observed_us is not None
+    }
 
 
 def _find_or_add_key(connection: sqlite3.Connection, identity: _Identity) -> int:
@@ -292,5 +296,7 @@ def _write_batch(
             if known_us is None or observed_us >= known_us:
                 of_device[at] = value
                 of_device[at + 1] = observed_us
-    connection.executemany(table.upsert_reading(names), rows)
-    connection.executemany(table.upsert_latest(names), list(newest.values()))
+    for count, of_rows in in_chunks(rows):
+        connection.execute(table.upsert_reading(names, count), of_rows)
+    for count, of_rows in in_chunks(list(newest.values())):
+        connection.execute(table.upsert_latest(names, count), of_rows)

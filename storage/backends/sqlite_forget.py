@@ -3,8 +3,8 @@
 from collections.abc import Collection, Mapping
 
 from storage.backends.sqlite_file import SqliteFile
+from storage.backends.sqlite_rollup_marks import forget_days, forget_hours
 from storage.backends.sqlite_rollup_schema import DAY_US
-from storage.backends.sqlite_rollups import forget_days, forget_hours
 from storage.backends.sqlite_schema import TypeTables
 
 KEYS_PER_TRANSACTION = 50

@@ -33,7 +33,7 @@ def select_latest(table: TypeTables, device_ids: str | None, municipality: str |
         where.append("device_id IN (SELECT value FROM json_each(:device_ids))")
     sql = (
         f"SELECT device_id, municipality, {columns} FROM devices CROSS JOIN {table.latest} ON device = key "  # noqa: S608
-        f"WHERE {' AND '.join(where)} ORDER BY municipality"
+        f"WHERE {' AND '.join(where)}"
     )
     return sql, {"device_type": table.device_type, "municipality": municipality, "device_ids": device_ids}
 

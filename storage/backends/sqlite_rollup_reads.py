@@ -9,7 +9,7 @@ from typing import Any
 
 from core.reading import Aggregate
 from storage.backends import sqlite_queries
-from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start
+from storage.backends.contract import SeriesQuery, TotalRow, Totals, TotalsQuery, add_totals, interval_start, rows_of
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_rollup_schema import DAY_US, HOUR_US, select_days
 from storage.backends.sqlite_schema import TypeTables
@@ -55,13 +55,13 @@ def series_from_rollups(
         if from_us >= end_us:
             return None
         days = connection.execute(
-            f'SELECT day, n, s, lo, hi, first_us, last, held FROM "daily_{name}" '  # noqa: S608 - of our catalogue
+            f'SELECT day, n, first_us, s, lo, hi, last, held FROM "daily_{name}" '  # noqa: S608 - of our catalogue
             "WHERE device = ? AND day >= ? AND day < ? ORDER BY day",
             (key, from_us // DAY_US, end_us // DAY_US),
         ).fetchall()
         before, behind = (
             connection.execute(
-                f"{select_days(table, name)} ORDER BY day", {"key": key, "from": edge[0], "end": edge[1]}
+                f"{select_days(table, [name])} ORDER BY day", {"key": key, "from": edge[0], "end": edge[1]}
             ).fetchall()
             for edge in ((query.from_us, from_us), (end_us, query.end_us))
         )
@@ -83,7 +83,7 @@ def series_from_rollups(
 
 def totals_from_rollups(
     file: SqliteFile, query: TotalsQuery, name: str, tables: Sequence[TypeTables]
-) -> list[tuple[int, str, float, int]] | None:
+) -> list[TotalRow] | None:
     """Rows as `select_totals` gives them; None where the readings have to be asked."""
     by_street = query.group_by is GroupBy.STREET
     length = DAY_US if by_street else HOUR_US
@@ -101,35 +101,16 @@ def totals_from_rollups(
             end_us = stale * length
         if from_us >= end_us:
             return None
-        totals: dict[tuple[int, str], tuple[float, int]] = {}
+        totals: Totals = {}
         inside = replace(query, from_us=from_us, end_us=end_us)
         select = sqlite_queries.select_totals_of_days if by_street else sqlite_queries.select_totals_of_hours
-        _add(totals, connection.execute(*select(inside, name, tables)).fetchall(), query.aggregate)
+        add_totals(totals, connection.execute(*select(inside, name, tables)).fetchall(), query.aggregate)
         for edge_from_us, edge_end_us in ((query.from_us, from_us), (end_us, query.end_us)):
             if edge_from_us < edge_end_us:
                 edge = replace(query, from_us=edge_from_us, end_us=edge_end_us)
                 rows = connection.execute(*sqlite_queries.select_totals(edge, name, tables)).fetchall()
-                _add(totals, rows, query.aggregate)
-    return [(start_us, group, value, count) for (start_us, group), (value, count) in totals.items()]
-
-
-def _add(
-    totals: dict[tuple[int, str], tuple[float, int]], rows: Iterable[tuple[int, str, Any, int]], aggregate: Aggregate
-) -> None:
-    for start_us, group, raw, count in rows:
-        value = math.nan if raw is None else float(raw)
-        known = totals.get((start_us, group))
-        if known is not None:
-            if aggregate is Aggregate.MIN:
-                value = min(value, known[0])
-            elif aggregate is Aggregate.MAX:
-                value = max(value, known[0])
-            elif aggregate is Aggregate.MEAN:
-                value = (value * count + known[0] * known[1]) / (count + known[1])
-            else:
-                value += known[0]
-            count += known[1]  # noqa: PLW2901
-        totals[start_us, group] = (value, count)
+                add_totals(totals, rows, query.aggregate)
+    return rows_of(totals)
 
 
 def _whole(from_us: int, end_us: int, length: int) -> tuple[int, int]:
@@ -144,7 +125,7 @@ def _rolled_us(connection: sqlite3.Connection) -> int:
 
 def _part(row: tuple[Any, ...], query: SeriesQuery) -> _Part:
     """NaN where SQLite has none (infinite sums of both signs): left out of the answer like any that is too large."""
-    day, n, s, lo, hi, first_us, last, held = row
+    day, n, first_us, s, lo, hi, last, held = row
     nan = math.nan
     return _Part(
         max(day * DAY_US, query.from_us),

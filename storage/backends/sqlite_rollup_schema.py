@@ -5,6 +5,7 @@ devices. `stale_days`, `stale_hours`: what of them has to be made anew. `rollup_
 """
 
 import sqlite3
+from collections.abc import Sequence
 from typing import Final
 
 from core.quantity import CATALOGUE, Kind
@@ -66,30 +67,63 @@ def bucket_of(instant: str, length: int) -> str:
     return f"(({instant} - (({instant} % {length}) + {length}) % {length}) / {length})"
 
 
-def select_days(table: TypeTables, name: str) -> str:
-    """Rows of the columns of `daily_<quantity>` after `device`; the parts of days inside [:from, :end) of one :key.
+def find_days(table: TypeTables) -> str:
+    """Rows of device and day that has readings, of these :keys (a JSON array) inside [:from, :end).
 
-    `held` is the sum of value times microseconds until the next value, the day's end or `:end`.
+    Jumps from day to day in the primary key: as many steps as there are days, not readings.
     """
-    numeric = CATALOGUE[name].numeric
-    numbers = "total(v), min(v), max(v)" if numeric else "NULL, NULL, NULL"
-    day_end = f"(day + 1) * {DAY_US}"
-    held = f"total(1.0 * v * (min(ifnull(next_t, :end), {day_end}) - t))" if numeric else "NULL"
+    first_day = (
+        f"(SELECT {bucket_of('observed_us', DAY_US)} FROM {table.readings} "  # noqa: S608 - our names
+        "WHERE device = {device} AND observed_us >= {since} AND observed_us < :end ORDER BY observed_us LIMIT 1)"
+    )
     return (
-        f"SELECT day, count(v), {numbers}, min(t), "  # noqa: S608 - our names
-        f"max(CASE WHEN next_t IS NULL OR next_t >= {day_end} THEN v END), {held} "
-        f'FROM (SELECT {bucket_of("observed_us", DAY_US)} AS day, observed_us AS t, "{name}" AS v, '
+        "WITH RECURSIVE found (device, day) AS ("  # noqa: S608 - our names
+        f"SELECT value, {first_day.format(device='value', since=':from')} FROM json_each(:keys) "
+        f"UNION ALL SELECT f.device, {first_day.format(device='f.device', since=f'(f.day + 1) * {DAY_US}')} "
+        "FROM found AS f WHERE f.day IS NOT NULL) SELECT device, day FROM found WHERE day IS NOT NULL"
+    )
+
+
+def select_days(table: TypeTables, names: Sequence[str]) -> str:
+    """Rows of day, count, first instant, then sum, minimum, maximum, last and held of each quantity.
+
+    The parts of days inside [:from, :end) of one :key. Each reading there has all of these quantities or none. `held`
+    is the sum of value times microseconds until the next value, the day's end or `:end`.
+    """
+    day_end = f"(day + 1) * {DAY_US}"
+    columns = ", ".join(f'"{name}"' for name in names)
+    aggregates = ", ".join(
+        (f'total("{name}"), min("{name}"), max("{name}"), ' if CATALOGUE[name].numeric else "NULL, NULL, NULL, ")
+        + f'max(CASE WHEN last THEN "{name}" END), '
+        + (f'total(1.0 * "{name}" * held_us)' if CATALOGUE[name].numeric else "NULL")
+        for name in names
+    )
+    values = (
+        f"SELECT {bucket_of('observed_us', DAY_US)} AS day, observed_us AS t, {columns}, "  # noqa: S608 - our names
         f"lead(observed_us) OVER (ORDER BY observed_us) AS next_t FROM {table.readings} "
-        f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{name}" IS NOT NULL) GROUP BY day'
+        f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{names[0]}" IS NOT NULL'
+    )
+    return (
+        f"SELECT day, count(*), min(t), {aggregates} FROM (SELECT *, next_t IS NULL OR next_t >= {day_end} AS last, "  # noqa: S608
+        f"min(ifnull(next_t, :end), {day_end}) - t AS held_us FROM ({values})) GROUP BY day"
     )
 
 
 def select_present(table: TypeTables) -> str:
-    """One row: of each quantity of the table whether one :key has values inside [:from, :end)."""
+    """One row: of each quantity of the table how many values one :key has inside [:from, :end)."""
     columns = ", ".join(f'count("{name}")' for name in table.quantities)
     return (
         f"SELECT {columns} FROM {table.readings} "  # noqa: S608 - our names
         "WHERE device = :key AND observed_us >= :from AND observed_us < :end"
+    )
+
+
+def select_unlike(table: TypeTables, names: Sequence[str]) -> str:
+    """A row if one :key has, inside [:from, :end), a reading with some of these quantities and not all."""
+    some = " OR ".join(f'("{names[0]}" IS NULL) <> ("{name}" IS NULL)' for name in names[1:])
+    return (
+        f"SELECT 1 FROM {table.readings} "  # noqa: S608 - our names
+        f"WHERE device = :key AND observed_us >= :from AND observed_us < :end AND ({some}) LIMIT 1"
     )
 
 

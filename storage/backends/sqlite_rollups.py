@@ -1,6 +1,6 @@
 """Keeping the rollups of the SQLite backend right: marking what changed, making it anew, forgetting."""
 
-import itertools
+import json
 import sqlite3
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -8,29 +8,30 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from core.clock import to_epoch_us
-from core.reading import Reading
-from storage.backends.contract import MIN_US
 from storage.backends.sqlite_file import SqliteFile
+from storage.backends.sqlite_rollup_marks import hours_of
 from storage.backends.sqlite_rollup_schema import (
     DAY_US,
     HOUR_US,
     MARK_DAY,
     MARK_HOUR,
-    bucket_of,
+    find_days,
     select_days,
     select_hours,
     select_present,
+    select_unlike,
 )
 from storage.backends.sqlite_schema import TypeTables
 
 GRACE: Final = timedelta(minutes=10)
 """An hour is rolled up so long after its end: most of what belongs to it is there, the rest is late."""
-MARKS_AT_ONCE: Final = 500
+HOURS_PER_DAY: Final = 24
+MARKS_AT_ONCE: Final = 5_000
+MARKS_PER_TRANSACTION: Final = 20_000
 DAYS_PER_RUN: Final = 31
 HOURS_PER_RUN: Final = 24
 RUNS_PER_TRANSACTION: Final = 25
-KEYS_PER_MARKING: Final = 500
-KEYS_PER_LONG_MARKING: Final = 10
+KEYS_PER_SEARCH: Final = 500
 
 _Identity = tuple[str, str, str]
 _Mark = tuple[tuple[Any, ...], int, int]
@@ -61,22 +62,31 @@ class Rollups:
                 connection.execute("UPDATE rollup_state SET marking_us = ?", (marking_us,))
         if rolled_us >= marking_us:
             return
-        keys = self._file.select("SELECT key, device_type FROM devices ORDER BY device_type, key", {})
-        whole_days_us = rolled_us // DAY_US * DAY_US, marking_us // DAY_US * DAY_US
-        at_once = KEYS_PER_MARKING if marking_us - rolled_us <= 2 * DAY_US else KEYS_PER_LONG_MARKING
-        for device_type, of_type in itertools.groupby(keys, key=lambda row: row[1]):
-            if device_type not in self._tables:
-                continue
-            table = self._tables[device_type]
-            each = [row[0] for row in of_type]
-            for first in range(0, len(each), at_once):
-                chunk = each[first : first + at_once]
-                with self._file.transaction() as connection:
-                    _mark_hours_of(connection, table, chunk, rolled_us, marking_us)
-                    if whole_days_us[0] < whole_days_us[1]:
-                        _mark_days_of(connection, table, chunk, *whole_days_us)
+        for device_type, table in self._tables.items():
+            self._mark_between(device_type, table, rolled_us, marking_us)
         with self._file.transaction() as connection:
             connection.execute("UPDATE rollup_state SET rolled_us = max(rolled_us, ?)", (marking_us,))
+
+    def _mark_between(self, device_type: str, table: TypeTables, from_us: int, end_us: int) -> None:
+        rows = self._file.select(
+            "SELECT key, municipality FROM devices WHERE device_type = :type", {"type": device_type}
+        )
+        municipality_of = dict(rows)
+        keys = sorted(municipality_of)
+        first_day, last_day = from_us // DAY_US, end_us // DAY_US
+        search_us = first_day * DAY_US if first_day < last_day else from_us  # a day that ends now began earlier
+        days_of: set[tuple[str, int]] = set()
+        for first in range(0, len(keys), KEYS_PER_SEARCH):
+            some = json.dumps(keys[first : first + KEYS_PER_SEARCH])
+            found = self._file.select(find_days(table), {"keys": some, "from": search_us, "end": end_us})
+            self._mark(MARK_DAY, [(key, day) for key, day in found if first_day <= day < last_day])
+            days_of.update((municipality_of[key], day) for key, day in found)
+        self._mark(MARK_HOUR, hours_of(device_type, days_of, from_us, end_us))
+
+    def _mark(self, statement: str, marks: Sequence[tuple[object, ...]]) -> None:
+        for first in range(0, len(marks), MARKS_PER_TRANSACTION):
+            with self._file.transaction() as connection:
+                connection.executemany(statement, marks[first : first + MARKS_PER_TRANSACTION])
 
     def _renew_hours(self, deadline: float) -> bool:
         after: tuple[str, str, int] = ("", "", -(2**62))
@@ -170,11 +180,26 @@ class Rollups:
         made: _Made = {}
         if table is not None:
             span = {"key": key, "from": first * DAY_US, "end": (last + 1) * DAY_US}
-            present = self._file.select(select_present(table), span)[0]
-            for name, count in zip(table.quantities, present, strict=True):
-                if count:
-                    made[name] = [(key, *row) for row in self._file.select(select_days(table, name), span)]
+            for names in self._alike(table, span):
+                for day, count, first_us, *columns in self._file.select(select_days(table, names), span):
+                    for index, name in enumerate(names):
+                        s, lo, hi, last_value, held = columns[5 * index : 5 * index + 5]
+                        row = (key, day, count, s, lo, hi, first_us, last_value, held)
+                        made.setdefault(name, []).append(row)
         return made
+
+    def _alike(self, table: TypeTables, span: Mapping[str, object]) -> Iterator[list[str]]:
+        """Quantities that stand in the same readings of the span: together they cost one pass over them."""
+        present = self._file.select(select_present(table), span)[0]
+        by_count: dict[int, list[str]] = {}
+        for name, count in zip(table.quantities, present, strict=True):
+            if count:
+                by_count.setdefault(count, []).append(name)
+        for names in by_count.values():
+            if len(names) > 1 and self._file.select(select_unlike(table, names), span):
+                yield from ([name] for name in names)
+            else:
+                yield names
 
     def _take_days(self, connection: sqlite3.Connection, run: Sequence[_Mark], made: _Made) -> None:
         (key, device_type), first, last = run[0][0], run[0][1], run[-1][1]
@@ -188,84 +213,6 @@ class Rollups:
             if name in made:
                 connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
         connection.execute(f"DELETE FROM stale_days WHERE {where}", whose)  # noqa: S608
-
-
-def mark_late(
-    connection: sqlite3.Connection,
-    batch: Sequence[tuple[_Identity, int, Reading]],
-    keys: Mapping[_Identity, int],
-) -> None:
-    """In the transaction of a write: what lies before the rollups' reach makes its day and hour stale.
-
-    What is not late costs one comparison per reading.
-    """
-    marking_us: int = connection.execute("SELECT marking_us FROM rollup_state").fetchone()[0]
-    if marking_us == MIN_US:
-        return
-    late = [(identity, observed_us) for identity, observed_us, _ in batch if observed_us < marking_us]
-    if not late:
-        return
-    connection.executemany(MARK_DAY, {(keys[identity], at // DAY_US) for identity, at in late})
-    connection.executemany(MARK_HOUR, {(identity[2], identity[1], at // HOUR_US) for identity, at in late})
-
-
-def forget_days(
-    connection: sqlite3.Connection, key: int, before_us: int, names: Iterable[str], *, changed: bool
-) -> None:
-    """In the transaction that deletes values of a device before an instant: their days go, the cut day gets stale."""
-    day = before_us // DAY_US
-    for name in names:
-        connection.execute(f'DELETE FROM "daily_{name}" WHERE device = ? AND day < ?', (key, day))  # noqa: S608
-    # What is being computed from values that are deleted now must not be taken.
-    connection.execute("UPDATE stale_days SET stamp = random() WHERE device = ? AND day <= ?", (key, day))
-    if changed and before_us % DAY_US:
-        connection.execute(MARK_DAY, (key, day))
-
-
-def mark_hours_before(connection: sqlite3.Connection, table: TypeTables, key: int, before_us: int) -> None:
-    """In the transaction that deletes a device's values, before it does: the hours of its municipality get stale."""
-    _mark_hours_of(connection, table, [key], MIN_US, before_us)
-
-
-def forget_hours(
-    connection: sqlite3.Connection, before_us: int, names: Iterable[str], municipalities: Sequence[str] | None
-) -> None:
-    """After the values of whole municipalities (None: all) before an instant were deleted: their hours go too."""
-    hour = before_us // HOUR_US
-    some = "" if municipalities is None else f"AND municipality IN ({', '.join('?' * len(municipalities))})"
-    which = tuple(municipalities or ())
-    for name in names:
-        connection.execute(f'DELETE FROM "hourly_{name}" WHERE hour < ? {some}', (hour, *which))  # noqa: S608
-    connection.execute(f"UPDATE stale_hours SET stamp = random() WHERE hour <= ? {some}", (hour, *which))  # noqa: S608
-    if before_us % HOUR_US:
-        connection.execute(
-            "REPLACE INTO stale_hours SELECT municipality, device_type, ?, random() "  # noqa: S608
-            f"FROM (SELECT DISTINCT municipality, device_type FROM devices WHERE 1 {some})",
-            (hour, *which),
-        )
-
-
-def _mark_hours_of(
-    connection: sqlite3.Connection, table: TypeTables, keys: Sequence[int], from_us: int, end_us: int
-) -> None:
-    connection.execute(
-        "REPLACE INTO stale_hours SELECT municipality, device_type, hour, random() FROM (SELECT DISTINCT "  # noqa: S608
-        f"municipality, device_type, {bucket_of('observed_us', HOUR_US)} AS hour "
-        f"FROM devices AS d CROSS JOIN {table.readings} AS r ON r.device = d.key "
-        f"WHERE d.key IN ({', '.join(map(str, keys))}) AND observed_us >= ? AND observed_us < ?)",
-        (from_us, end_us),
-    )
-
-
-def _mark_days_of(
-    connection: sqlite3.Connection, table: TypeTables, keys: Sequence[int], from_us: int, end_us: int
-) -> None:
-    connection.execute(
-        "REPLACE INTO stale_days SELECT device, day, random() FROM (SELECT DISTINCT "  # noqa: S608
-        f"device, {bucket_of('observed_us', DAY_US)} AS day FROM {table.readings} "
-        f"WHERE device IN ({', '.join(map(str, keys))}) AND observed_us >= ? AND observed_us < ?)",
-        (from_us, end_us),
-    )
 
 
 def _runs(marks: Iterable[_Mark], longest: int) -> Iterator[list[_Mark]]:

@@ -6,6 +6,7 @@ from typing import Final
 
 from core.quantity import CATALOGUE, Kind
 from devices.registry import device_types
+from storage.sqlite_rows import places
 
 _COLUMN_TYPE: Final = {
     Kind.NUMBER: "REAL",
@@ -43,8 +44,8 @@ class TypeTables:
         """One row per device: of each quantity the newest value and its instant (`<quantity>@`)."""
         return f'"latest_{self.device_type}"'
 
-    def upsert_reading(self, names: tuple[str, ...]) -> str:
-        """For these quantities; parameters: device, observed_us, then a value or NULL each; NULL leaves what is there.
+    def upsert_reading(self, names: tuple[str, ...], rows: int) -> str:
+        """For these quantities; in a row: device, observed_us, then a value or NULL each; NULL leaves what is there.
 
         Only the columns that a batch has are named: each one costs in every row.
         """
@@ -52,12 +53,12 @@ class TypeTables:
         changes = ", ".join(f'"{name}" = coalesce(excluded."{name}", "{name}")' for name in names)
         return (
             f"INSERT INTO {self.readings} (device, observed_us{columns}) "  # noqa: S608 - names of our own catalogue
-            f"VALUES (?, ?{', ?' * len(names)}) "
+            f"VALUES {places(2 + len(names), rows)} "
             f"ON CONFLICT (device, observed_us) DO {f'UPDATE SET {changes}' if names else 'NOTHING'}"
         )
 
-    def upsert_latest(self, names: tuple[str, ...]) -> str:
-        """For these quantities; parameters: device, then value and instant each; what is as new or newer is taken."""
+    def upsert_latest(self, names: tuple[str, ...], rows: int) -> str:
+        """For these quantities; in a row: device, then value and instant each; what is as new or newer is taken."""
         columns = "".join(f', "{name}", "{name}@"' for name in names)
         changes = ", ".join(
             f'"{name}" = CASE WHEN excluded."{name}@" >= ifnull("{name}@", excluded."{name}@") '
@@ -67,7 +68,7 @@ class TypeTables:
         )
         return (
             f"INSERT INTO {self.latest} (device{columns}) "  # noqa: S608 - names of our own catalogue
-            f"VALUES (?{', ?, ?' * len(names)}) "
+            f"VALUES {places(1 + 2 * len(names), rows)} "
             f"ON CONFLICT (device) DO {f'UPDATE SET {changes}' if names else 'NOTHING'}"
         )
 

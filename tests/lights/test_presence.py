@@ -60,6 +60,25 @@ def test_an_overridden_lamp_is_left_alone_until_the_override_ends() -> None:
     assert levels(lights.detected("a", at(31))) == {"a": 1.0, "b": 1.0}
 
 
+def test_a_lamp_that_is_up_is_not_told_so_at_every_step() -> None:
+    lights = control()
+    assert set(levels(lights.detected("a", NOW))) == {"a", "b", "c"}
+    assert set(levels(lights.detected("b", at(2)))) == {"d"}
+    assert lights.detected("a", at(4.9)) == []
+    assert set(levels(lights.detected("b", at(5.5)))) == {"a", "b", "c"}  # in case it was missed; d was told later
+    assert set(levels(lights.detected("a", at(3)))) == {"a", "b", "c"}  # a clock put back holds nobody in the dark
+
+
+def test_a_lamp_is_told_again_at_once_after_it_was_lowered_or_overridden() -> None:
+    lights = PresenceControl(PresenceProfile(presence_level=1.0, standby_level=0.2, hold_s=2, fade_s=1))
+    lights.configure(ROW, {})
+    lights.detected("alone", NOW)
+    assert levels(lights.ended(at(2))) == {"alone": 0.2}
+    assert levels(lights.detected("alone", at(2.5))) == {"alone": 1.0}
+    lights.configure(ROW, {"alone": at(3)})
+    assert levels(lights.detected("alone", at(3.5))) == {"alone": 1.0}
+
+
 def test_an_override_that_comes_during_a_hold_is_not_lowered() -> None:
     lights = control()
     lights.detected("alone", NOW)
@@ -75,15 +94,19 @@ def test_a_lamp_not_ours_is_nothing() -> None:
 def test_a_lamp_is_up_exactly_while_someone_was_near_within_the_hold_time(events: list[tuple[str, int]]) -> None:
     lights = control()
     up: set[str] = set()
+    held_until: dict[str, float] = {}
     for second in range(0, 700, 5):
         up -= {level.device_id for level in lights.ended(at(second))}
         for lamp, when in events:
             if second <= when < second + 5:
-                up |= {level.device_id for level in lights.detected(lamp, at(second))}
+                for level in lights.detected(lamp, at(second)):
+                    up.add(level.device_id)
+                    held_until[level.device_id] = second + (level.hold_s or 0)
         expected = {
             near for lamp, when in events for near in (lamp, *ROW[lamp]) if when // 5 * 5 <= second < when // 5 * 5 + 60
         }
         assert up == expected
+        assert all(held_until[lamp] > second for lamp in up)  # by itself, should we say nothing more
 
 
 def lamp(name: str, order: int | None, latitude: float = 50.8, longitude: float = 8.78) -> Device:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from core.settings import Settings
 from storage.backends.influxdb import InfluxReadings
 from storage.backends.sqlite import SqliteReadings
-from storage.readings import ReadingStore
+from storage.readings import ReadingStore, open_readings
 
 
 @pytest.fixture
@@ -28,7 +29,28 @@ def sqlite_readings(tmp_path: Path) -> Iterator[SqliteReadings]:
     store.close()
 
 
-@pytest.fixture(params=["sqlite", "influxdb"])
+@pytest.fixture
+def influx_readings_as_opened(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[InfluxReadings]:
+    """With the newest values kept beside, as the programs have it."""
+    server = request.getfixturevalue("influxdb_server")
+    settings = Settings(
+        readings_url="influxdb://",
+        influxdb_url=server.url,
+        influxdb_token=server.token,
+        influxdb_org=server.org,
+        influxdb_bucket=f"test-{uuid.uuid4().hex}",
+        data_dir=tmp_path,
+        _env_file=None,
+    )
+    store = open_readings(settings)
+    assert isinstance(store, InfluxReadings)
+    yield store
+    buckets = store._client.buckets_api()
+    buckets.delete_bucket(buckets.find_bucket_by_name(store._bucket))
+    store.close()
+
+
+@pytest.fixture(params=["sqlite_readings", "influx_readings", "influx_readings_as_opened"])
 def reading_store(request: pytest.FixtureRequest) -> ReadingStore:
-    store: ReadingStore = request.getfixturevalue("sqlite_readings" if request.param == "sqlite" else "influx_readings")
+    store: ReadingStore = request.getfixturevalue(request.param)
     return store

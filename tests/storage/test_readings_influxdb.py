@@ -17,7 +17,7 @@ from core.settings import Settings
 from storage.backends import influxdb
 from storage.backends.influxdb import InfluxReadings
 from storage.backends.line_protocol import encode_lines
-from storage.readings import GroupBy, open_readings
+from storage.readings import GroupBy, ReadingStore, open_readings
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -199,3 +199,44 @@ def test_open_readings_takes_the_settings(influxdb_server: Any, bucket: str) -> 
     with closing(open_readings(settings)) as store:
         store.write([LAMP])
         assert len(store.latest()) == 1
+
+
+def test_newest_values_follow_the_bucket_when_renewed(influx_readings_as_opened: InfluxReadings, admin: Any) -> None:
+    """Others write into the bucket, or it is restored: `kreispuls check --fix` renews."""
+    store = influx_readings_as_opened
+    store.write([LAMP])
+    line = "streetlight,device_id=lamp-2,municipality=marburg dim_level=0.25 1772366400000000"
+    with admin.write_api(write_options=SYNCHRONOUS) as write_api:
+        write_api.write(store._bucket, record=line, write_precision=WritePrecision.US)
+    assert [one.device_id for one in store.latest()] == ["lamp-1"]
+    store.renew(NOON)
+    assert [(one.device_id, one.value) for one in store.latest()] == [("lamp-1", 0.5), ("lamp-2", 0.25)]
+    admin.delete_api().delete(
+        "1970-01-01T00:00:00Z", "2100-01-01T00:00:00Z", 'device_id="lamp-1"', store._bucket, store._org
+    )
+    store.renew(NOON)
+    assert [one.device_id for one in store.latest()] == ["lamp-2"]
+
+
+def test_newest_values_of_another_bucket_are_not_taken(influxdb_server: Any, bucket: str, tmp_path: Any) -> None:
+    """The state stays, the bucket is another: the newest values are those of the bucket, from the first moment on."""
+
+    def opened(name: str) -> ReadingStore:
+        return open_readings(
+            Settings(
+                readings_url="influxdb://",
+                influxdb_url=influxdb_server.url,
+                influxdb_token=influxdb_server.token,
+                influxdb_org=influxdb_server.org,
+                influxdb_bucket=name,
+                data_dir=tmp_path,
+                _env_file=None,
+            )
+        )
+
+    with closing(opened(bucket)) as store:
+        store.write([LAMP])
+    with closing(opened(f"{bucket}-2")) as store:
+        assert store.latest() == []
+    with closing(opened(bucket)) as store:
+        assert [one.device_id for one in store.latest()] == ["lamp-1"]

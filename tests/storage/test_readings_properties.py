@@ -116,6 +116,33 @@ def test_deleting_by_age_keeps_exactly_the_rest(reading_store: ReadingStore, his
     assert [(one.quantity, one.value) for one in found] == [(name, newest[name].value) for name in sorted(newest)]
 
 
+@each_backend
+@given(
+    history=histories,
+    before=instants,
+    municipality=st.sampled_from([None, "marburg", "zoo"]),
+    spared=st.sampled_from([(), ("zoo",)]),
+)
+def test_forgetting_a_quantity_keeps_exactly_the_rest(
+    reading_store: ReadingStore, history: History, before: int, municipality: str | None, spared: tuple[str, ...]
+) -> None:
+    device_id = fresh_device()
+    reading_store.write(readings(device_id, history))
+    reading_store.forget("presence", EPOCH + before * MICROSECOND, municipality=municipality, spared=spared)
+    reading_store.forget("presence", EPOCH - timedelta(days=1))
+    expected = observations(
+        {
+            us: (of, {name: value for name, value in values.items() if name != "presence" or us >= before or stays})
+            for us, (of, values) in history.items()
+            for stays in [of in spared or municipality not in (None, of)]
+        }
+    )
+    newest = {one.quantity: one for one in expected}
+    assert reading_store.series(device_id, None, *ALWAYS) == expected
+    found = reading_store.latest(device_ids=[device_id])
+    assert [(one.quantity, one.value) for one in found] == [(name, newest[name].value) for name in sorted(newest)]
+
+
 def time_weighted_mean(points: list[tuple[int, float]], start: int, end: int) -> float:
     """By its definition: what held at each stretch between start, the points inside, and end."""
     total = known = 0.0

@@ -1,21 +1,27 @@
-"""Rollups of the SQLite backend change no answer: two stores that are told the same, of which one rolls up."""
+"""Rollups change no answer: two stores that are told the same, of which one rolls up."""
 
 import tempfile
 import threading
+import uuid
+from collections.abc import Collection
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import text
 
 from core.quantity import Value
 from core.reading import Aggregate, Observation, Reading, Total
+from storage.backends.beside import open_beside
+from storage.backends.influxdb import InfluxReadings
 from storage.backends.sqlite import SqliteReadings
-from storage.readings import TOTAL_AGGREGATES, GroupBy
+from storage.readings import TOTAL_AGGREGATES, GroupBy, ReadingStore
 
 MIDNIGHT = datetime(2026, 3, 1, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -72,9 +78,12 @@ class SameAnswers(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.folder = tempfile.TemporaryDirectory()
-        self.rolled = SqliteReadings(str(Path(self.folder.name) / "rolled.db"))
+        self.rolled: ReadingStore = self.open_rolled()
         self.plain = SqliteReadings(str(Path(self.folder.name) / "plain.db"))
         self.stores = (self.rolled, self.plain)
+
+    def open_rolled(self) -> ReadingStore:
+        return SqliteReadings(str(Path(self.folder.name) / "rolled.db"))
 
     def teardown(self) -> None:
         for store in self.stores:
@@ -196,6 +205,41 @@ TestSameAnswers.settings = settings(
 )
 
 
+class SameAnswersOnInfluxdb(SameAnswers):
+    """The hourly totals begin three days before most of what is written: some of it is late, some is not."""
+
+    def __init__(self, server: Any, apart: Collection[str]) -> None:
+        self.server = server
+        self.apart = apart
+        super().__init__()
+
+    def open_rolled(self) -> ReadingStore:
+        beside = open_beside(f"sqlite:///{self.folder.name}/state.db")
+        name = f"test-{uuid.uuid4().hex}"
+        where = {"url": self.server.url, "token": self.server.token, "org": self.server.org, "bucket": name}
+        store = InfluxReadings(**where, apart=self.apart, beside=beside)
+        store.renew(MIDNIGHT - 3 * DAY)
+        return store
+
+    def teardown(self) -> None:
+        assert isinstance(self.rolled, InfluxReadings)
+        buckets = self.rolled._client.buckets_api()
+        buckets.delete_bucket(buckets.find_bucket_by_name(self.rolled._bucket))
+        super().teardown()
+
+    @rule()
+    def renew(self) -> None:
+        """Made anew of what is there; the next roll-up does it all."""
+        self.rolled.renew(MIDNIGHT + 3 * DAY)
+
+
+def test_same_answers_on_influxdb(influxdb_server: Any) -> None:
+    run_state_machine_as_test(
+        lambda: SameAnswersOnInfluxdb(influxdb_server, QUANTITIES),
+        settings=settings(TestSameAnswers.settings, max_examples=10),
+    )
+
+
 def lamp(at: datetime, **values: Value) -> Reading:
     return Reading("lamp-1", "streetlight", "marburg", at, at, values)
 
@@ -240,6 +284,62 @@ def test_what_is_forgotten_is_nowhere(sqlite_readings: SqliteReadings) -> None:
     assert [one.quantity for one in store.latest()] == ["presence_count"]
     assert rollup_rows(store, "presence") == [0, 0]
     assert store._file.select("SELECT count(*) FROM readings_streetlight", {}) == [(1,)]
+
+
+def test_a_day_that_ends_is_rolled_up_from_its_beginning(sqlite_readings: SqliteReadings) -> None:
+    """Rolled up every hour: what was said in the morning counts, also if the device was silent in the evening."""
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT + 8 * HOUR, dim_level=0.5)])
+    for hour in range(9, 27):
+        assert store.roll_up(MIDNIGHT + hour * HOUR)
+    assert rollup_rows(store, "dim_level") == [1, 1]
+
+
+def test_quantities_of_different_readings_are_rolled_up_each_by_its_own(sqlite_readings: SqliteReadings) -> None:
+    """As many of one as of the other, but not in the same readings: each holds until its own next value."""
+    store = sqlite_readings
+    store.write([lamp(MIDNIGHT, dim_level=0.25, voltage_v=230.0), lamp(MIDNIGHT + 6 * HOUR, dim_level=0.75)])
+    store.write([lamp(MIDNIGHT + 18 * HOUR, voltage_v=234.0)])
+    assert store.roll_up(MIDNIGHT + 3 * DAY)
+    with store._file.transaction() as connection:
+        connection.execute("DELETE FROM readings_streetlight")
+    span = (MIDNIGHT, MIDNIGHT + DAY)
+    for aggregate, expected in (
+        (Aggregate.TIME_WEIGHTED_MEAN, [0.625, 231.0]),
+        (Aggregate.LAST, [0.75, 234.0]),
+        (Aggregate.COUNT, [2, 2]),
+        (Aggregate.SUM, [1.0, 464.0]),
+    ):
+        daily = store.series("lamp-1", None, *span, every=DAY, aggregate=aggregate)
+        assert [one.value for one in daily] == expected
+
+
+def test_totals_of_influxdb_are_answered_from_rollups(influx_readings_as_opened: InfluxReadings) -> None:
+    """Falsified rollups show: whole hours come from them, edges, what is stale and what is new from the readings."""
+    store = influx_readings_as_opened
+    assert store._beside is not None
+    store.write([lamp(MIDNIGHT + hour * HOUR / 2, dim_level=0.5) for hour in range(8)])  # all late: it is long ago
+
+    def highest(start: datetime, every: timedelta = HOUR) -> list[float]:
+        span = (start, MIDNIGHT + 4 * HOUR)
+        totals = store.totals("dim_level", *span, every=every, group_by=GroupBy.DEVICE_TYPE, aggregate=Aggregate.MAX)
+        return [total.value for total in totals]
+
+    assert store.roll_up(MIDNIGHT + DAY)
+    with store._beside._beside.engine.begin() as connection:
+        connection.execute(text("UPDATE hourly_totals SET hi = 9"))
+    assert highest(MIDNIGHT) == [9, 9, 9, 9]
+    assert highest(MIDNIGHT + HOUR / 4) == [0.5, 9, 9, 9]
+    assert highest(MIDNIGHT, 2 * HOUR) == [9, 9]
+    assert highest(MIDNIGHT, HOUR / 2) == [0.5] * 8
+    store.write([lamp(MIDNIGHT + 2 * HOUR, dim_level=0.25)])
+    assert highest(MIDNIGHT) == [9, 9, 0.5, 0.5]
+    assert store.roll_up(MIDNIGHT + DAY)
+    assert highest(MIDNIGHT) == [9, 9, 0.5, 9]
+    store.renew(MIDNIGHT + DAY)
+    assert highest(MIDNIGHT) == [0.5] * 4
+    assert store.roll_up(MIDNIGHT + 2 * DAY)
+    assert highest(MIDNIGHT) == [0.5] * 4
 
 
 def test_written_and_rolled_up_at_once(tmp_path: Path) -> None:
