@@ -14,13 +14,11 @@ from devices.streetlight.codec import encode_set_light
 from lights.presence import WantedLevel
 from storage.state import State
 
-EXPIRES_AFTER: Final = timedelta(seconds=30)
-"""A light command that a lamp gets later than this is about somebody who has long passed."""
 LONGEST_HOLD_S: Final = 7 * 86_400.0
 
 
-def light_command(device: Device, wanted: WantedLevel, now: datetime) -> Command:
-    """The command `set_light` that makes a lamp show a level; nothing is sent yet."""
+def light_command(device: Device, wanted: WantedLevel, now: datetime, good_for_s: float) -> Command:
+    """The command `set_light` that makes a lamp show a level within `good_for_s` or never; nothing is sent yet."""
     return Command(
         command_id=str(uuid4()),
         device_id=device.device_id,
@@ -33,7 +31,7 @@ def light_command(device: Device, wanted: WantedLevel, now: datetime) -> Command
         reason=wanted.reason,
         state=CommandState.SENT,
         issued_at=now,
-        expires_at=now + EXPIRES_AFTER,
+        expires_at=now + timedelta(seconds=good_for_s),
     )
 
 
@@ -72,6 +70,7 @@ def send_set_light(
     hold_s: float | None,
     fade_s: float,
     reason: Reason = Reason.OVERRIDE,
+    good_for_s: float,
     now: datetime,
 ) -> Command:
     """Send a light command and keep it with its state `sent`; returns when the broker has it.
@@ -89,7 +88,7 @@ def send_set_light(
         raise InvalidInputError(f"dim_level {dim_level:g} is outside 0 to 1")
     if hold_s is not None and not 0 < hold_s <= LONGEST_HOLD_S:
         raise InvalidInputError(f"duration_s {hold_s:g} is outside 0 to {LONGEST_HOLD_S:g}")
-    command = light_command(device, WantedLevel(device.device_id, dim_level, fade_s, hold_s, reason), now)
+    command = light_command(device, WantedLevel(device.device_id, dim_level, fade_s, hold_s, reason), now, good_for_s)
     # Kept first: the answer may come back before publishing returns.
     state.commands.add([command])
     topic, payload = topic_and_payload(command, topics)

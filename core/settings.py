@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     api_port: Port = Field(8000, description="port the API listens on")
     ingest_metrics_port: Port = Field(9108, description="port of ingest's Prometheus metrics on 127.0.0.1; 0: none")
     ingest_metrics_host: str = Field("127.0.0.1", description="address of ingest's Prometheus metrics")
+    worker_lease_s: float = Field(
+        6.0, ge=2, le=60, description="after so long without a sign of life an ingest worker's share goes to the others"
+    )
     auto_register: bool = Field(default=False, description="register unknown devices at once instead of listing them")
     max_discovered: int = Field(10_000, ge=0, description="how many unadopted devices are listed at most")
     retention_days: int = Field(3650, ge=1, description="readings observed longer ago are rejected and deleted")
@@ -69,6 +72,9 @@ class Settings(BaseSettings):
     presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")
     presence_fade_s: float = Field(1.0, ge=0, le=90.5, description="fade time of light commands")
     presence_neighbours: int = Field(2, ge=0, le=10, description="how many lamps to each side light up too")
+    command_expires_s: float = Field(
+        30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
@@ -114,14 +120,14 @@ class Settings(BaseSettings):
         return self
 
     @property
-    def spool_dir(self) -> Path:
-        """Where ingest keeps readings whose store is away, in a folder for each client id."""
-        return self.data_dir / "spool"
-
-    @property
     def hours_kept(self) -> dict[tuple[str | None, str], int]:
         """Retention of single quantities, by (municipality or None for all, quantity)."""
         return {(None, "presence"): self.retention_presence_hours} | parse_retention(self.retention_hours)
+
+    @property
+    def spool_dir(self) -> Path:
+        """Where ingest keeps readings whose store is away, in a folder for each client id."""
+        return self.data_dir / "spool"
 
     @property
     def zone(self) -> ZoneInfo:

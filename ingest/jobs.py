@@ -90,10 +90,11 @@ class Jobs:
 
     def stop(self) -> None:
         """Stop all jobs; one that runs is waited for, planning is broken off."""
-        for process in list((self._planner._processes or {}).values()):  # noqa: SLF001 - there is no public way
+        processes = self._planner._processes or {}  # noqa: SLF001 - there is no public way
+        self._planner.shutdown(wait=False, cancel_futures=True)  # first: from now on none is started
+        for process in list(processes.values()):
             process.terminate()
         self._scheduler.shutdown(wait=True)
-        self._planner.shutdown(wait=False, cancel_futures=True)
 
     def _every_led(self, seconds: float, name: str, job: Callable[[], object]) -> None:
         self._every(seconds, name, lambda: job() if self._leads() else None)

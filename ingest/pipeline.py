@@ -10,7 +10,7 @@ A message is acknowledged only when all of its batch is durable; a killed ingest
 import logging
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -28,7 +28,7 @@ from ingest import metrics
 from ingest.bins import BinLevels
 from ingest.decoding import Decoder, Understood
 from ingest.registry import Registry
-from ingest.writer import Writer
+from ingest.writer import Afterwards, Writer
 from lights.presence import PresenceControl, WantedLevel
 from rules.engine import AlertChange, RuleEngine
 from storage.readings import ReadingStore
@@ -47,7 +47,8 @@ class Pipeline:
     """From a message to everything that follows from it; network threads call `receive`, jobs the rest.
 
     Args:
-        owns: whether this worker acts for a municipality; default: for all, as the only process does.
+        tenure: None for a municipality that is another worker's; another value than before: it is to be taken up anew.
+            Default: all are ours, as those of the only process.
     """
 
     def __init__(
@@ -60,12 +61,14 @@ class Pipeline:
         lights: PresenceControl,
         rules: RuleEngine,
         bins: BinLevels,
-        owns: Callable[[str], bool] | None = None,
+        tenure: Callable[[str], Hashable | None] | None = None,
     ) -> None:
+        self._settings = settings
         self._state = state
         self._readings = readings
-        self._owns = owns
-        self._own: frozenset[str] = frozenset()
+        self._tenure = tenure
+        self._own: dict[str, Hashable] = {}
+        self._changed = False
         self._reload_lock = threading.Lock()
         self._registry = registry
         self._lights = lights
@@ -123,7 +126,7 @@ class Pipeline:
             device = self._registry.devices.get(level.device_id)
             if device is None or self.mqtt is None:
                 continue
-            command = light_command(device, level, now)
+            command = light_command(device, level, now, self._settings.command_expires_s)
             if kept_first is not None:
                 kept_first(command)
             publish_light(self.mqtt, self._topics, command)
@@ -131,6 +134,10 @@ class Pipeline:
         if commands:
             metrics.commands.inc(len(commands))
         return commands
+
+    def afterwards(self, run: Callable[[], None]) -> None:
+        """Do something quick when all that was received before is durable and acknowledged; not when told to stop."""
+        self.writer.put(Afterwards(run))
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
@@ -150,28 +157,34 @@ class Pipeline:
         with self._reload_lock:
             now = utc_now()
             registry = self._registry
-            changed = registry.reload()
+            self._changed |= registry.reload()
             devices, neighbours = registry.devices, registry.neighbours
-            if self._owns is not None:
-                changed |= self._take_share(registry.devices, self._owns)
+            if self._tenure is not None:
+                self._changed |= self._take_share(registry.devices, self._tenure)
                 devices = {key: device for key, device in devices.items() if device.municipality in self._own}
                 neighbours = {lamp: near for lamp, near in neighbours.items() if lamp in devices}
             overridden = registry.overridden_lamps(now)
             with self._lights_lock:
                 self._lights.configure(neighbours, overridden)
-            if changed:
+            if self._changed:
                 with self._rules_lock:
                     changes = self._rules.configure(devices, registry.municipalities, registry.overrides, now)
+                self._changed = False
                 for change in changes:
                     self.writer.put(change)
 
-    def _take_share(self, devices: Mapping[str, Device], owns: Callable[[str], bool]) -> bool:
-        """Take up the municipalities that have become ours as their worker left them; whether our share changed."""
-        own = frozenset(name for name in {device.municipality for device in devices.values()} if owns(name))
-        moved = own ^ self._own
-        if not moved:
+    def _take_share(self, devices: Mapping[str, Device], tenure: Callable[[str], Hashable | None]) -> bool:
+        """Take up the municipalities that have become ours as their worker left them; whether our share changed.
+
+        Once at the claim, for the messages after the marker, and again when the former worker is through with those
+        before it: alerts that it has raised until then are ours too.
+        """
+        names = {device.municipality for device in devices.values()}
+        own = {name: held for name in names if (held := tenure(name)) is not None}
+        gained = {name for name, held in own.items() if self._own.get(name) != held}
+        moved = own.keys() ^ self._own.keys()
+        if not gained and not moved:
             return False
-        gained = own - self._own
         strangers = [device.device_id for device in devices.values() if device.municipality in moved]
         alerts = [alert for alert in self._state.alerts.open_alerts() if alert.municipality in gained]
         levels = []

@@ -96,7 +96,7 @@ def _run_on(
         ),
         rules=rules,
         bins=BinLevels(_last_levels(readings) if number is None else []),
-        owns=None if number is None else lambda municipality: workers is not None and workers.owns(municipality),
+        tenure=None if number is None else lambda municipality: workers.tenure(municipality) if workers else None,
     )
     topics = Topics(settings.mqtt_topic_root)
     mqtt = MqttClient(
@@ -119,6 +119,7 @@ def _run_on(
             state=state,
             registry=registry,
             receive=pipeline.receive,
+            afterwards=pipeline.afterwards,
             share_changed=pipeline.reload,
             sessions_changed=pipeline.receive_through,
         )
@@ -138,7 +139,10 @@ def _run_on(
         while not stop.wait(CLOCK_EVERY_S):
             jobs.follow_clock()
         logger.info("ingest stops: finishing the batch in hand")
+        if workers:
+            workers.retire()
         jobs.stop()
+        mqtt.pause()
         if workers:
             workers.pause()
         pipeline.writer.stop()

@@ -7,8 +7,10 @@ moves only what it gets or had.
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
+from uuid import uuid4
 
 from core.errors import SettingsError
+from storage.shares import Share
 
 CATCH_ALL = 0
 """The slot whose session hears everything and takes what no other slot serves."""
@@ -21,6 +23,9 @@ class WorkerNumber:
 
     index: int
     count: int
+
+    def __str__(self) -> str:
+        return f"{self.index}/{self.count}"
 
     @classmethod
     def parse(cls, text: str) -> "WorkerNumber":
@@ -54,9 +59,32 @@ def keeper_of(slot: int, live: Iterable[int]) -> int | None:
     return slot if slot in workers else winner(f"slot {slot}", workers)
 
 
-def served_by(slot: int, shares: Mapping[str, int]) -> frozenset[str]:
-    """Municipalities that a slot serves."""
-    return frozenset(municipality for municipality, server in shares.items() if server == slot)
+def handles(slot: int, share: Share) -> bool:
+    """Whether a slot handles what comes next of a municipality, as far as is durable: of the two that hear it one.
+
+    After a crash within a hand-over both may: the messages between what was durable and the marker are handled twice.
+    """
+    return share.begun if slot == share.slot else slot == share.former and not share.ended
+
+
+def hears(slot: int, share: Share) -> bool:
+    """Whether a slot is to be subscribed to a municipality: it is to serve it, or is not yet through."""
+    return slot == share.slot or (slot == share.former and not share.ended)
+
+
+def claims(slot: int, known: Iterable[str], shares: Mapping[str, Share], count: int) -> list[Share]:
+    """The hand-overs that a slot is to begin: of municipalities that are its own by weight and stay elsewhere.
+
+    One that is just going over is left alone until it has. What no slot has claimed is the catch-all's.
+    """
+    found = []
+    for municipality in sorted({*known, *shares}):
+        share = shares.get(municipality)
+        former = CATCH_ALL if share is None else share.slot
+        at_rest = share is None or share.settled
+        if at_rest and former != slot and slot_of(municipality, count) == slot:
+            found.append(Share(municipality, slot, former, uuid4().hex))
+    return found
 
 
 def _weight(key: str, candidate: int) -> bytes:

@@ -1,13 +1,15 @@
-"""One of several ingest workers: which sessions at the broker it keeps, and which municipalities each serves.
+"""One of several ingest workers: which sessions at the broker it keeps, and which municipalities come over to them.
 
-Decision 0006 says why this loses nothing. In short: messages live in sessions (slots) that never die with a worker;
-a lease says who keeps a slot; a slot stops hearing a municipality only after another one has begun to.
+Decision 0006 says why this loses nothing and handles nothing twice. In short: messages live in sessions (slots) that
+never die with a worker; a lease says who keeps a slot; a municipality changes slots at a message that both hear.
 """
 
 import logging
+import math
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Hashable, Iterable
+from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
@@ -17,76 +19,25 @@ from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
 from ingest.registry import Registry
-from ingest.sharing import CATCH_ALL, WorkerNumber, keeper_of, served_by, slot_of
-from storage.leases import LEASE_FOR
+from ingest.sharing import CATCH_ALL, WorkerNumber, claims, hears, keeper_of
+from ingest.slots import Slot
+from storage.shares import Share
 from storage.state import State
 
 logger = logging.getLogger(__name__)
 
-TICK_S: Final = 1.0
-"""Leases hold for six of these (`storage.leases.LEASE_FOR`)."""
+TICKS_PER_LEASE: Final = 6
 SUBSCRIBE_S: Final = 1.0
 """The answer comes behind what waits in the session: one that is late is asked for again with the next tick."""
 JOBS: Final = "jobs"
-
-
-class _Slot:
-    """One persistent session at the broker, while this worker keeps it."""
-
-    def __init__(self, slot: int, settings: Settings, topics: Topics, receive: Callable[[Message], None]) -> None:
-        self.slot = slot
-        self.subscribed: set[str] = set()
-        self.unsubscribed: set[str] = set()
-        self.tried_s = 0.0
-        self._topics = topics
-        self._receive = receive
-        self._left_to_others: frozenset[str] = frozenset()
-        self._asked: tuple[bytes, frozenset[str]] = (b"", frozenset())
-        self.mqtt = MqttClient(
-            settings.mqtt_url,
-            session_name(settings, slot),
-            filters=topics.ingest_filters if slot == CATCH_ALL else (),
-            on_message=self._receive_unless_served if slot == CATCH_ALL else receive,
-            persistent=True,
-            manual_ack=True,
-            ca_file=settings.mqtt_ca_file,
-        )
-
-    def _receive_unless_served(self, message: Message) -> None:
-        """The catch-all hears everything: what another slot's session certainly has too is left to it."""
-        if message.topic == self._topics.marker:
-            number, municipalities = self._asked
-            if message.payload == number:
-                self._left_to_others = municipalities
-            self.mqtt.acknowledge(message)
-        elif self._topics.municipality_of_event(message.topic) in self._left_to_others:
-            self.mqtt.acknowledge(message)
-        else:
-            self._receive(message)
-
-    def leave_to_others(self, served: frozenset[str]) -> None:
-        """Leave these municipalities to the slots that serve them, from a marker sent through the broker on.
-
-        What came before the marker may have been published before the other slot was subscribed: it is ours.
-        """
-        number, asked = self._asked
-        if served == asked and number:
-            return
-        self._left_to_others &= served
-        self._asked = (uuid4().hex.encode(), served)
-        self.mqtt.publish(self._topics.marker, self._asked[0])
-
-
-def session_name(settings: Settings, slot: int) -> str:
-    """Client id of a slot's session; the catch-all's is that of ingest without workers, whose queue it takes over."""
-    return settings.mqtt_client_id if slot == CATCH_ALL else f"{settings.mqtt_client_id}-slot-{slot}"
 
 
 class Workers:
     """This worker among the others. `tick` does everything, once a second, on a thread of its own.
 
     Args:
-        receive: gets the messages of all sessions that this worker keeps, on their network threads.
+        receive: gets the messages that are this worker's to handle, on the network threads of its sessions.
+        afterwards: runs something when all that `receive` got before is durable and acknowledged.
         share_changed: takes up the municipalities of a slot before its messages come.
         sessions_changed: told the clients that receive now.
     """
@@ -99,6 +50,7 @@ class Workers:
         state: State,
         registry: Registry,
         receive: Callable[[Message], None],
+        afterwards: Callable[[Callable[[], None]], object],
         share_changed: Callable[[], None],
         sessions_changed: Callable[[list[MqttClient]], None],
     ) -> None:
@@ -107,25 +59,40 @@ class Workers:
         self._state = state
         self._registry = registry
         self._receive = receive
+        self._afterwards = afterwards
         self._share_changed = share_changed
         self._sessions_changed = sessions_changed
         self._topics = Topics(settings.mqtt_topic_root)
-        self._holder = uuid4().hex
+        self._hold_s = settings.worker_lease_s
+        self._hold = timedelta(seconds=self._hold_s)
+        self._tick_s = self._hold_s / TICKS_PER_LEASE
+        self._renewed_s = math.inf
+        self._patient_until_s = 0.0
+        self._holder = f"{number} {uuid4().hex}"
         self._name = f"worker/{number.index}"
-        self._slots: dict[int, _Slot | None] = {}
-        self._shares: dict[str, int] = {}
+        self._slots: dict[int, Slot | None] = {}
+        self._shares: dict[str, Share] = {}
         self._leads_until_s = 0.0
+        self._retiring = False
         self._stopping = threading.Event()
         self._trouble = RepeatedTrouble(logger, f"worker {number.index} of {number.count}")
         self._thread = threading.Thread(target=self._run, name="workers")
 
-    def owns(self, municipality: str) -> bool:
-        """Whether this worker keeps the slot that serves a municipality."""
-        return self._shares.get(municipality, CATCH_ALL) in self._slots
+    def tenure(self, municipality: str) -> Hashable | None:
+        """None: the municipality is not this worker's. Another value than before: it is to be taken up anew.
+
+        It is its own from the claim on, before its messages are, and until the last of them is durable.
+        """
+        share = self._shares.get(municipality)
+        if share is None:
+            return CATCH_ALL if CATCH_ALL in self._slots else None
+        if not any(hears(slot, share) for slot in tuple(self._slots)):
+            return None
+        return share.marker, share.ended
 
     def leads(self) -> bool:
         """Whether the platform's jobs are this worker's now: by a lease that has certainly not run out."""
-        return time.monotonic() < self._leads_until_s
+        return not self._retiring and time.monotonic() < self._leads_until_s
 
     def wait_for_place(self, stop: threading.Event) -> bool:
         """Take this worker's number; waits while another process has it (a killed one until its lease ends).
@@ -136,11 +103,11 @@ class Workers:
             StorageError: the state database failed.
         """
         waited = False
-        while not self._state.leases.acquire(self._name, self._holder):
+        while not self._acquire(self._name):
             if not waited:
                 logger.info("worker %d runs already or has just been killed: waiting", self._number.index)
             waited = True
-            if stop.wait(TICK_S):
+            if stop.wait(self._tick_s):
                 return False
         return True
 
@@ -148,22 +115,27 @@ class Workers:
         """Begin to keep slots."""
         self._thread.start()
 
+    def retire(self) -> None:
+        """Take nothing over any more and run no jobs of the platform; what we have goes on."""
+        self._retiring = True
+
     def pause(self) -> None:
-        """Change nothing any more; the sessions go on."""
+        """Take no more messages and change nothing any more; what is in hand can still be acknowledged."""
         self._stopping.set()
-        self._thread.join()
+        if self._thread.is_alive():
+            self._thread.join()
+        for session in self._sessions(self._slots):
+            session.mqtt.pause()
 
     def leave(self) -> None:
         """End the sessions here and give everything back: the others take over at once."""
+        for session in self._sessions(self._slots):
+            session.close()
+        names = [self._name, JOBS, *map(_lease, self._slots)]
         try:
-            for slot in list(self._slots):
-                self._end(slot)
-            self._state.leases.release([self._name, JOBS], self._holder)
+            self._state.leases.release(names, self._holder)
         except KreispulsError as error:
             logger.warning("leases are not given back, they run out by themselves: %s", error)
-            for session in self._slots.values():
-                if session is not None:
-                    session.mqtt.stop()
 
     def _run(self) -> None:
         while True:
@@ -175,7 +147,7 @@ class Workers:
                 logger.exception("sharing out among workers failed and is tried again")
             else:
                 self._trouble.over()
-            if self._stopping.wait(TICK_S):
+            if self._stopping.wait(self._tick_s):
                 return
 
     def tick(self) -> None:
@@ -186,31 +158,50 @@ class Workers:
             BrokerError: a subscription failed.
         """
         leases = self._state.leases
-        held = {_lease(slot): slot for slot in self._slots}
-        kept = leases.renew([self._name, *held], self._holder)
+        kept = leases.renew([self._name, *map(_lease, self._slots)], self._holder, hold=self._hold)
+        patient = self._is_patient(time.monotonic()) or self._retiring
         if self._name not in kept:
-            leases.acquire(self._name, self._holder)  # we were too slow, and another process may have our number
-        for name, slot in held.items():
-            if name not in kept:
-                self._end(slot)
+            self._acquire(self._name)  # we were too slow, and another process may have our number
+        self._end([slot for slot in self._slots if _lease(slot) not in kept])
         rows = leases.all()
-        live = [int(row.name.removeprefix("worker/")) for row in rows if row.live and row.name.startswith("worker/")]
+        workers = [row for row in rows if row.live and row.name.startswith("worker/")]
+        numbers = [WorkerNumber.parse(row.holder.split()[0]) for row in workers]
+        live = [number.index for number in numbers]
         slots = {int(row.name.removeprefix("slot/")) for row in rows if row.name.startswith("slot/")}
         slots |= set(range(self._number.count + 1))
-        self._keep_right_slots(slots, live)
-        self._lead(wanted=keeper_of(CATCH_ALL, live) == self._number.index)
+        if not patient:
+            self._keep_right_slots(slots, live)
+            self._lead(wanted=keeper_of(CATCH_ALL, live) == self._number.index)
+        for session in self._sessions(self._slots):
+            session.settle(self._state.shares)
         self._shares = self._state.shares.all()
         self._share_changed()
         self._open_sessions()
-        self._subscribe_all(time.monotonic() + LEASE_FOR.total_seconds() / 3)
+        # While workers of several counts run, nothing moves: they would take it from each other for ever.
+        agreed = not patient and all(number.count == self._number.count for number in numbers)
+        self._subscribe_all(time.monotonic() + self._hold_s / 3, agreed=agreed)
+        for session in self._sessions(self._slots):
+            if session.mqtt.connected:
+                session.send_markers()
 
-    def _subscribe_all(self, deadline_s: float) -> None:
+    def _is_patient(self, now_s: float) -> bool:
+        """Whether to change nothing yet: when we could not renew in time, others could not either, and yet they live.
+
+        The state database was away, or the machine stood still. They have as long as a lease to come back.
+        """
+        if now_s - self._renewed_s > self._hold_s:
+            self._patient_until_s = now_s + self._hold_s
+        self._renewed_s = now_s
+        return now_s < self._patient_until_s
+
+    def _subscribe_all(self, deadline_s: float, *, agreed: bool) -> None:
         trouble: BrokerError | None = None
-        for session in sorted(filter(None, self._slots.values()), key=lambda session: session.tried_s):
-            if session.mqtt.connected and time.monotonic() < deadline_s:  # in time for the leases
+        for session in sorted(self._sessions(self._slots), key=lambda session: session.tried_s):
+            session.expect(self._shares.values())
+            if session.slot != CATCH_ALL and session.mqtt.connected and time.monotonic() < deadline_s:
                 session.tried_s = time.monotonic()
                 try:
-                    self._subscribe(session)
+                    self._subscribe(session, agreed=agreed)
                 except BrokerError as error:
                     trouble = error
         if trouble is not None:
@@ -218,59 +209,87 @@ class Workers:
 
     def _lead(self, *, wanted: bool) -> None:
         now_s = time.monotonic()
-        if wanted and self._state.leases.acquire(JOBS, self._holder):
-            self._leads_until_s = now_s + LEASE_FOR.total_seconds()
-        else:
+        if wanted and self._acquire(JOBS):
+            self._leads_until_s = now_s + self._hold_s
+        elif self._leads_until_s:
             self._leads_until_s = 0.0
             self._state.leases.release([JOBS], self._holder)
 
     def _keep_right_slots(self, slots: Iterable[int], live: list[int]) -> None:
-        for slot in sorted(slots):
-            ours = keeper_of(slot, live) == self._number.index
-            if ours and slot not in self._slots and self._state.leases.acquire(_lease(slot), self._holder):
+        ours = {slot for slot in slots if keeper_of(slot, live) == self._number.index}
+        for slot in sorted(ours - self._slots.keys()):
+            if self._acquire(_lease(slot)):
                 self._slots[slot] = None
-            elif not ours and slot in self._slots:
-                self._end(slot)
+        self._give([slot for slot in self._slots if slot not in ours])
 
     def _open_sessions(self) -> None:
         for slot, session in list(self._slots.items()):
             if session is None:
-                opened = self._slots[slot] = _Slot(slot, self._settings, self._topics, self._receive)
+                opened = self._slots[slot] = Slot(
+                    slot,
+                    self._settings,
+                    self._topics,
+                    self._shares,
+                    receive=self._receive,
+                    afterwards=self._afterwards,
+                )
                 self._tell_sessions()
                 opened.mqtt.start()
                 logger.info("worker %d keeps slot %d", self._number.index, slot)
 
-    def _end(self, slot: int) -> None:
-        session = self._slots.pop(slot)
-        if session is not None:
-            session.mqtt.stop()
-            logger.info("worker %d keeps slot %d no more", self._number.index, slot)
-        self._tell_sessions()
-        self._state.leases.release([_lease(slot)], self._holder)
+    def _give(self, slots: list[int]) -> None:
+        """Give slots back: what is in hand is finished first, so that nothing of it comes to the next keeper too."""
+        sessions = self._sessions(slots)
+        for session in sessions:
+            session.mqtt.pause()
+        if sessions:
+            finished = threading.Event()
+            self._afterwards(finished.set)
+            if not finished.wait(self._hold_s / 3):  # others' leases must not run out over it
+                logger.warning("slots %s are given back before all in hand is stored: some comes twice", slots)
+        self._end(slots)
+
+    def _end(self, slots: list[int]) -> None:
+        sessions = self._sessions(slots)
+        for slot in slots:
+            del self._slots[slot]
+        for session in sessions:
+            session.close()
+            logger.info("worker %d keeps slot %d no more", self._number.index, session.slot)
+        if slots:
+            self._tell_sessions()
+            self._state.leases.release(map(_lease, slots), self._holder)
+
+    def _acquire(self, name: str) -> bool:
+        return self._state.leases.acquire(name, self._holder, hold=self._hold)
+
+    def _sessions(self, slots: Iterable[int]) -> list[Slot]:
+        return [session for slot in slots if (session := self._slots[slot]) is not None]
 
     def _tell_sessions(self) -> None:
-        self._sessions_changed([session.mqtt for session in self._slots.values() if session is not None])
+        self._sessions_changed([session.mqtt for session in self._sessions(self._slots)])
 
-    def _subscribe(self, session: _Slot) -> None:
-        """Begin with what the slot is to serve; end only what another slot serves by now."""
-        if session.slot == CATCH_ALL:
-            session.leave_to_others(frozenset(self._shares))
-            return
-        count = self._number.count
-        known = {municipality.municipality for municipality in self._registry.municipalities} | self._shares.keys()
-        wanted = {name for name in known if slot_of(name, count) == session.slot}
-        new = (wanted | served_by(session.slot, self._shares)) - session.subscribed
+    def _subscribe(self, session: Slot, *, agreed: bool) -> None:
+        """Hear what the slot serves, claim what it is to serve, and end what it has handed over."""
+        known = {municipality.municipality for municipality in self._registry.municipalities}
+        claimed = claims(session.slot, known, self._shares, self._number.count) if agreed else []
+        heard = {name for name, share in self._shares.items() if hears(session.slot, share)}
+        new = (heard | {claim.municipality for claim in claimed}) - session.subscribed
         if new:
-            session.mqtt.subscribe([self._topics.events_of(name) for name in sorted(new)], SUBSCRIBE_S)
+            # The marker among them: who does not hear it must claim nothing.
+            filters = [self._topics.marker, *(self._topics.events_of(name) for name in sorted(new))]
+            session.mqtt.subscribe(filters, SUBSCRIBE_S)
             session.subscribed |= new
             session.unsubscribed -= new
-        claimed = {name for name in wanted if self._shares.get(name) != session.slot}
         if claimed:
-            self._state.shares.put(claimed, session.slot)
-            self._shares = self._shares | dict.fromkeys(claimed, session.slot)
+            # Taken up before others learn of the claim: the marker may come at once, and messages after it.
+            self._shares = self._shares | {claim.municipality: claim for claim in claimed}
             self._share_changed()
+            session.expect(self._shares.values())
+            self._state.shares.claim(claimed, _lease(session.slot), self._holder)
         # Also what an earlier keeper of this session left subscribed; a session does not say what it hears.
-        elsewhere = {name for name, slot in self._shares.items() if slot != session.slot} - session.unsubscribed
+        elsewhere = {name for name, share in self._shares.items() if not hears(session.slot, share)}
+        elsewhere -= session.unsubscribed
         if elsewhere:
             session.mqtt.unsubscribe([self._topics.events_of(name) for name in sorted(elsewhere)], SUBSCRIBE_S)
             session.subscribed -= elsewhere

@@ -5,6 +5,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -38,7 +39,14 @@ MAX_WAITING: Final = 100_000
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-Item = Understood | Command | AlertChange
+@dataclass(frozen=True, slots=True)
+class Afterwards:
+    """Something quick to be done when all that was put before it is durable and acknowledged."""
+
+    run: Callable[[], None]
+
+
+Item = Understood | Command | AlertChange | Afterwards
 
 
 class Writer:
@@ -170,6 +178,9 @@ class Writer:
             if not self._until_done(step):
                 return False
         self._acknowledge([understood.message for understood in batch])
+        for item in items:
+            if isinstance(item, Afterwards):
+                item.run()
         self._count(batch, readings)
         return True
 

@@ -1,4 +1,4 @@
-"""What several workers settle through the state database: leases, and which slot serves which municipality."""
+"""Leases: what one of several workers has for itself for a while."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -9,11 +9,11 @@ from sqlalchemy import Connection, Engine, func, or_, select, update
 
 from core.clock import utc_now
 from storage.columns import Instant
-from storage.tables import leases, shares
+from storage.tables import leases
 from storage.transaction import insert_into, reading, writing
 
 LEASE_FOR: Final = timedelta(seconds=6)
-"""How long a lease is good without renewal: what a killed worker held is free after this."""
+"""How long a lease is good without renewal unless told otherwise: what a killed worker held is free after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,22 +31,24 @@ class Leases:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def acquire(self, name: str, holder: str, now: datetime | None = None) -> bool:
+    def acquire(self, name: str, holder: str, now: datetime | None = None, hold: timedelta = LEASE_FOR) -> bool:
         """Take a name that nobody has, whose lease has expired or that is ours; whether we have it now."""
         with writing(self._engine) as connection:
             now = now or _now(connection)
-            row = {"name": name, "holder": holder, "expires_at": now + LEASE_FOR}
+            row = {"name": name, "holder": holder, "expires_at": now + hold}
             insert = insert_into(connection, leases).values(row)
             free = or_(leases.c.holder == holder, leases.c.expires_at <= now)
             taken = insert.on_conflict_do_update(index_elements=["name"], set_=row, where=free)
             return bool(connection.execute(taken).rowcount)
 
-    def renew(self, names: Iterable[str], holder: str, now: datetime | None = None) -> frozenset[str]:
+    def renew(
+        self, names: Iterable[str], holder: str, now: datetime | None = None, hold: timedelta = LEASE_FOR
+    ) -> frozenset[str]:
         """Prolong our leases; the names among them that are still ours. One that somebody took stays theirs."""
         with writing(self._engine) as connection:
             now = now or _now(connection)
             ours = leases.c.name.in_(list(names)) & (leases.c.holder == holder)
-            connection.execute(update(leases).where(ours).values(expires_at=now + LEASE_FOR))
+            connection.execute(update(leases).where(ours).values(expires_at=now + hold))
             return frozenset(connection.scalars(select(leases.c.name).where(ours)))
 
     def release(self, names: Iterable[str], holder: str) -> None:
@@ -62,29 +64,6 @@ class Leases:
             now = now or _now(connection)
             rows = connection.execute(select(leases).order_by(leases.c.name))
             return [Lease(row.name, row.holder, row.expires_at > now) for row in rows]
-
-
-class Shares:
-    """Which slot serves a municipality: its session at the broker is subscribed to the municipality's devices."""
-
-    def __init__(self, engine: Engine) -> None:
-        self._engine = engine
-
-    def all(self) -> dict[str, int]:
-        """Slot by municipality."""
-        with reading(self._engine) as connection:
-            return {row.municipality: row.slot for row in connection.execute(select(shares))}
-
-    def put(self, municipalities: Iterable[str], slot: int) -> None:
-        """From now on a slot serves these; who served them before ends that when it sees this."""
-        rows = [{"municipality": municipality, "slot": slot} for municipality in sorted(municipalities)]
-        if not rows:
-            return
-        with writing(self._engine) as connection:
-            insert = insert_into(connection, shares)
-            connection.execute(
-                insert.on_conflict_do_update(index_elements=["municipality"], set_={"slot": insert.excluded.slot}), rows
-            )
 
 
 def _now(connection: Connection) -> datetime:

@@ -185,8 +185,8 @@ def open_readings(settings: Settings, *, must_answer: bool = True) -> ReadingSto
             token=settings.influxdb_token.get_secret_value(),
             org=settings.influxdb_org,
             bucket=settings.influxdb_bucket,
-            must_answer=must_answer,
             apart={quantity for _, quantity in settings.hours_kept},
             beside=open_beside(settings.state_url),
+            must_answer=must_answer,
         )
     raise SettingsError("KREISPULS_READINGS_URL: expected sqlite:///FILE or influxdb://")

@@ -9,12 +9,13 @@ from storage.commands import Commands
 from storage.devices import Devices
 from storage.engine import open_engine
 from storage.erasures import Erasures
-from storage.leases import Leases, Shares
+from storage.leases import Leases
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
+from storage.shares import Shares
 
 
 @dataclass(frozen=True, slots=True)

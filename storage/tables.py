@@ -232,8 +232,12 @@ shares: Final = Table(
     "shares",
     metadata,
     Column("municipality", Text, primary_key=True),
-    Column("slot", Integer, nullable=False, comment="whose session at the broker is subscribed to its devices"),
-    comment="which slot serves a municipality",
+    Column("slot", Integer, nullable=False, comment="whose session serves its devices from the marker on"),
+    Column("former", Integer, nullable=False, comment="the slot that serves them before the marker"),
+    Column("marker", Text, nullable=False, comment="payload of the message at which the municipality changes hands"),
+    Column("begun", Boolean, nullable=False, comment="the slot has come to the marker"),
+    Column("ended", Boolean, nullable=False, comment="all that came to the former slot before the marker is durable"),
+    comment="which slot serves a municipality, and which one served it before",
 )
 
 receipts: Final = Table(

@@ -44,6 +44,7 @@ def send_command(
         dim_level=new.dim_level,
         hold_s=new.duration_s,
         fade_s=settings.presence_fade_s if new.fade_s is None else new.fade_s,
+        good_for_s=settings.command_expires_s,
         now=utc_now(),
     )
     response.headers["Location"] = f"/v1/commands/{command.command_id}"

@@ -88,13 +88,16 @@ class InfluxReadings:
         self._ping_client: Any = InfluxDBClient(url=url, token=token, org=org, timeout=_PING_TIMEOUT_MS)
         self._write_api = self._client.write_api(write_options=SYNCHRONOUS)
         self._threads = ThreadPoolExecutor(flux_reads.PARALLEL_QUERIES, "influxdb-query")
-        self._prepared = False
+        self._is_ready = False
         try:
-            self._prepare(self._client if must_answer else self._ping_client)
-        except BaseException as error:
-            if must_answer or not isinstance(error, StorageUnavailableError):
+            self._make_ready(self._client if must_answer else self._ping_client)
+        except StorageUnavailableError:
+            if must_answer:
                 self.close()
                 raise
+        except BaseException:
+            self.close()
+            raise
 
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all; the server answers when they are in its log on disk. See `ReadingStore`."""
@@ -104,13 +107,11 @@ class InfluxReadings:
 
     def renew(self, now: datetime) -> None:
         """Take the newest values from the bucket again, begin the hourly totals anew; see `ReadingStore`."""
-        if self._beside is not None:
-            of_all = (self._query, self._threads, None, None, None)
-            self._beside.renew(self._ensure_bucket(self._client), now, lambda: flux_reads.last_points(*of_all))
+        self._renew(self._ensure_bucket(self._client), now)
 
     def write_lines(self, lines: Sequence[str]) -> None:
         """Keep lines in line protocol, times in microseconds; see `KeepsOperations`."""
-        self._prepare(self._client)
+        self._make_ready(self._client)
         for first in range(0, len(lines), LINES_PER_REQUEST):
             record = "\n".join(lines[first : first + LINES_PER_REQUEST]).encode()
             with self._translated():
@@ -256,13 +257,19 @@ class InfluxReadings:
             response = (client or self._client).query_api().query_raw(query.text, self._org, _ANSWER, query.parameters)
             return str(response.data, "utf-8")
 
-    def _prepare(self, client: Any) -> None:
-        """See, once, that the bucket is there and that what is kept beside it is of this bucket."""
-        if not self._prepared:
-            bucket_id = self._ensure_bucket(client)
-            if self._beside is not None and not self._beside.of(bucket_id):
-                self.renew(utc_now())
-            self._prepared = True
+    def _make_ready(self, client: Any) -> None:
+        """See to the bucket and to what is kept beside it, once."""
+        if self._is_ready:
+            return
+        bucket_id = self._ensure_bucket(client)
+        if self._beside is not None and not self._beside.of(bucket_id):
+            self._renew(bucket_id, utc_now())
+        self._is_ready = True
+
+    def _renew(self, bucket_id: str, now: datetime) -> None:
+        if self._beside is not None:
+            of_all = (self._query, self._threads, None, None, None)
+            self._beside.renew(bucket_id, now, lambda: flux_reads.last_points(*of_all))
 
     def _ensure_bucket(self, client: Any) -> str:
         """The bucket's id; it is made when it is missing."""

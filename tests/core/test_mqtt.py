@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import MQTTErrorCode
 
-from core.mqtt import Message, MqttClient, Will, _BulkClient
+from core.mqtt import LeanPaho, Message, MqttClient, Will
 
 Wait = Callable[..., object]
 
@@ -54,8 +54,8 @@ class Wire:
         pass
 
 
-def client_on(wire: Wire, got: list[Any], *, acknowledge: bool = False) -> _BulkClient:
-    client = _BulkClient(
+def client_on(wire: Wire, got: list[Any], *, acknowledge: bool = False) -> LeanPaho:
+    client = LeanPaho(
         "test", persistent=True, acknowledge=acknowledge, deliver=lambda *parts: got.append(parts), renew=lambda: None
     )
     client._sock = wire  # type: ignore[assignment]

@@ -1,15 +1,16 @@
-"""Several ingest workers as real processes that are killed, join and leave: nothing by none, lights by one."""
+"""Several ingest workers as real processes that join, leave and are killed: nothing by none, nothing by two."""
 
 import json
 import os
 import random
 import signal
+import sqlite3
 import subprocess
 import sys
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -18,103 +19,134 @@ import pytest
 
 from core.alert import AlertState
 from core.device import Device, Municipality
+from core.errors import ConflictError
 from core.mqtt import Message, MqttClient
 from core.settings import Settings
-from ingest.sharing import CATCH_ALL, keeper_of, slot_of
+from core.topics import Topics
+from ingest.program import run
+from ingest.sharing import CATCH_ALL, WorkerNumber, keeper_of, slot_of
 from storage.alerts import AlertFilter
 from storage.readings import open_readings
 from storage.rejected import RejectedFilter
+from storage.shares import Share
 from storage.state import State, open_state
 
 Wait = Callable[..., Any]
 TOWNS = [f"town-{number}" for number in range(8)]
 START_MS = 1_700_000_000_000
 LONG_AGO, LATER = datetime(2023, 1, 1, tzinfo=UTC), datetime(2024, 1, 1, tzinfo=UTC)
+LEASE_S = 3.0
+ROUND_S = 0.05
 
 
 class County:
-    """Workers by number, the stores they share, and somebody who hears their commands."""
+    """Workers by number, the stores they share, a bin and two lamps far apart in every town."""
 
     def __init__(self, settings: Settings, state: State, wait_until: Wait) -> None:
         self.settings = settings
         self.state = state
         self.wait_until = wait_until
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.heard: list[Message] = []
+        self.present: Counter[str] = Counter()
+        self.lit: Counter[str] = Counter()
         self.device = MqttClient(
-            settings.mqtt_url, "devices", filters=["kreispuls/v1/+/+/+/command/+"], on_message=self.heard.append
+            settings.mqtt_url, "devices", filters=["kreispuls/v1/+/+/+/command/set_light"], on_message=self._light
         )
         self.device.start()
         self.device.wait_connected(10)
 
-    def start(self, index: int, count: int) -> None:
-        self.start_ingest(index, "--worker", f"{index}/{count}")
+    def _light(self, message: Message) -> None:
+        self.lit[message.topic.split("/")[4]] += 1
 
-    def start_ingest(self, index: int, *options: str) -> None:
+    def start(self, *numbers: str) -> None:
+        """Start workers `I/N`; `0`: ingest without workers."""
         environment = os.environ | {
             "KREISPULS_DATA_DIR": str(self.settings.data_dir),
             "KREISPULS_MQTT_URL": self.settings.mqtt_url,
             "KREISPULS_INGEST_METRICS_PORT": "0",
             "KREISPULS_PRESENCE_HOLD_S": "600",
+            "KREISPULS_WORKER_LEASE_S": str(LEASE_S),
         }
-        command = [sys.executable, "-P", "-m", "cli.main", "ingest", *options]
-        self.processes[index] = subprocess.Popen(command, env=environment)
+        for number in numbers:
+            options = ["--worker", number] if number != "0" else []
+            command = [sys.executable, "-P", "-m", "cli.main", "ingest", *options]
+            self.processes[int(number.partition("/")[0])] = subprocess.Popen(command, env=environment)
 
-    def end(self, index: int, number: signal.Signals = signal.SIGKILL) -> int:
-        process = self.processes.pop(index)
-        process.send_signal(number)
-        return process.wait(30)
+    def end(self, *indices: int, by: signal.Signals = signal.SIGKILL) -> None:
+        ended = [self.processes.pop(index) for index in indices]
+        for process in ended:
+            process.send_signal(by)
+        for process in ended:
+            assert process.wait(60) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
+
+    def make_session(self) -> None:
+        """Ingest has run before: its session is there, what is said now is kept."""
+        filters = Topics(self.settings.mqtt_topic_root).ingest_filters
+        session = MqttClient(
+            self.settings.mqtt_url, self.settings.mqtt_client_id, filters=filters, persistent=True, manual_ack=True
+        )
+        session.start()
+        session.wait_connected(10)
+        session.flush()
+        session.stop()
+
+    def workers(self) -> set[WorkerNumber]:
+        """Those that have their place now."""
+        live = [lease for lease in self.state.leases.all() if lease.live and lease.name.startswith("worker/")]
+        return {WorkerNumber.parse(lease.holder.split()[0]) for lease in live}
+
+    def slots(self) -> dict[str, str]:
+        """Who keeps which slot."""
+        return {lease.name: lease.holder for lease in self.state.leases.all() if lease.name.startswith("slot/")}
 
     def wait_settled(self, live: set[int], count: int) -> None:
-        """Every slot is kept by its right worker and every municipality is served by its right slot."""
+        """Every slot is kept by its right worker and every town has gone over to its right slot."""
         right = {town: slot_of(town, count) for town in TOWNS}
 
         def settled() -> bool:
             holders = {lease.name: lease.holder for lease in self.state.leases.all() if lease.live}
-            kept = all(
-                holders.get(f"slot/{slot}") == holders.get(f"worker/{keeper_of(slot, live)}", "nobody")
-                for slot in range(count + 1)
-            )
-            workers = {name for name in holders if name.startswith("worker/")}
+            shares = self.state.shares.all()
             return (
-                kept
-                and workers == {f"worker/{index}" for index in live}
-                and self.state.shares.all() == right
+                self.workers() == {WorkerNumber(index, count) for index in live}
+                and all(
+                    holders.get(f"slot/{slot}") == holders.get(f"worker/{keeper_of(slot, live)}", "nobody")
+                    for slot in range(count + 1)
+                )
+                and {town: share.slot for town, share in shares.items() if share.settled} == right
                 and holders.get("jobs") == holders.get(f"worker/{keeper_of(CATCH_ALL, live)}")
             )
 
-        self.wait_until(settled, f"workers {live} of {count} have shared out", 180)
+        self.wait_until(settled, f"workers {live} of {count} have shared out", 120)
 
     def say(self, topic: str, payload: bytes) -> None:
         self.device.publish_confirmed(f"kreispuls/v1/{topic}", payload)
 
-    def lit(self) -> Counter[str]:
-        return Counter(m.topic.split("/")[4] for m in list(self.heard) if m.topic.endswith("/set_light"))
+    def count_lights(self, lamp: str) -> tuple[list[int], list[int]]:
+        """How often somebody was at the lamps of that name and how often they were told to light up, town by town.
 
-    def wait_lights_by_one(self) -> None:
-        """Presence in every municipality leads to one command each, not none, not two; soon after settling."""
+        Counted when one presence more has lit every lamp: commands that were sent before have come by then.
+        """
+        lamps = [f"{lamp}-{town}" for town in TOWNS]
+        for town, name in zip(TOWNS, lamps, strict=True):
+            self.present[name] += 1
+            self.say(f"{town}/streetlight/{name}/event/up", b'{"presence": true}')
+        self.wait_until(lambda: all(self.lit[name] >= self.present[name] for name in lamps), "every lamp is lit", 60)
+        return [self.present[name] for name in lamps], [self.lit[name] for name in lamps]
 
-        def one_each() -> bool:
-            self.heard.clear()
-            for town in TOWNS:
-                self.say(f"{town}/streetlight/lamp-{town}/event/up", b'{"presence": true}')
-            self.wait_until(lambda: len(self.lit()) == len(TOWNS), "every town lights up", 30)
-            for town in TOWNS:  # a second command would be on its way before the answer to this one
-                self.say(f"{town}/waste_bin/bin-{town}/event/up", b'{"weight_kg": 1}')
-            self.wait_until(lambda: self.marked() == set(TOWNS), "every worker has gone on")
-            lit = self.lit()
-            print("commands per lamp:", sorted(lit.items()))  # noqa: T201 - shown when it fails
-            return set(lit.values()) == {1}
-
-        self.wait_until(one_each, "each municipality's lights are sent by one worker", 90)
-
-    def marked(self) -> set[str]:
+    def stored(self) -> dict[str, list[int]]:
         readings = open_readings(self.settings)
         try:
-            latest = readings.latest(device_type="waste_bin")
-            return {item.municipality for item in latest if item.quantity == "weight_kg" and item.value == 1}
+            series = {town: readings.series(f"bin-{town}", ["weight_kg"], LONG_AGO, LATER) for town in TOWNS}
+            return {town: [int(item.value) for item in found] for town, found in series.items()}
         finally:
             readings.close()
+
+    def wait_stored(self, rounds: int) -> None:
+        """Every reading that the broker has acknowledged is stored, once."""
+        expected = {town: list(range(rounds)) for town in TOWNS}
+
+        self.wait_until(lambda: self.stored() == expected, "every acknowledged reading is stored once", 60)
+        assert self.state.rejected.page(RejectedFilter(), 10).items == []
 
 
 @pytest.fixture
@@ -123,130 +155,126 @@ def county(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> Iterator[County]
     state = open_state(settings.state_url)
     for town in TOWNS:
         state.municipalities.put(Municipality(municipality=town, name=town))
+        kinds = {"bin": "waste_bin", "lamp": "streetlight", "door": "streetlight"}
         state.devices.put_many(
-            [
-                Device(device_id=f"bin-{town}", device_type="waste_bin", municipality=town),
-                Device(device_id=f"lamp-{town}", device_type="streetlight", municipality=town),
-            ]
+            [Device(device_id=f"{name}-{town}", device_type=kind, municipality=town) for name, kind in kinds.items()]
         )
     open_readings(settings).close()
-    with ExitStack() as stack:
-        made = County(settings, state, wait_until)
-        stack.callback(state.close)
-        stack.callback(made.device.stop)
-        yield made
-        for index in list(made.processes):
-            made.end(index)
+    made = County(settings, state, wait_until)
+    yield made
+    made.end(*made.processes)
+    made.device.stop()
+    state.close()
 
 
 class Load:
-    """A bin in every municipality that numbers its readings, until told to stop; then `counts` says how many."""
+    """Every bin numbers its readings and somebody is at every lamp, round after round until told to stop."""
 
-    def __init__(self, url: str) -> None:
-        self._client = MqttClient(url, "load")
+    def __init__(self, county: County) -> None:
+        self._county = county
+        self._client = MqttClient(county.settings.mqtt_url, "load")
         self._client.start()
         self._client.wait_connected(10)
         self._stop = threading.Event()
-        self.acknowledged = 0
+        self._acknowledged = 0
         self.rounds = 0
         self._thread = threading.Thread(target=self._publish)
         self._thread.start()
 
     def _publish(self) -> None:
         def messages() -> Iterator[tuple[str, bytes]]:
-            while not self._stop.wait(0.04):
+            while not self._stop.wait(ROUND_S):
                 at = START_MS + self.rounds * 1000
                 payload = f'{{"observed_at":{at},"weight_kg":{self.rounds}}}'.encode()
                 for town in TOWNS:
                     yield f"kreispuls/v1/{town}/waste_bin/bin-{town}/event/up", payload
+                    yield f"kreispuls/v1/{town}/streetlight/lamp-{town}/event/up", b'{"presence": true}'
+                    self._county.present[f"lamp-{town}"] += 1
                 self.rounds += 1
 
         for done in self._client.publish_all(messages()):
-            self.acknowledged = done
+            self._acknowledged = done
+
+    def wait_rounds(self, more: int) -> None:
+        target = self.rounds + more
+        self._county.wait_until(lambda: self.rounds >= target, "load goes on", 60)
 
     def finish(self) -> int:
         self._stop.set()
         self._thread.join(60)
-        assert self.acknowledged == self.rounds * len(TOWNS)
+        assert self._acknowledged == self.rounds * len(TOWNS) * 2
         self._client.stop()
         return self.rounds
 
 
-def wait_stored_once(county: County, rounds: int) -> None:
-    readings = open_readings(county.settings)
+def test_workers_join_and_leave_under_load_and_everything_is_handled_once(county: County) -> None:
+    """From the only process to three workers, one away for a while, to four, to two; each told to stop in order.
 
-    def stored() -> dict[str, list[int]]:
-        found = {}
-        for town in TOWNS:
-            series = readings.series(f"bin-{town}", ["weight_kg"], LONG_AGO, LATER)
-            found[town] = [int(item.value) for item in series]
-        return found
-
-    try:
-        expected = list(range(rounds))
-        county.wait_until(
-            lambda: all(found == expected for found in stored().values()),
-            "every acknowledged reading is stored once",
-            180,
-        )
-    finally:
-        readings.close()
-    assert county.state.rejected.page(RejectedFilter(), 10).items == []
-
-
-def test_workers_killed_under_load_and_started_again_lose_nothing(county: County) -> None:
-    chance = random.Random(5)
-    for index in (1, 2, 3):
-        county.start(index, 3)
-    county.wait_settled({1, 2, 3}, 3)
-    load = Load(county.settings.mqtt_url)
-    for _ in range(3):
-        victim = chance.choice((1, 2, 3))
-        began = load.rounds
-        county.wait_until(lambda began=began: load.rounds > began + chance.randrange(20, 60), "load goes on", 60)
-        county.end(victim)
-        county.start(victim, 3)
-    county.end(2)  # stays away: the others take over its session with what waits there
-    county.wait_settled({1, 3}, 3)
-    rounds = load.finish()
-    wait_stored_once(county, rounds)
-    county.wait_lights_by_one()
-
-
-def test_the_number_of_workers_changes_under_load_and_nothing_is_lost(county: County) -> None:
-    """From the only process to three workers, to four, to two; all killed once, one left at the end."""
+    In between the state database is away for longer than a lease.
+    """
     online: list[Message] = []
     filters = ["kreispuls/v1/_platform/ingest/kreispuls-ingest/#"]
     watcher = MqttClient(county.settings.mqtt_url, "watcher", filters=filters, on_message=online.append)
     watcher.start()
-    county.start_ingest(0)
-    county.wait_until(lambda: any(message.payload == b"online" for message in online), "the only process runs", 120)
+    county.start("0")
+    county.wait_until(lambda: any(message.payload == b"online" for message in online), "the only process runs", 60)
     watcher.stop()
-    load = Load(county.settings.mqtt_url)
-    county.wait_until(lambda: load.rounds > 25, "load goes on", 60)
-    county.end(0)
-    for index in (1, 2, 3):
-        county.start(index, 3)
+    load = Load(county)
+    load.wait_rounds(10)
+    county.end(0, by=signal.SIGTERM)
+    county.start("1/3", "2/3", "3/3")
     county.wait_settled({1, 2, 3}, 3)
-    for index in (1, 2, 3):
-        county.end(index)
-    for index in (1, 2, 3, 4):
-        county.start(index, 4)
+    kept = county.slots()
+    with closing(sqlite3.connect(county.settings.data_dir / "state.db", isolation_level=None)) as lock:
+        lock.execute("BEGIN EXCLUSIVE")
+        load.wait_rounds(int(1.5 * LEASE_S / ROUND_S))
+    county.wait_settled({1, 2, 3}, 3)
+    assert county.slots() == kept, "nobody could renew his leases, and nobody takes them from the others"
+    county.end(2, by=signal.SIGTERM)
+    county.wait_settled({1, 3}, 3)
+    county.start("2/3", "4/4")
+    county.wait_until(lambda: len(county.workers()) == 4, "three of three and one of four run", 60)
+    load.wait_rounds(10)
+    assert {share.slot for share in county.state.shares.all().values()} <= {1, 2, 3}, "nothing moves until they agree"
+    county.end(1, 2, 3, by=signal.SIGTERM)
+    county.start("1/4", "2/4", "3/4")
     county.wait_settled({1, 2, 3, 4}, 4)
-    assert [county.end(index, signal.SIGTERM) for index in (1, 2, 3, 4)] == [0, 0, 0, 0]
-    for index in (1, 2):
-        county.start(index, 2)
+    county.end(1, 2, 3, 4, by=signal.SIGTERM)
+    county.start("1/2", "2/2")
     county.wait_settled({1, 2}, 2)
+    county.wait_stored(load.finish())
+    present, lit = county.count_lights("lamp")
+    assert lit == present
+
+
+def test_workers_killed_under_load_at_any_moment_lose_nothing(county: County) -> None:
+    """Also while they share out for the first time, and while the number of workers changes; at the end one is left."""
+    chance = random.Random(5)
+    county.make_session()
+    load = Load(county)
+    county.start("1/3", "2/3", "3/3")
+    county.wait_until(county.workers, "one has its place", 60)
+    for _ in range(2):
+        load.wait_rounds(chance.randrange(10, 40))
+        victim = chance.choice((1, 2, 3))
+        county.end(victim)
+        county.start(f"{victim}/3")
+    county.wait_settled({1, 2, 3}, 3)
+    county.end(1, 2, 3)
+    county.start("1/2", "2/2")
+    county.wait_until(lambda: WorkerNumber(1, 2) in county.workers(), "the first of two has its place", 60)
+    load.wait_rounds(chance.randrange(5, 20))
     county.end(2)
     county.wait_settled({1}, 2)
-    rounds = load.finish()
-    wait_stored_once(county, rounds)
-    county.wait_lights_by_one()
+    county.wait_stored(load.finish())
+    county.count_lights("lamp")  # none is missing; after a crash one may come twice
+    for _ in range(3):
+        present, lit = county.count_lights("door")
+        assert lit == present
 
 
 def test_alerts_of_a_killed_worker_are_taken_over_and_unknown_municipalities_are_heard(county: County) -> None:
-    for index in (1, 2):
-        county.start(index, 2)
+    county.start("1/2", "2/2")
     county.wait_settled({1, 2}, 2)
     town = next(town for town in TOWNS if slot_of(town, 2) == 2)
     full, empty = (json.dumps({"filling_level": level}).encode() for level in (0.95, 0.05))
@@ -267,18 +295,7 @@ def test_alerts_of_a_killed_worker_are_taken_over_and_unknown_municipalities_are
 
 
 def test_a_single_process_does_not_start_where_workers_ran(county: County) -> None:
-    county.state.shares.put(["town-1"], 1)
-    environment = os.environ | {
-        "KREISPULS_DATA_DIR": str(county.settings.data_dir),
-        "KREISPULS_MQTT_URL": county.settings.mqtt_url,
-    }
-    done = subprocess.run(
-        [sys.executable, "-P", "-m", "cli.main", "ingest"],
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
-    )
-    assert done.returncode != 0
-    assert "--worker 1/1" in done.stderr
+    assert county.state.leases.acquire("slot/1", "somebody")
+    county.state.shares.claim([Share("town-1", 1, CATCH_ALL, "marker")], "slot/1", "somebody")
+    with pytest.raises(ConflictError, match="--worker 1/1"):
+        run(county.settings, threading.Event())

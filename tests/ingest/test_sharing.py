@@ -1,13 +1,25 @@
 """Sharing out: one owner for everything, the same everywhere, and only a share moves."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from core.errors import SettingsError
-from ingest.sharing import MAX_WORKERS, WorkerNumber, keeper_of, served_by, slot_of, winner
+from ingest.sharing import (
+    CATCH_ALL,
+    MAX_WORKERS,
+    WorkerNumber,
+    claims,
+    handles,
+    hears,
+    keeper_of,
+    slot_of,
+    winner,
+)
+from storage.shares import Share
 
 names = st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True)
 workers = st.frozensets(st.integers(1, MAX_WORKERS), min_size=1, max_size=12)
@@ -54,12 +66,43 @@ def test_the_hash_is_the_same_for_ever() -> None:
     assert [slot_of(name, 4) for name in ("marburg", "kirchhain", "stadtallendorf", "gladenbach")] == [2, 2, 3, 2]
 
 
-def test_what_a_slot_serves() -> None:
-    assert served_by(2, {"a": 1, "b": 2, "c": 2}) == {"b", "c"}
+def test_of_two_slots_in_a_hand_over_each_knows_its_part() -> None:
+    share = Share("marburg", slot=2, former=1, marker="m")
+    states = {
+        (begun, ended): [slot for slot in range(4) if handles(slot, replace(share, begun=begun, ended=ended))]
+        for begun in (False, True)
+        for ended in (False, True)
+    }
+    assert states == {(False, False): [1], (True, False): [1, 2], (False, True): [], (True, True): [2]}
+    assert [slot for slot in range(4) if hears(slot, share)] == [1, 2]
+    assert [slot for slot in range(4) if hears(slot, replace(share, ended=True))] == [2]
+
+
+def test_a_slot_claims_what_is_its_own_and_at_rest_elsewhere() -> None:
+    """Among 4 (see above) slot 2 has marburg and kirchhain, slot 3 stadtallendorf."""
+    going = Share("kirchhain", slot=1, former=0, marker="m", begun=True)
+    (claim,) = claims(2, ["marburg", "stadtallendorf"], {"kirchhain": going}, 4)
+    assert (claim.municipality, claim.slot, claim.former, claim.settled) == ("marburg", 2, CATCH_ALL, False)
+    (claim,) = claims(2, [], {"kirchhain": replace(going, ended=True)}, 4)
+    assert (claim.municipality, claim.former) == ("kirchhain", 1)
+    assert claims(2, ["marburg"], {"marburg": Share("marburg", 2, 0, "m")}, 4) == []
+
+
+@given(st.frozensets(names, max_size=20), st.integers(1, 8), st.integers(1, 8))
+def test_after_each_change_of_the_count_every_municipality_is_claimed_by_its_slot(
+    known: frozenset[str], before: int, after: int
+) -> None:
+    shares: dict[str, Share] = {}
+    for count in (before, after):
+        for slot in range(max(before, after) + 1):
+            for claim in claims(slot, known, shares, count):
+                shares[claim.municipality] = replace(claim, begun=True, ended=True)
+        assert {name: share.slot for name, share in shares.items()} == {name: slot_of(name, count) for name in known}
 
 
 def test_a_worker_number() -> None:
     assert WorkerNumber.parse("2/4") == WorkerNumber(2, 4)
+    assert str(WorkerNumber(2, 4)) == "2/4"
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/4", "5/4", "1/0", "a/b", "1/4/4", "-1/4", "1/257", "1/ 4", "²/4"])

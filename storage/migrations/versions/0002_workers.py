@@ -25,11 +25,20 @@ def upgrade() -> None:
     op.create_table(
         "shares",
         sa.Column("municipality", TEXT, nullable=False),
+        sa.Column("slot", sa.Integer(), nullable=False, comment="whose session serves its devices from the marker on"),
+        sa.Column("former", sa.Integer(), nullable=False, comment="the slot that serves them before the marker"),
         sa.Column(
-            "slot", sa.Integer(), nullable=False, comment="whose session at the broker is subscribed to its devices"
+            "marker", TEXT, nullable=False, comment="payload of the message at which the municipality changes hands"
+        ),
+        sa.Column("begun", sa.Boolean(), nullable=False, comment="the slot has come to the marker"),
+        sa.Column(
+            "ended",
+            sa.Boolean(),
+            nullable=False,
+            comment="all that came to the former slot before the marker is durable",
         ),
         sa.PrimaryKeyConstraint("municipality", name=op.f("pk_shares")),
-        comment="which slot serves a municipality",
+        comment="which slot serves a municipality, and which one served it before",
     )
 
 

@@ -58,9 +58,8 @@ def test_renewing_nothing(state: State, names: list[str]) -> None:
     assert state.leases.renew(names, "a", NOW) == frozenset()
 
 
-def test_a_municipality_has_one_slot(state: State) -> None:
-    assert state.shares.all() == {}
-    state.shares.put(["marburg", "kirchhain"], 1)
-    state.shares.put(["kirchhain"], 2)
-    state.shares.put([], 3)
-    assert state.shares.all() == {"marburg": 1, "kirchhain": 2}
+def test_a_lease_as_long_as_one_likes(state: State) -> None:
+    assert state.leases.acquire("slot/1", "a", NOW, hold=timedelta(seconds=1))
+    assert state.leases.renew(["slot/1"], "a", NOW, hold=timedelta(seconds=2)) == {"slot/1"}
+    assert not state.leases.acquire("slot/1", "b", NOW + timedelta(seconds=1.9))
+    assert state.leases.acquire("slot/1", "b", NOW + timedelta(seconds=2))
