@@ -7,10 +7,13 @@ from typing import Final
 
 from sqlalchemy import Connection, Engine, select
 
+from storage.sqlite_rows import bound, run_many
 from storage.tables import receipts
 from storage.transaction import insert_into, writing
 
 PACKETS_PER_QUERY: Final = 500
+_COLUMNS: Final = ("session", "packet", "digest", "received_at")
+_REPLACE: Final = f"INSERT OR REPLACE INTO receipts ({', '.join(_COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - our columns
 
 _Packet = tuple[str, int]
 """Session and packet identifier."""
@@ -57,17 +60,18 @@ class Receipts:
                 else:
                     new[key] = each.digest, each.received_at
                     firsts.append(each.received_at)
-            rows = [
-                {"session": session, "packet": packet, "digest": digest, "received_at": at}
-                for (session, packet), (digest, at) in sorted(new.items())
-            ]
-            if rows:
-                insert = insert_into(connection, receipts)
-                replaced = {name: insert.excluded[name] for name in ("digest", "received_at")}
-                connection.execute(
-                    insert.on_conflict_do_update(index_elements=["session", "packet"], set_=replaced), rows
-                )
+            _replace(connection, [(*key, *new[key]) for key in sorted(new)])
         return firsts
+
+
+def _replace(connection: Connection, rows: list[tuple[str, int, bytes, datetime]]) -> None:
+    if connection.dialect.name == "sqlite":
+        run_many(connection, _REPLACE, bound(connection, receipts.columns, rows))
+    elif rows:
+        insert = insert_into(connection, receipts)
+        replaced = {name: insert.excluded[name] for name in _COLUMNS[2:]}
+        statement = insert.on_conflict_do_update(index_elements=_COLUMNS[:2], set_=replaced)
+        connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
 
 
 def _key(receipt: Receipt) -> _Packet:

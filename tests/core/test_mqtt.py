@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from paho.mqtt.enums import MQTTErrorCode
 
-from core.mqtt import LeanPaho, Message, MqttClient, Will
+from core.lean_paho import LeanPaho
+from core.mqtt import Message, MqttClient, Will
 
 Wait = Callable[..., object]
 
