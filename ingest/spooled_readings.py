@@ -4,7 +4,7 @@ import logging
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor, wait
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Final
 
 from core.errors import StorageError, StorageUnavailableError
@@ -21,7 +21,6 @@ PATIENCE_S: Final = 1.0
 DRAIN_READINGS: Final = 5_000
 """Written to the store at a time while draining."""
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
-NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
 class SpooledReadings:
@@ -155,10 +154,10 @@ class SpooledReadings:
 
     def _store_unless_erased(self, readings: list[Reading]) -> None:
         erased = self._erased()
-        late = {each.device_id for each in readings if each.received_at < erased.get(each.device_id, NEVER)}
-        kept = [each for each in readings if each.received_at >= erased.get(each.device_id, NEVER)]
-        self._store_spooled(kept)
-        for device_id in late:  # a write that was given up waiting for may have ended after the deletion
+        self._store_spooled([each for each in readings if not _older(each, erased)])
+        # The store may have taken long, for these or for a write that was given up waiting for: it is looked at again.
+        erased = self._erased()
+        for device_id in {each.device_id for each in readings if _older(each, erased)}:
             self._store.delete(device_id=device_id, before=erased[device_id])
 
     def _store_spooled(self, readings: list[Reading]) -> None:
@@ -176,3 +175,8 @@ class SpooledReadings:
             self._reject(readings[0], f"refused by the store: {error}")
         else:
             metrics.stored.inc(len(readings))
+
+
+def _older(reading: Reading, erased: Mapping[str, datetime]) -> bool:
+    erased_at = erased.get(reading.device_id)
+    return erased_at is not None and reading.received_at < erased_at

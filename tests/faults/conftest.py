@@ -17,6 +17,7 @@ import pytest
 from core.device import Device, Municipality
 from core.mqtt import Message, MqttClient
 from core.settings import Settings, environment_name
+from core.topics import Topics
 from storage.readings import ReadingStore, open_readings
 from storage.state import open_state
 from tests.faults.bins import Ingest, register_bins
@@ -216,3 +217,14 @@ def ingest(settings: Settings, environment: dict[str, str], wait_until: Wait) ->
         yield made
     finally:
         made.end()
+
+
+@pytest.fixture
+def subscribed(mosquitto: Any, settings: Settings) -> None:
+    """An earlier ingest has made its session, so that the broker keeps messages for the next."""
+    filters = Topics(settings.mqtt_topic_root).ingest_filters
+    earlier = MqttClient(mosquitto.url, settings.mqtt_client_id, persistent=True)
+    earlier.start()
+    earlier.wait_connected(10)
+    earlier.subscribe(filters)
+    earlier.stop()

@@ -7,9 +7,7 @@ from typing import Any
 
 import pytest
 
-from core.mqtt import MqttClient
 from core.settings import Settings
-from core.topics import Topics
 from storage.readings import open_readings
 from storage.state import open_state
 from tests.faults.bins import Devices, Ingest, count, numbers, register_bins, steady
@@ -26,17 +24,6 @@ def postgresql() -> Iterator[Postgresql]:
         yield server
     finally:
         server.remove()
-
-
-@pytest.fixture
-def subscribed(mosquitto: Any, settings: Settings) -> None:
-    """An earlier ingest has made its session, so that the broker keeps messages for the next."""
-    filters = Topics(settings.mqtt_topic_root).ingest_filters
-    earlier = MqttClient(mosquitto.url, settings.mqtt_client_id, persistent=True)
-    earlier.start()
-    earlier.wait_connected(10)
-    earlier.subscribe(filters)
-    earlier.stop()
 
 
 @pytest.mark.usefixtures("subscribed")

@@ -9,6 +9,10 @@ from typing import Any
 
 import pytest
 
+from core.settings import Settings
+from storage.readings import ReadingStore
+from tests.faults.bins import Devices, Ingest, count, numbers, steady
+
 Wait = Callable[..., Any]
 MESSAGES = 3000
 
@@ -30,29 +34,34 @@ def test_stopped_or_killed_under_load_and_started_again_nothing_is_missing(
     assert site.stored() == list(range(MESSAGES))
 
 
+@pytest.mark.usefixtures("subscribed")
 def test_killed_twenty_times_at_random_moments_with_the_store_locked_every_other_time(
-    site: Any, wait_until: Wait
+    settings: Settings, readings: ReadingStore, free_port: int, wait_until: Wait
 ) -> None:
-    """Random moments, told by how much has got through: in the store, or onto the spool while that is locked."""
+    """Random moments, told by how much has got through: into the store, or onto the spool while that is locked."""
     random = Random(20)
-    rounds, each = 20, 300
-    for number in range(rounds):
-        with site.ingest() as process, closing(sqlite3.connect(site.settings.data_dir / "readings.db")) as lock:
-            if number % 2:
-                lock.execute("BEGIN EXCLUSIVE")
-            before = site.metric("kreispuls_batch_messages_sum")
-            counter = site.publish(range(number * each, (number + 1) * each))
-            enough = before + random.randrange(each)
-            wait_until(
-                lambda least=enough: site.metric("kreispuls_batch_messages_sum") >= least, "some got through", 30
-            )
-            process.kill()
-            process.wait()
-        counter.finish()
-    with site.ingest():
-        wait_until(lambda: len(site.stored()) >= rounds * each, "all are stored", 60)
-        wait_until(lambda: not site.spool_files(), "the spool is empty")
-    assert site.stored() == list(range(rounds * each))
+    ingest = Ingest(settings.model_copy(update={"ingest_metrics_port": free_port}), wait_until)
+    devices = Devices(settings.mqtt_url, steady(), per_second=1000)
+    try:
+        for number in range(20):
+            ingest.start()
+            wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 1, "ingest is connected", 60)
+            with closing(sqlite3.connect(settings.data_dir / "readings.db", timeout=30)) as lock:
+                if number % 2:
+                    lock.execute("BEGIN EXCLUSIVE")
+                enough = random.randrange(1, 300)
+                wait_until(
+                    lambda least=enough: ingest.metric("kreispuls_batch_messages_sum") >= least, "some got through", 60
+                )
+                ingest.kill()
+        assert list(settings.spool_dir.rglob("*.spool")), "the last time it was locked"
+        ingest.start()
+        acknowledged = devices.finish()
+        wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+        wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty")
+        assert numbers(readings) == list(range(acknowledged))
+    finally:
+        ingest.end()
 
 
 def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(

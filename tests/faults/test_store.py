@@ -110,27 +110,6 @@ def test_a_slow_store_holds_up_no_acknowledgement(site: Any, wait_until: Wait) -
     assert site.stored() == ALL
 
 
-def test_influxdb_is_killed_under_load_and_comes_back(
-    make_site: Callable[..., Any], own_influxd: Any, wait_until: Wait
-) -> None:
-    server = own_influxd.server
-    site = make_site(
-        readings_url="influxdb://", influxdb_url=server.url, influxdb_token=server.token, influxdb_org=server.org
-    )
-    with site.ingest():
-        counter = site.publish(range(MESSAGES))
-        wait_until(lambda: counter.acknowledged > MESSAGES // 4, "a quarter is published")
-        own_influxd.kill()
-        counter.finish()
-        site.publish(range(MESSAGES, 2 * MESSAGES)).finish()
-        site.wait_acknowledged(2 * MESSAGES)
-        assert site.metric("kreispuls_readings_spooled_total") >= MESSAGES
-        own_influxd.start()
-        wait_until(lambda: len(site.stored()) >= 2 * MESSAGES, "all are stored", 60)
-        wait_until(lambda: not site.spool_files(), "the spool is empty")
-    assert site.stored() == list(range(2 * MESSAGES))
-
-
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 1 MiB in memory."""
