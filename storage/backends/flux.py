@@ -16,6 +16,7 @@ from storage.backends.contract import MAX_US, MIN_US, SeriesQuery, TotalsQuery
 from storage.readings import GroupBy
 
 _EVENTS: Final = 'import "contrib/tomhollingworth/events"\n'
+HOUR_US: Final = 3_600_000_000
 CONVERTED: Final = "_converted"
 """Suffix of a result that was made of integers or booleans."""
 GROUP_COLUMN: Final = {
@@ -186,7 +187,11 @@ def _first_intervals(flux: Flux, query: SeriesQuery) -> str:
 
 
 def hours(flux: Flux, device_type: str, municipalities: Iterable[str], from_us: int, end_us: int) -> None:
-    """Totals of hours per municipality and quantity: results `count`, `sum`, `min`, `max`, some `_converted`."""
+    """Totals of hours per municipality and quantity: results `count`, `sum`, `min`, `max`, some `_converted`.
+
+    A single hour has no `_time`: the storage engine then aggregates the groups itself.
+    """
+    one = end_us - from_us <= HOUR_US
     quantities = [CATALOGUE[name] for name in sorted(device_types()[device_type].quantities)]
     results: list[str] = []
     for part in (Aggregate.COUNT, Aggregate.SUM, Aggregate.MIN, Aggregate.MAX):
@@ -199,11 +204,12 @@ def hours(flux: Flux, device_type: str, municipalities: Iterable[str], from_us: 
                 ("municipality", municipalities),
                 ("_field", names),
             )
+            window = f'aggregateWindow(every: 1h, fn: {_FUNCTION[part]}, createEmpty: false, timeSrc: "_start")'
+            time = "" if one else '"_time", '
             results.append(
                 f"{source}{conversion}"
-                f' |> group(columns: ["municipality", "_field"])'
-                f' |> aggregateWindow(every: 1h, fn: {_FUNCTION[part]}, createEmpty: false, timeSrc: "_start")'
-                f' |> keep(columns: ["municipality", "_field", "_time", "_value"])'
+                f' |> group(columns: ["municipality", "_field"]) |> {f"{_FUNCTION[part]}()" if one else window}'
+                f' |> keep(columns: [{time}"municipality", "_field", "_value"])'
                 f' |> yield(name: "{part}{suffix}")'
             )
     flux.text = "\n".join(results)
