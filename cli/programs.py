@@ -1,8 +1,8 @@
 """The commands that run one program each, for compose and production: ingest, api, simulate (and the demo's broker)."""
 
 import os
-import queue
 import signal
+import socket
 import sys
 import threading
 from collections.abc import Callable
@@ -84,16 +84,19 @@ def broker(*, stop_on_eof: StopOnEof = False) -> None:
 def stop_event(*, on_eof: bool = False) -> threading.Event:
     """An event that is set by SIGTERM or SIGINT, and when standard input ends (the supervisor is gone)."""
     stop = threading.Event()
-    # Not set by the handler: that interrupts the main thread, perhaps just as it holds the lock of this very event.
-    told: queue.SimpleQueue[None] = queue.SimpleQueue()
-
-    def wait_for_signal() -> None:
-        told.get()
-        stop.set()
-
-    threading.Thread(target=wait_for_signal, name="stop-on-signal", daemon=True).start()
+    # The handlers do nothing: they wait for the main thread, which may have just fallen asleep in `stop.wait()`, or
+    # hold the lock of that very event. The byte that is written with the signal itself wakes a thread of its own.
+    hearing, telling = socket.socketpair()
+    telling.setblocking(False)
+    signal.set_wakeup_fd(telling.fileno(), warn_on_full_buffer=False)
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: told.put(None))
+        signal.signal(number, lambda *_: None)
+
+    def wait_for_signal(_kept_open: socket.socket) -> None:
+        while hearing.recv(1):  # to the end of the process: a second signal must not write into a closed file
+            stop.set()
+
+    threading.Thread(target=wait_for_signal, args=(telling,), name="stop-on-signal", daemon=True).start()
     if on_eof:
         when_input_ends(stop.set)
     return stop

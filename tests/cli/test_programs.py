@@ -3,17 +3,27 @@
 import subprocess
 import sys
 
-PROGRAM = """
-import os, signal
+import pytest
+
+BEGIN = """
+import os, signal, threading
 from cli.programs import stop_event
 stop = stop_event()
-with stop._cond:  # as inside stop.wait()
+"""
+AS_IT_BEGINS_TO_WAIT = """
+with stop._cond:  # as `stop.wait()` has it for a moment
     os.kill(os.getpid(), signal.SIGTERM)
-stop.wait()
-print("stopped")
+"""
+WITHOUT_WAKING_THE_MAIN_THREAD = """
+def tell():
+    while not stop._cond._waiters:
+        pass
+    signal.pthread_kill(threading.get_ident(), signal.SIGTERM)
+threading.Thread(target=tell).start()
 """
 
 
-def test_a_signal_that_interrupts_the_waiting_itself_stops_the_program() -> None:
-    done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, timeout=60, check=True)
-    assert done.stdout == "stopped\n"
+@pytest.mark.parametrize("moment", [AS_IT_BEGINS_TO_WAIT, WITHOUT_WAKING_THE_MAIN_THREAD])
+def test_a_signal_at_a_bad_moment_stops_the_program(moment: str) -> None:
+    program = BEGIN + moment + "stop.wait()"
+    subprocess.run([sys.executable, "-c", program], timeout=60, check=True)

@@ -73,11 +73,11 @@ class County:
             self.processes[int(number.partition("/")[0])] = subprocess.Popen(command, env=environment)
 
     def end(self, *indices: int, by: signal.Signals = signal.SIGKILL) -> None:
-        ended = [self.processes.pop(index) for index in indices]
-        for process in ended:
-            process.send_signal(by)
-        for process in ended:
-            assert process.wait(60) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
+        for index in indices:
+            self.processes[index].send_signal(by)
+        for index in indices:  # one that does not end stays known, and is killed with the county
+            assert self.processes[index].wait(60) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
+            del self.processes[index]
 
     def make_session(self) -> None:
         """Ingest has run before: its session is there, what is said now is kept."""
