@@ -48,6 +48,9 @@ format: $(VENV)/.dev ## let ruff format and fix
 
 bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/end_to_end.py $(ARGS)
+	@$(BIN)/python benchmarks/ingest.py
+	@$(BIN)/python benchmarks/latency.py
+	@$(BIN)/python benchmarks/history.py
 
 lock: $(VENV)/.uv ## write the lock files anew
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock

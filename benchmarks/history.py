@@ -43,6 +43,7 @@ REPEAT = 5
 MUNICIPALITIES = 22
 MEASURED_MONTHS = (1, 3, 6, 12)
 LATE = 1_000
+FULL_BINS, FULL_MONTHS = 5_000, 12
 READINGS_PER_WRITE = 100_000
 
 
@@ -58,7 +59,12 @@ def main() -> None:
         "--lock", type=Path, help="queries are timed while this file is locked, where others measure too"
     )
     options = parser.parse_args()
-    print(f"{options.bins} bins and {options.lamps} lamps, {options.months} months, {options.backend}", flush=True)
+    small = (
+        ""
+        if options.bins >= FULL_BINS and options.months >= FULL_MONTHS
+        else " (the full size: --bins 5000 --months 12)"
+    )
+    print(f"{options.backend}, {options.bins} bins, {options.lamps} lamps, {options.months} months{small}", flush=True)
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="kreispuls-bench-", dir=options.folder)))
         store, size_of = stack.enter_context(opened(options.backend, folder))

@@ -27,6 +27,7 @@ from influxd import running_influxdb, wait_for_empty_log
 from influxdb_client import Point, WritePrecision
 
 from core.reading import Aggregate, Reading
+from storage.backends.beside import open_beside
 from storage.backends.influxdb import InfluxReadings
 from storage.backends.line_protocol import encode_lines
 from storage.backends.sqlite import SqliteReadings
@@ -123,7 +124,15 @@ def measure_bucket(
 ) -> dict[str, object]:
     """All figures in a new bucket, which is emptied afterwards."""
     answer = httpx.get(f"{url}/health")
-    with closing(InfluxReadings(url=url, token=token, org=org, bucket=f"bench-{uuid.uuid4().hex}")) as store:
+    bucket = f"bench-{uuid.uuid4().hex}"
+    with (
+        tempfile.TemporaryDirectory(prefix="kreispuls-bench-") as folder,
+        closing(
+            InfluxReadings(
+                url=url, token=token, org=org, bucket=bucket, beside=open_beside(f"sqlite:///{folder}/state.db")
+            )
+        ) as store,
+    ):
         figures = measure(store, readings, options)
         if "INFLUXDB_V2_URL" in os.environ:
             store.delete(before=readings[-1].observed_at + timedelta(days=1))

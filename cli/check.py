@@ -19,7 +19,13 @@ CONNECT_WITHIN_S = 5.0
 
 
 def check(
-    *, fix: Annotated[bool, typer.Option("--fix", help="Make folders, tables and the bucket that are missing.")] = False
+    *,
+    fix: Annotated[
+        bool,
+        typer.Option(
+            "--fix", help="Make folders, tables and the bucket that are missing; renew what is kept beside it."
+        ),
+    ] = False,
 ) -> None:
     """Look at settings, rules, broker and stores; the exit status is 1 when something does not work."""
     console = Console(soft_wrap=True)

@@ -1,6 +1,7 @@
 """The commands that run one program each, for compose and production: ingest, api, simulate (and the demo's broker)."""
 
 import os
+import queue
 import signal
 import sys
 import threading
@@ -83,8 +84,16 @@ def broker(*, stop_on_eof: StopOnEof = False) -> None:
 def stop_event(*, on_eof: bool = False) -> threading.Event:
     """An event that is set by SIGTERM or SIGINT, and when standard input ends (the supervisor is gone)."""
     stop = threading.Event()
+    # Not set by the handler: that interrupts the main thread, perhaps just as it holds the lock of this very event.
+    told: queue.SimpleQueue[None] = queue.SimpleQueue()
+
+    def wait_for_signal() -> None:
+        told.get()
+        stop.set()
+
+    threading.Thread(target=wait_for_signal, name="stop-on-signal", daemon=True).start()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+        signal.signal(number, lambda *_: told.put(None))
     if on_eof:
         when_input_ends(stop.set)
     return stop

@@ -160,7 +160,7 @@ def sum_of_latest_over_time(device_type: str, quantity: str, *, by_device: bool 
         ),
         '|> aggregateWindow(every: every, fn: mean, timeSrc: "_start")',
         "|> fill(usePrevious: true)",
-        "|> filter(fn: (r) => r._time >= v.timeRangeStart)",
+        "|> filter(fn: (r) => r._time >= v.timeRangeStart and exists r._value)",
         '|> group(columns: ["municipality"])',
         '|> aggregateWindow(every: every, fn: sum, createEmpty: false, timeSrc: "_start")',
     )

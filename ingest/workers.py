@@ -180,9 +180,6 @@ class Workers:
         # While workers of several counts run, nothing moves: they would take it from each other for ever.
         agreed = not patient and all(number.count == self._number.count for number in numbers)
         self._subscribe_all(time.monotonic() + self._hold_s / 3, agreed=agreed)
-        for session in self._sessions(self._slots):
-            if session.mqtt.connected:
-                session.send_markers()
 
     def _is_patient(self, now_s: float) -> bool:
         """Whether to change nothing yet: when we could not renew in time, others could not either, and yet they live.
@@ -204,6 +201,8 @@ class Workers:
                     self._subscribe(session, agreed=agreed)
                 except BrokerError as error:
                     trouble = error
+            if session.mqtt.connected:
+                session.send_markers()
         if trouble is not None:
             raise trouble
 
@@ -287,6 +286,7 @@ class Workers:
             self._share_changed()
             session.expect(self._shares.values())
             self._state.shares.claim(claimed, _lease(session.slot), self._holder)
+            self._shares = self._state.shares.all()  # a claim may have been refused: then its marker is never sent
         # Also what an earlier keeper of this session left subscribed; a session does not say what it hears.
         elsewhere = {name for name, share in self._shares.items() if not hears(session.slot, share)}
         elsewhere -= session.unsubscribed

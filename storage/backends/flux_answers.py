@@ -13,10 +13,9 @@ from core.errors import StorageError
 from core.quantity import CATALOGUE, Kind, Value
 from core.reading import Aggregate, DeviceObservation
 from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start, newest_of
-from storage.backends.flux import CONVERTED, GROUP_COLUMN
+from storage.backends.flux import CONVERTED, GROUP_COLUMN, HOUR_US
 from storage.readings import GroupBy
 
-HOUR_US: Final = 3_600_000_000
 _PARSE: Final[Mapping[Kind, Callable[[str], Value]]] = {
     Kind.NUMBER: float,
     Kind.INTEGER: int,
@@ -142,12 +141,12 @@ def totals(values: str, counts: str, query: TotalsQuery) -> Iterator[tuple[int, 
             yield start_us, group, value / count if query.aggregate is Aggregate.MEAN else value, count
 
 
-def hours(answer: str) -> dict[tuple[str, int, str], dict[Aggregate, float]]:
-    """Aggregates by municipality, hour since 1970 and quantity."""
+def hours(answer: str, first_hour: int) -> dict[tuple[str, int, str], dict[Aggregate, float]]:
+    """Aggregates by municipality, hour since 1970 and quantity; without a time they are of the first hour."""
     found: dict[tuple[str, int, str], dict[Aggregate, float]] = {}
     rows = parse_rows(answer, "result", "municipality", "_time", "_field", "_value")
     for result, municipality, start, name, value in rows:
-        key = (municipality, _us(start) // HOUR_US, name)
+        key = (municipality, _us(start) // HOUR_US if start else first_hour, name)
         found.setdefault(key, {})[Aggregate(result.removesuffix(CONVERTED))] = float(value)
     return found
 

@@ -28,11 +28,11 @@ from sqlalchemy import (
 
 from core.reading import Aggregate
 from storage.backends.contract import TotalRow, TotalsQuery, interval_start
+from storage.backends.flux import HOUR_US
 from storage.columns import Text
 from storage.readings import GroupBy
 from storage.transaction import insert_into, reading, writing
 
-HOUR_US: Final = 3_600_000_000
 MARKS_PER_TRANSACTION: Final = 10_000
 NEVER: Final = 2**40
 """An hour after all others, and negative one before them."""

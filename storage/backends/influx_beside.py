@@ -12,14 +12,17 @@ from devices.registry import device_types
 from storage.backends import flux, flux_answers
 from storage.backends.beside import Beside
 from storage.backends.contract import TotalRow, Totals, TotalsQuery, add_totals, rows_of
+from storage.backends.flux import HOUR_US
 from storage.backends.flux_reads import Ask
-from storage.backends.hourly_totals import HOUR_US, Part, Run
+from storage.backends.hourly_totals import Part, Run
 
 GRACE: Final = timedelta(minutes=10)
 """An hour is rolled up so long after its end: most of what belongs to it is there, the rest is late."""
 REACHES_BACK: Final = timedelta(days=800)
 """What a bucket held from longer ago when the totals began is answered from the readings."""
 HOURS_PER_RUN: Final = 24
+DEVICE_HOURS_PER_RUN: Final = 50_000
+"""A query for more takes InfluxDB longer than we wait: for many devices a run is shorter, down to an hour."""
 
 
 class InfluxBeside:
@@ -106,7 +109,8 @@ class InfluxBeside:
         """As `ReadingStore.roll_up`."""
         deadline = time.monotonic() + within.total_seconds()
         self._hours.advance(to_epoch_us(now - GRACE) // HOUR_US, self._newest.whose)
-        while run := self._hours.next_run(HOURS_PER_RUN):
+        longest = max(1, min(HOURS_PER_RUN, DEVICE_HOURS_PER_RUN // max(1, self._newest.count())))
+        while run := self._hours.next_run(longest):
             if time.monotonic() > deadline:
                 return False
             self._hours.take(run, self._made(run))
@@ -121,7 +125,8 @@ class InfluxBeside:
             return {}
         towns = sorted({municipality for municipality, _ in run.stamps})
         span = (run.first_hour * HOUR_US, (run.last_hour + 1) * HOUR_US)
-        parts = flux_answers.hours(self._ask(lambda text: flux.hours(text, run.device_type, towns, *span)))
+        answer = self._ask(lambda text: flux.hours(text, run.device_type, towns, *span))
+        parts = flux_answers.hours(answer, run.first_hour)
         return {
             key: (
                 int(of_key[Aggregate.COUNT]),

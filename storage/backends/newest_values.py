@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from typing import Any, Final
 
 import msgspec
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, select, text
+from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, select, text
 from sqlalchemy import Text as SqlText
 
 from core.clock import to_epoch_us
@@ -140,6 +140,11 @@ class NewestValues:
             keys,
             lambda key, known: {name: value for name, value in known.items() if keep(key[2], name, value[0])},
         )
+
+    def count(self) -> int:
+        """How many devices have any."""
+        with reading(self._engine) as connection:
+            return int(connection.execute(select(func.count()).select_from(_values)).scalar_one())
 
     def whose(self) -> list[tuple[str, str]]:
         """Every municipality and device type of which there is a value."""

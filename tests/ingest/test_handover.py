@@ -35,16 +35,17 @@ class Worker:
         self._handled = handled
         self._in_hand: list[Message | Callable[[], None]] = []
         self._sessions: list[MqttClient] = []
-        registry = Registry(state, lamp_neighbours=0)
-        registry.reload()
+        self.before_claim: Callable[[], object] = lambda: None
+        self._registry = Registry(state, lamp_neighbours=0)
+        self._registry.reload()
         self._workers = Workers(
             number,
             settings,
             state=state,
-            registry=registry,
+            registry=self._registry,
             receive=self._receive,
             afterwards=self._afterwards,
-            share_changed=lambda: registry.reload() and None,
+            share_changed=self._reload,
             sessions_changed=self._take_sessions,
         )
 
@@ -86,6 +87,10 @@ class Worker:
         self._in_hand.append(run)
         if threading.current_thread() is threading.main_thread():  # a slot is to be given back
             threading.Timer(0.01, self.store).start()  # the writer is a thread of its own
+
+    def _reload(self) -> None:
+        self._registry.reload()
+        self.before_claim()
 
     def _take_sessions(self, sessions: list[MqttClient]) -> None:
         self._sessions = sessions
@@ -230,3 +235,24 @@ def test_a_slot_is_through_only_when_all_before_the_marker_is_stored(stage: Stag
     assert not stage.state.shares.all()[town].ended, "the message is in hand, not stored"
     stage.die(catch_all)
     assert stage.end([*TOWNS, town], 2, wait_until)[first] == 2, "it is handled again"
+
+
+def test_a_claim_that_is_refused_moves_nothing(stage: Stage, wait_until: Wait) -> None:
+    """Another process takes the slot's lease between the look at it and the claim."""
+    stage.join(1, 1)
+    worker = stage.workers[1]
+    wait_until(lambda: stage.settled(TOWNS, 1), "every town has gone over", 30)
+    stage.state.municipalities.put(Municipality(municipality="new", name="new"))
+
+    def steal() -> None:
+        leases = {lease.name: lease.holder for lease in stage.state.leases.all()}
+        stage.state.leases.release(["slot/1"], leases["worker/1"])
+        assert stage.state.leases.acquire("slot/1", "somebody else")
+
+    worker.before_claim = steal
+    worker.tick()
+    worker.before_claim = lambda: None
+    assert "new" not in stage.state.shares.all()
+    worker.tick()
+    stage.say("new")
+    wait_until(lambda: worker.store() or len(stage.handled) == 1, "the catch-all goes on with it", 30)

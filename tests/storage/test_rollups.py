@@ -63,7 +63,7 @@ def close(left: list[Observation], right: list[Observation]) -> bool:
     """The same, but for the rounding of sums in another order."""
     return [replace(one, value=0) for one in left] == [replace(one, value=0) for one in right] and all(
         type(one.value) is type(other.value)
-        and (one.value == other.value or one.value == pytest.approx(other.value, abs=1e-6))
+        and (one.value == other.value or one.value == pytest.approx(other.value, rel=1e-9, abs=1e-6))
         for one, other in zip(left, right, strict=True)
     )
 
@@ -181,7 +181,7 @@ class SameAnswers(RuleBasedStateMachine):
             for store in self.stores
         ]
         assert added_up(answers[0]) == added_up(answers[1])
-        assert [one.value for one in answers[0]] == pytest.approx([one.value for one in answers[1]], abs=1e-6)
+        assert [one.value for one in answers[0]] == pytest.approx([one.value for one in answers[1]], rel=1e-9, abs=1e-6)
 
     @invariant()
     def same_readings(self) -> None:
