@@ -2,6 +2,8 @@
 
 import logging
 import multiprocessing
+import os
+import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
@@ -52,7 +54,9 @@ class Jobs:
         self._readings = readings
         self._operations = operations
         # Planning takes seconds of processor time: in a process of its own it delays no light.
-        self._planner = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"))
+        self._planner = ProcessPoolExecutor(
+            1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
+        )
         self._scheduler = BackgroundScheduler(
             timezone=settings.zone,
             executors={"default": ThreadPoolExecutor(4)},
@@ -122,3 +126,15 @@ class Jobs:
 
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))
+
+
+def end_with_parent() -> None:
+    """End this process when the one that started it is gone; killed, that could not tell it to."""
+    parent = multiprocessing.parent_process()
+
+    def wait() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=wait, name="parent", daemon=True).start()
