@@ -63,6 +63,8 @@ _stale: Final = Table(
     Column("municipality", Text, primary_key=True),
     Column("stamp", BigInteger, nullable=False),
 )
+_IN_ORDER: Final = (_stale.c.municipality, _stale.c.device_type, _stale.c.hour)
+"""Everybody locks marks in this order."""
 _reach: Final = Table(
     "hourly_totals_reach",
     _metadata,
@@ -165,7 +167,10 @@ class HourlyTotals:
         inside = (_stale.c.device_type == run.device_type, _stale.c.hour.between(run.first_hour, run.last_hour))
         with writing(self._engine) as connection:
             now = connection.execute(
-                select(_stale.c.municipality, _stale.c.hour, _stale.c.stamp).where(*inside).with_for_update()
+                select(_stale.c.municipality, _stale.c.hour, _stale.c.stamp)
+                .where(*inside)
+                .order_by(*_IN_ORDER)
+                .with_for_update()
             ).all()
             right = {(row[0], row[1]) for row in now if run.stamps.get((row[0], row[1])) == row[2]}
             if not right:
@@ -212,9 +217,13 @@ class HourlyTotals:
         with writing(self._engine) as connection:
             connection.execute(_hours.delete().where(_hours.c.hour < hour, *of, *named))
             # What is being computed from values that are deleted now must not be taken.
+            connection.execute(
+                select(_stale.c.hour).where(_stale.c.hour <= hour).order_by(*_IN_ORDER).with_for_update()
+            )
             connection.execute(_stale.update().where(_stale.c.hour <= hour).values(stamp=_stamp()))
-            cut = select(_hours.c.municipality, _hours.c.device_type).where(_hours.c.hour == hour, *of).distinct()
-            _mark(connection, [((row[0], row[1]), hour) for row in connection.execute(cut).all()])
+            if before_us % HOUR_US:
+                cut = select(_hours.c.municipality, _hours.c.device_type).where(_hours.c.hour == hour, *of).distinct()
+                _mark(connection, sorted(((row[0], row[1]), hour) for row in connection.execute(cut)))
 
     def totals(self, query: TotalsQuery, name: str) -> tuple[list[TotalRow], int, int] | None:
         """Rows of whole hours, and the span that they cover (microseconds); None: the readings have to be asked."""

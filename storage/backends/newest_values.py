@@ -156,16 +156,17 @@ class NewestValues:
         """Rows become what is made of them; one without values goes."""
         in_order = sorted(keys)  # everybody locks rows in this order
         for first in range(0, len(in_order), ROWS_AT_ONCE):
-            some = in_order[first : first + ROWS_AT_ONCE]
-            with writing(self._engine) as connection:
-                known = dict(_locked(connection, some))
-                missing = [key for key in some if key not in known]
-                if missing:  # another writer may add them at the same time: then it is waited for, and its rows read
-                    _put(connection, {key: {} for key in missing}, replace=False)
-                    known |= dict(_locked(connection, missing))
-                made = {key: change(key, known[key]) for key in some}
-                _put(connection, {key: newest for key, newest in made.items() if newest and newest != known[key]})
-                _remove(connection, [key for key, newest in made.items() if not newest])
+            todo = in_order[first : first + ROWS_AT_ONCE]
+            while todo:
+                with writing(self._engine) as connection:
+                    known = dict(_locked(connection, todo))
+                    made = {key: change(key, newest) for key, newest in known.items()}
+                    _put(connection, {key: newest for key, newest in made.items() if newest and newest != known[key]})
+                    _remove(connection, [key for key, newest in made.items() if not newest])
+                todo = [key for key in todo if key not in known]
+                if todo:  # in a transaction of its own: who waits for another's new row must hold none that it wants
+                    with writing(self._engine) as connection:
+                        _put(connection, {key: {} for key in todo}, replace=False)
 
 
 def _merged(known: Newest, said: Newest) -> Newest:
