@@ -1,8 +1,9 @@
 """Sends commands to devices over MQTT and says what was sent."""
 
+import random
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import uuid4
+from uuid import UUID
 
 from core.command import Command, CommandState, Reason, SetLight
 from core.device import Device, DeviceStatus
@@ -14,13 +15,14 @@ from devices.streetlight.codec import encode_set_light
 from lights.presence import WantedLevel
 from storage.state import State
 
+_random: Final = random.Random()
 LONGEST_HOLD_S: Final = 7 * 86_400.0
 
 
 def light_command(device: Device, wanted: WantedLevel, now: datetime, good_for_s: float) -> Command:
     """The command `set_light` that makes a lamp show a level within `good_for_s` or never; nothing is sent yet."""
     return Command(
-        command_id=str(uuid4()),
+        command_id=str(UUID(int=_random.getrandbits(128), version=4)),
         device_id=device.device_id,
         device_type=device.device_type,
         municipality=device.municipality,

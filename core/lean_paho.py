@@ -1,5 +1,6 @@
 """paho with lean reading and writing of packets (decision 0011); what `core.mqtt` is built on."""
 
+import contextlib
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -54,6 +55,9 @@ class LeanPaho(paho.Client):
         self._acknowledge = acknowledge
         self._deliver = deliver
         self._renew = renew
+        self.expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
+        """Of messages that are not to be sent for ever: until when (monotonic seconds); an answered one is gone."""
+        self._held_back = False
         self._unread = bytearray()
         self._needed = 2
 
@@ -61,6 +65,17 @@ class LeanPaho(paho.Client):
         """Acknowledge messages with QoS 1; from any thread."""
         packets = b"".join([b"\x40\x02" + mid.to_bytes(2, "big") for mid in mids])
         self._packet_queue(_PUBACK, packets, mids[-1], 1)
+
+    def hold_back(self) -> None:
+        """What is published from now on waits for `let_go` (or goes out with something else): one waking for many."""
+        self._held_back = True
+
+    def let_go(self) -> None:
+        """Have the network thread write what was held back."""
+        self._held_back = False
+        if self._sockpairW is not None:
+            with contextlib.suppress(BlockingIOError):  # full of wakings: it is awake
+                self._sockpairW.send(b"0")
 
     def reconnect(self) -> MQTTErrorCode:
         """Connect, now or again; see `paho.Client.reconnect`."""
@@ -72,9 +87,9 @@ class LeanPaho(paho.Client):
     def _packet_queue(
         self, command: int, packet: bytes | bytearray, mid: int, qos: int, info: paho.MQTTMessageInfo | None = None
     ) -> MQTTErrorCode:
-        if threading.current_thread() is not self._thread:
+        if threading.current_thread() is not self._thread and not self._held_back:
             return super()._packet_queue(command, packet, mid, qos, info)
-        # The network thread itself writes before it waits again: nobody has to be woken.
+        # The network thread itself writes before it waits again: nobody has to be woken. Or `let_go` will do it.
         self._out_packet.append(_out_packet(command, packet, mid, qos, info))
         return MQTTErrorCode.MQTT_ERR_SUCCESS
 
@@ -141,6 +156,7 @@ class LeanPaho(paho.Client):
 
     def _handle_taken(self, mid: int) -> MQTTErrorCode:
         """The broker has taken a message of ours."""
+        self.expiring.pop(mid, None)
         with self._out_message_mutex:
             if mid in self._out_messages:
                 return self._do_on_publish(mid, _SUCCESS, _NO_PROPERTIES)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, NamedTuple
@@ -105,7 +106,6 @@ class MqttClient:
         self._delivering = False
         self._accepted = False
         self._connected = threading.Event()
-        self._expiring: dict[int, tuple[float, paho.MQTTMessageInfo]] = {}
         self._answered = threading.Condition()
         self._asked: dict[int, tuple[str, ...]] = {}
         self._answers: dict[tuple[str, ...], _Codes] = {}
@@ -131,6 +131,7 @@ class MqttClient:
         client.on_subscribe = self._subscribed
         client.on_unsubscribe = self._unsubscribed
         self._client = client
+        self._expiring = client.expiring
 
     @property
     def connected(self) -> bool:
@@ -166,6 +167,15 @@ class MqttClient:
             info = self._client.publish(topic, payload, qos=qos, retain=retain)
         if expires_s is not None:
             self._expiring[info.mid] = (time.monotonic() + expires_s, info)
+
+    @contextmanager
+    def together(self) -> Iterator[None]:
+        """What is published within goes out together at the end: the network thread is disturbed once."""
+        self._client.hold_back()
+        try:
+            yield
+        finally:
+            self._client.let_go()
 
     def publish_confirmed(
         self, topic: str, payload: bytes, *, retain: bool = False, timeout_s: float = 5.0, expires: bool = False

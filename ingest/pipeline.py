@@ -11,6 +11,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Hashable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -149,7 +150,8 @@ class Pipeline:
             metrics.lamps_up.set(self._lights.lamps_up())
         for start in range(0, len(wanted), LOWERED_AT_ONCE):
             # Queued before they are sent: the answer must find its command, and would otherwise be queued first.
-            self._send(wanted[start : start + LOWERED_AT_ONCE], now, kept_first=self.writer.put)
+            with self.mqtt.together() if self.mqtt else nullcontext():
+                self._send(wanted[start : start + LOWERED_AT_ONCE], now, kept_first=self.writer.put)
             time.sleep(BREATH_S)
 
     def reload(self) -> None:

@@ -111,3 +111,29 @@ def test_subscriptions_come_and_go_and_are_made_again_with_the_connection(
     wait_until(lambda: any(message.topic == "end" for message in messages), "the last is heard")
     assert [message.topic for message in messages] == ["b/1", "end"]
     client.stop()
+
+
+def test_what_is_published_together_goes_out_at_the_end_in_order(
+    sender: MqttClient, heard: list[Message], wait_until: Wait
+) -> None:
+    expected = [b"%d" % number for number in range(300)]
+    for first in range(0, 300, 50):
+        with sender.together():
+            for payload in expected[first : first + 50]:
+                sender.publish("k/a", payload, expires_s=60)
+    wait_until(lambda: len(heard) >= len(expected), "all are heard", 10)
+    assert payloads(heard) == expected
+
+
+def test_what_fails_between_leaves_nothing_held_back(
+    sender: MqttClient, heard: list[Message], wait_until: Wait
+) -> None:
+    def fail() -> None:
+        with sender.together():
+            sender.publish("k/a", b"before")
+            raise BrokerError("something else")
+
+    with pytest.raises(BrokerError):
+        fail()
+    sender.publish("k/a", b"after")
+    wait_until(lambda: payloads(heard) == [b"before", b"after"], "both are heard", 10)
