@@ -74,7 +74,7 @@ def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceOb
                 found = (_us(at), parse_value(name, text))
                 if name not in of_device or of_device[name][0] <= found[0]:  # a quantity was not always kept apart
                     of_device[name] = found
-    return newest_of(said, lambda key: ((name, *value) for name, value in said[key].items()))
+    return newest_of(said, lambda key: ((name, *value) for name, value in sorted(said[key].items())))
 
 
 def observed(answer: str) -> dict[tuple[int, str], Value]:

@@ -127,7 +127,9 @@ class NewestValues:
                 text(f"SELECT {columns} FROM newest_values WHERE {' AND '.join(where)}"),  # noqa: S608 - our texts
                 {"municipality": municipality, "device_type": device_type, "ids": _list(dialect, device_ids or ())},
             ).all()
-        return newest_of(map(tuple, rows), lambda row: ((name, *value) for name, value in _decode(row[3]).items()))
+        return newest_of(
+            map(tuple, rows), lambda row: ((name, *value) for name, value in sorted(_decode(row[3]).items()))
+        )
 
     def keep(self, keep: Keep, *, device_id: str | None = None) -> None:
         """Keep only these values, of one device or of all."""
