@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from core.quantity import Value
 
@@ -29,9 +30,8 @@ class Observation:
     value: Value
 
 
-@dataclass(frozen=True, slots=True)
-class DeviceObservation:
-    """A single value of one device, as `latest` gives it."""
+class DeviceObservation(NamedTuple):
+    """A single value of one device, as `latest` gives it; a tuple, as there may be hundreds of thousands at once."""
 
     device_id: str
     device_type: str

@@ -12,7 +12,7 @@ from core.clock import from_epoch_us, to_epoch_us
 from core.device import is_device_id, is_municipality
 from core.errors import InvalidInputError, StorageError
 from core.quantity import CATALOGUE, Kind, Quantity, Value
-from core.reading import Aggregate, DeviceObservation, Observation, Total
+from core.reading import Aggregate, Observation, Total
 from devices.registry import device_types
 from storage.readings import TOTAL_AGGREGATES, GroupBy
 
@@ -29,9 +29,6 @@ _RESTORE: Final[Mapping[Kind, Callable[[float | str], Value]]] = {
     Kind.CHOICE: str,
     Kind.FAULTS: str,
 }
-
-
-_RESTORE_NAMED: Final = {name: _RESTORE[quantity.kind] for name, quantity in CATALOGUE.items()}
 
 
 def restore(quantity: Quantity) -> Callable[[float | str], Value]:
@@ -79,28 +76,6 @@ def refuse_values(device_id: str, device_type: str, values: Mapping[str, Value])
 def interval_start(observed_us: int, every_us: int) -> int:
     """The multiple of `every_us` since 1970 at or before an instant."""
     return observed_us - observed_us % every_us
-
-
-def newest_of(
-    rows: Iterable[tuple[str, str, str, Mapping[str, tuple[int, float | str]]]],
-) -> list[DeviceObservation]:
-    """What `latest` answers, from rows of device id, device type, municipality, and (microseconds, value) by quantity.
-
-    A device that moved has several rows; of the same instant the value of the last one in order counts.
-    """
-    found: list[DeviceObservation] = []
-    instants: dict[int, datetime] = {}  # a device says most of its values at one instant
-    for device_id, of_device in itertools.groupby(sorted(rows, key=itemgetter(0, 1, 2)), key=itemgetter(0)):
-        newest: dict[str, tuple[int, str, str, float | str]] = {}
-        for _, kind, municipality, values in of_device:
-            for name, (observed_us, value) in values.items():
-                if name not in newest or newest[name][0] <= observed_us:
-                    newest[name] = (observed_us, kind, municipality, value)
-        for name in sorted(newest):
-            observed_us, kind, municipality, value = newest[name]
-            at = instants.get(observed_us) or instants.setdefault(observed_us, from_epoch_us(observed_us))
-            found.append(DeviceObservation(device_id, kind, municipality, name, at, _RESTORE_NAMED[name](value)))
-    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,8 +177,10 @@ class TotalsQuery:
         """Rows of (interval start, group, value, count) in order; values too large for a double are left out."""
         every = timedelta(microseconds=self.every_us)
         return [
-            Total(group, from_epoch_us(start_us), every, float(value), count)
-            for start_us, group, value, count in sorted(rows)
+            Total(group, start, every, float(value), count)
+            for start_us, of_interval in itertools.groupby(sorted(rows), key=itemgetter(0))
+            for start in (from_epoch_us(start_us),)
+            for _, group, value, count in of_interval
             if math.isfinite(value)
         ]
 

@@ -12,8 +12,9 @@ from core.clock import to_epoch_us
 from core.errors import StorageError
 from core.quantity import CATALOGUE, Kind, Value
 from core.reading import Aggregate, DeviceObservation
-from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start, newest_of
+from storage.backends.contract import SeriesQuery, TotalsQuery, interval_start
 from storage.backends.flux import CONVERTED, GROUP_COLUMN, HOUR_US
+from storage.backends.newest import newest_of
 from storage.readings import GroupBy
 
 _PARSE: Final[Mapping[Kind, Callable[[str], Value]]] = {
@@ -73,7 +74,7 @@ def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceOb
                 found = (_us(at), parse_value(name, text))
                 if name not in of_device or of_device[name][0] <= found[0]:  # a quantity was not always kept apart
                     of_device[name] = found
-    return newest_of((*key, values) for key, values in said.items())
+    return newest_of(said, lambda key: ((name, *value) for name, value in sorted(said[key].items())))
 
 
 def observed(answer: str) -> dict[tuple[int, str], Value]:

@@ -14,7 +14,7 @@ from sqlalchemy import Text as SqlText
 from core.clock import to_epoch_us
 from core.quantity import Value
 from core.reading import DeviceObservation, Reading
-from storage.backends.contract import newest_of
+from storage.backends.newest import newest_of
 from storage.columns import Text
 from storage.transaction import insert_into, reading, writing
 
@@ -127,7 +127,9 @@ class NewestValues:
                 text(f"SELECT {columns} FROM newest_values WHERE {' AND '.join(where)}"),  # noqa: S608 - our texts
                 {"municipality": municipality, "device_type": device_type, "ids": _list(dialect, device_ids or ())},
             ).all()
-        return newest_of((device_id, kind, town, _decode(said)) for device_id, kind, town, said in rows)
+        return newest_of(
+            map(tuple, rows), lambda row: ((name, *value) for name, value in sorted(_decode(row[3]).items()))
+        )
 
     def keep(self, keep: Keep, *, device_id: str | None = None) -> None:
         """Keep only these values, of one device or of all."""

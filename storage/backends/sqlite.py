@@ -21,11 +21,11 @@ from storage.backends.contract import (
     check_instant,
     check_key,
     clamp_us,
-    newest_of,
     refuse_values,
     series_query,
     totals_query,
 )
+from storage.backends.newest import newest_of
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_forget import forget_quantity
 from storage.backends.sqlite_rollup_marks import forget_days, forget_hours, mark_hours_before, mark_late
@@ -104,14 +104,12 @@ class SqliteReadings:
     ) -> list[DeviceObservation]:
         """The newest values; see `ReadingStore`."""
         ids = None if device_ids is None else json.dumps(list(device_ids))
-        tables = [table for table in self._tables.values() if device_type in (None, table.device_type)]
-        return newest_of(
-            (device_id, table.device_type, of_municipality, _said(table, columns))
-            for table in tables
-            for device_id, of_municipality, *columns in self._file.select(
-                *sqlite_queries.select_latest(table, ids, municipality)
-            )
-        )
+        rows: list[tuple[Any, ...]] = []
+        for table in self._tables.values():
+            if device_type in (None, table.device_type):
+                rows += self._file.select(*sqlite_queries.select_latest(table, ids, municipality))
+        quantities = {kind: table.quantities for kind, table in self._tables.items()}
+        return newest_of(rows, lambda row: zip(quantities[row[1]], row[4::2], row[3::2], strict=True))
 
     def series(
         self,
@@ -249,15 +247,6 @@ class SqliteReadings:
         for device_type, key in rows:
             keys.setdefault(device_type, []).append(key)
         return [(self._tables[kind], of_kind) for kind, of_kind in keys.items() if kind in self._tables]
-
-
-def _said(table: TypeTables, columns: Sequence[Any]) -> dict[str, tuple[int, Any]]:
-    """Values and instants, in turn, as (instant, value) by quantity."""
-    return {
-        name: (observed_us, value)
-        for name, value, observed_us in zip(table.quantities, columns[::2], columns[1::2], strict=True)
-        if observed_us is not None
-    }
 
 
 def _find_or_add_key(connection: sqlite3.Connection, identity: _Identity) -> int:

@@ -24,7 +24,7 @@ _AGGREGATE: Final[Mapping[Aggregate, str]] = {
 
 
 def select_latest(table: TypeTables, device_ids: str | None, municipality: str | None) -> tuple[str, Parameters]:
-    """Rows of device id, municipality, then value and instant per quantity. `device_ids` is a JSON array."""
+    """Rows of device id, type, municipality, then value and instant per quantity. `device_ids` is a JSON array."""
     columns = ", ".join(f'"{name}", "{name}@"' for name in table.quantities)
     where = ["device_type = :device_type"]
     if municipality is not None:
@@ -32,7 +32,8 @@ def select_latest(table: TypeTables, device_ids: str | None, municipality: str |
     if device_ids is not None:
         where.append("device_id IN (SELECT value FROM json_each(:device_ids))")
     sql = (
-        f"SELECT device_id, municipality, {columns} FROM devices CROSS JOIN {table.latest} ON device = key "  # noqa: S608
+        f"SELECT device_id, device_type, municipality, {columns} "  # noqa: S608 - names of our own catalogue
+        f"FROM devices CROSS JOIN {table.latest} ON device = key "
         f"WHERE {' AND '.join(where)}"
     )
     return sql, {"device_type": table.device_type, "municipality": municipality, "device_ids": device_ids}
