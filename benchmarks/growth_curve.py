@@ -12,7 +12,7 @@ from html import escape
 from pathlib import Path
 
 WIDTH, HEIGHT = 720, 360
-LEFT, RIGHT, TOP, BOTTOM = 56, 250, 40, 44
+LEFT, RIGHT, TOP, BOTTOM = 68, 250, 40, 44
 LOWEST_MS, HIGHEST_MS = 0.1, 10_000.0
 LINES = (
     ("latest_all_ms", "newest values of all devices", "#b07aa1"),
