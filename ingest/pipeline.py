@@ -145,13 +145,18 @@ class Pipeline:
     def tick_lights(self) -> None:
         """Lower the lamps whose hold time is over."""
         now = utc_now()
-        with self._lights_lock:
-            wanted = self._lights.ended(now)
-            metrics.lamps_up.set(self._lights.lamps_up())
-        for start in range(0, len(wanted), LOWERED_AT_ONCE):
+        while True:
+            with self._lights_lock:
+                wanted = self._lights.ended(now, LOWERED_AT_ONCE)
+                metrics.lamps_up.set(self._lights.lamps_up())
+            if not wanted:
+                return
             # Queued before they are sent: the answer must find its command, and would otherwise be queued first.
             with self.mqtt.together() if self.mqtt else nullcontext():
-                self._send(wanted[start : start + LOWERED_AT_ONCE], now, kept_first=self.writer.put)
+                self._send(wanted, now, kept_first=self.writer.put)
+                with self._lights_lock:  # somebody came between: our lowering went out behind their light
+                    again = self._lights.raised_meanwhile(wanted)
+                self._send(again, now, kept_first=self.writer.put)
             time.sleep(BREATH_S)
 
     def reload(self) -> None:

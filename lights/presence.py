@@ -1,7 +1,7 @@
 """Light that follows people: presence raises a lamp and its neighbours, the end of the hold time lowers them."""
 
 import heapq
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -69,8 +69,7 @@ class PresenceControl:
         near = self._neighbours.get(device_id)
         if near is None:
             return []
-        profile = self._profile
-        until = now + timedelta(seconds=profile.hold_s)
+        until = now + timedelta(seconds=self._profile.hold_s)
         wanted = []
         for lamp in (device_id, *near):
             if lamp not in self._neighbours or self._is_overridden(lamp, now):
@@ -82,17 +81,13 @@ class PresenceControl:
             if told_at is not None and told_at <= now < told_at + timedelta(seconds=TOLD_AGAIN_AFTER_S):
                 continue
             self._told_at[lamp] = now
-            wanted.append(
-                WantedLevel(
-                    lamp, profile.presence_level, profile.fade_s, profile.hold_s + HOLD_MARGIN_S, Reason.PRESENCE
-                )
-            )
+            wanted.append(self._raised(lamp))
         return wanted
 
-    def ended(self, now: datetime) -> list[WantedLevel]:
-        """Lamps whose hold time is over: what they are to show again."""
-        wanted = []
-        while self._deadlines and self._deadlines[0][0] <= now:
+    def ended(self, now: datetime, at_most: int | None = None) -> list[WantedLevel]:
+        """Lamps whose hold time is over, some at a time: what they are to show again."""
+        wanted: list[WantedLevel] = []
+        while self._deadlines and self._deadlines[0][0] <= now and len(wanted) != at_most:
             _, lamp = heapq.heappop(self._deadlines)
             until = self._up_until[lamp]
             if until > now:  # extended since
@@ -105,6 +100,15 @@ class PresenceControl:
                     WantedLevel(lamp, self._profile.standby_level, self._profile.fade_s, HOLD_MARGIN_S, Reason.SCHEDULE)
                 )
         return wanted
+
+    def raised_meanwhile(self, lowered: Sequence[WantedLevel]) -> list[WantedLevel]:
+        """Of lamps that were just told to go down, those where somebody has come since: they are to go up again."""
+        return [self._raised(level.device_id) for level in lowered if level.device_id in self._up_until]
+
+    def _raised(self, lamp: str) -> WantedLevel:
+        profile = self._profile
+        hold_s = profile.hold_s + HOLD_MARGIN_S
+        return WantedLevel(lamp, profile.presence_level, profile.fade_s, hold_s, Reason.PRESENCE)
 
     def lamps_up(self) -> int:
         """How many lamps are up for presence."""

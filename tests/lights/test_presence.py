@@ -54,6 +54,26 @@ def test_presence_again_extends_the_hold() -> None:
     assert levels(lights.ended(at(110))) == {"alone": 0.2}
 
 
+def test_lamps_are_lowered_some_at_a_time_and_each_once() -> None:
+    lights = control()
+    lights.detected("a", NOW)
+    first, second, third = (levels(lights.ended(at(60), 2)) for _ in range(3))
+    assert (len(first), len(second), third) == (2, 1, {})
+    assert {**first, **second} == {"a": 0.2, "b": 0.2, "c": 0.2}
+
+
+def test_somebody_who_comes_while_lamps_are_being_lowered_has_light() -> None:
+    """The light for them may go out before the lowering that was already decided."""
+    lights = control()
+    lights.detected("a", NOW)
+    lowered = lights.ended(at(60))
+    assert lights.raised_meanwhile(lowered) == []
+    lights.detected("b", at(60))
+    again = lights.raised_meanwhile(lowered)
+    assert levels(again) == {"a": 1.0, "b": 1.0, "c": 1.0}
+    assert {level.hold_s for level in again} == {60 + HOLD_MARGIN_S}
+
+
 def test_an_overridden_lamp_is_left_alone_until_the_override_ends() -> None:
     lights = control({"b": at(30), "c": None})
     assert levels(lights.detected("a", NOW)) == {"a": 1.0}
