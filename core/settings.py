@@ -71,6 +71,9 @@ class Settings(BaseSettings):
     standby_dim_level: float = Field(0.2, ge=0, le=1, description="level of a lamp when nobody is there")
     presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")
     presence_fade_s: float = Field(1.0, ge=0, le=90.5, description="fade time of light commands")
+    presence_repeat_s: float = Field(
+        5.0, ge=0, le=10, description="a lamp that is up is told so again by further presence only after so long"
+    )
     presence_neighbours: int = Field(2, ge=0, le=10, description="how many lamps to each side light up too")
     command_expires_s: float = Field(
         30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"

@@ -92,6 +92,7 @@ def _run_on(
                 settings.standby_dim_level,
                 settings.presence_hold_s,
                 settings.presence_fade_s,
+                settings.presence_repeat_s,
             )
         ),
         rules=rules,

@@ -13,10 +13,6 @@ HOLD_MARGIN_S: Final = 15.0
 
 The lowered level too is held only so long: then the lamp's own schedule rules again, which by day means off.
 """
-TOLD_AGAIN_AFTER_S: Final = 5.0
-"""Further presence tells a lamp that is up so again only after this time: at once would be a command for every step of
-every walker, never would leave a lamp dark that missed one. Well below `HOLD_MARGIN_S`, which covers the difference.
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +28,17 @@ class WantedLevel:
 
 @dataclass(frozen=True, slots=True)
 class PresenceProfile:
-    """How lamps follow presence; levels 0-1, times in seconds."""
+    """How lamps follow presence; levels 0-1, times in seconds.
+
+    Further presence tells a lamp that is up so again only after `repeat_s`: at once would be a command for every
+    step of every walker, never would leave a lamp dark that missed one. At most `HOLD_MARGIN_S`, which covers it.
+    """
 
     presence_level: float
     standby_level: float
     hold_s: float
     fade_s: float
+    repeat_s: float = 5.0
 
 
 class PresenceControl:
@@ -78,7 +79,7 @@ class PresenceControl:
                 heapq.heappush(self._deadlines, (until, lamp))
             self._up_until[lamp] = until
             told_at = self._told_at.get(lamp)
-            if told_at is not None and told_at <= now < told_at + timedelta(seconds=TOLD_AGAIN_AFTER_S):
+            if told_at is not None and told_at <= now < told_at + timedelta(seconds=self._profile.repeat_s):
                 continue
             self._told_at[lamp] = now
             wanted.append(self._raised(lamp))

@@ -65,6 +65,7 @@ class County:
             "KREISPULS_MQTT_URL": self.settings.mqtt_url,
             "KREISPULS_INGEST_METRICS_PORT": "0",
             "KREISPULS_PRESENCE_HOLD_S": "600",
+            "KREISPULS_PRESENCE_REPEAT_S": "0",  # a command for every presence: they are counted
             "KREISPULS_WORKER_LEASE_S": str(LEASE_S),
         }
         for number in numbers:
