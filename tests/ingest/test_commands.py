@@ -34,6 +34,7 @@ def test_an_override_that_the_broker_did_not_take_is_expired_and_not_sent_later(
     mosquitto.start()
     operator.wait_connected(30)
     platform.device.wait_connected(30)
+    platform.device.flush(30)  # subscribed again
     operator.publish_confirmed("kreispuls/v1/marburg/streetlight/l1/command/last", b"{}", timeout_s=30)
     wait_until(lambda: platform.heard, "what the operator says now is heard", 30)
     assert not [message for message in platform.heard if message.topic.endswith("/set_light")]
