@@ -44,6 +44,10 @@ Decode = Callable[[bytes, Mapping[str, Attribute]], Decoded]
 """Payload and the device's attributes to what it says; raises PayloadError and nothing else."""
 
 
+def _never(_payload: bytes) -> bool:
+    return False
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
     """A kind of device: a row in no list, found as `DEVICE_TYPE` in its folder."""
@@ -54,6 +58,8 @@ class DeviceType:
     quantities: tuple[str, ...]
     decode: Decode
     commands: tuple[str, ...] = ()
+    may_say_presence: Callable[[bytes], bool] = _never
+    """Whether a payload has to be decoded to know if it says `presence`: quick, and never wrong where it denies."""
 
     def quantity(self, name: str) -> Quantity:
         """The catalogue's entry of one of this type's quantities."""

@@ -56,7 +56,7 @@ def running_ingest(settings: Settings) -> Iterator[None]:
 
     def target() -> None:
         try:
-            run(settings, stop)
+            run(settings, stop, own_process=False)  # a process would be forked with the stores of the test open
         except BaseException as error:  # noqa: BLE001 - shown by the test
             failures.append(error)
 
