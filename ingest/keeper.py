@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from multiprocessing.context import ForkProcess, SpawnProcess
 from typing import Final
 
-from core.command import Command
 from core.errors import KreispulsError
 from core.settings import Settings
 from ingest.intake import Intake
@@ -25,6 +24,7 @@ from ingest.link import (
     Ready,
     Received,
     Said,
+    Sent,
     Stop,
     Token,
 )
@@ -108,7 +108,7 @@ class Keeper:
         """Whether it still keeps what it gets."""
         return self._keeping.is_alive()
 
-    def put(self, item: Received | Command | Lit | Connected) -> bool:
+    def put(self, item: Received | Sent | Lit | Connected) -> bool:
         """Hand something over; waits while too much waits. False: not taken, we are stopping."""
         return self._intake.put(item)
 

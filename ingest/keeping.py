@@ -1,6 +1,7 @@
 """The keeping process of ingest: decodes, stores, judges, runs the jobs; the receiving one is its parent."""
 
 import logging
+import os
 import signal
 import threading
 import time
@@ -8,7 +9,6 @@ from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Final
 
-from core.command import Command
 from core.errors import KreispulsError, StorageError
 from core.logs import configure_logging
 from core.reading import DeviceObservation
@@ -27,8 +27,10 @@ from ingest.link import (
     Publish,
     Ready,
     Said,
+    Sent,
     Stop,
     Token,
+    unpack,
 )
 from ingest.operations import Operations
 from ingest.pipeline import Pipeline
@@ -44,6 +46,8 @@ from storage.state import open_state
 logger = logging.getLogger(__name__)
 
 CLOCK_EVERY_S: Final = 1.0
+NICENESS: Final = 5
+"""Light goes first on a processor that both want: storing gets a third of it."""
 
 
 def keep_as_process(settings: Settings, pipe: Connection, parents_end: Connection, *, shared: bool) -> None:
@@ -53,6 +57,7 @@ def keep_as_process(settings: Settings, pipe: Connection, parents_end: Connectio
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the parent finishes what is in hand
         signal.signal(number, signal.SIG_IGN)
     end_with_parent()
+    os.nice(NICENESS)
     configure_logging(settings.log_level)
     keep(settings, pipe, shared=shared)
 
@@ -201,8 +206,8 @@ class _Keeping:
                     self._pipeline.take_share(said)
                 except StorageError as error:  # the job that reloads goes on with it
                     logger.warning("municipalities are taken up later: %s", error)
-            case Command():
-                self._pipeline.keep(said)
+            case Sent(command):
+                self._pipeline.keep(unpack(command))
 
 
 def _last_levels(readings: ReadingStore) -> list[DeviceObservation]:

@@ -1,16 +1,54 @@
 """What the two processes of ingest say to each other over a pipe, in lists; decision 0013 says why there are two."""
 
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
-from core.command import Command
+from core.command import Command, CommandState, Reason
 from core.errors import KreispulsError
 from ingest.sharing import Tenure
 
-Received = tuple[str, bytes, int, bool, int, int, bool, str, float, tuple[Command, ...]]
+PackedCommand = tuple[str, str, str, str, str, float, float, float | None, str, float, float]
+Received = tuple[str, bytes, int, bool, int, int, bool, str, float, tuple[PackedCommand, ...]]
 """The fields of a `Message`, when it was received (epoch seconds), the light commands that it has caused.
 
-A plain tuple: it takes a tenth of the time of an object to get through the pipe, and this is every message.
+Plain tuples of plain values: they take a tenth of the time of objects to get through the pipe.
 """
+
+
+def pack(command: Command) -> PackedCommand:
+    """A command that has just been sent, for the pipe."""
+    return (
+        command.command_id,
+        command.device_id,
+        command.device_type,
+        command.municipality,
+        command.name,
+        command.dim_level,
+        command.fade_s,
+        command.hold_s,
+        command.reason.value,
+        command.issued_at.timestamp(),
+        command.expires_at.timestamp(),
+    )
+
+
+def unpack(packed: PackedCommand) -> Command:
+    """The command as it was sent."""
+    name, device_id, device_type, municipality, command, dim_level, fade_s, hold_s, reason, issued_s, expires_s = packed
+    return Command(
+        command_id=name,
+        device_id=device_id,
+        device_type=device_type,
+        municipality=municipality,
+        name=command,
+        dim_level=dim_level,
+        fade_s=fade_s,
+        hold_s=hold_s,
+        reason=Reason(reason),
+        state=CommandState.SENT,
+        issued_at=datetime.fromtimestamp(issued_s, UTC),
+        expires_at=datetime.fromtimestamp(expires_s, UTC),
+    )
 
 
 # -- to the keeping process --------------------------------------------------------------------------------------------
@@ -19,6 +57,13 @@ A plain tuple: it takes a tenth of the time of an object to get through the pipe
 @dataclass(frozen=True, slots=True)
 class Begin:
     """The state database has its tables: open the stores, then say Ready or Failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A light command that no message has caused."""
+
+    command: PackedCommand
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +99,7 @@ class Token:
     number: int
 
 
-Said = Received | Command | Begin | Connected | Lit | Lead | Tenure | Token | Stop
+Said = Received | Sent | Begin | Connected | Lit | Lead | Tenure | Token | Stop
 
 
 # -- back --------------------------------------------------------------------------------------------------------------

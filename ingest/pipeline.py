@@ -23,7 +23,7 @@ from core.topics import Topics
 from ingest import metrics
 from ingest.bins import BinLevels
 from ingest.decoding import Decoder
-from ingest.link import Received
+from ingest.link import Received, unpack
 from ingest.registry import Registry
 from ingest.sharing import Tenure
 from ingest.writer import Afterwards, Writer
@@ -88,7 +88,7 @@ class Pipeline:
         message = Message(topic, payload, qos, retain, mid, connection, repeated, session)
         understood = self._decoder.decode(message, datetime.fromtimestamp(at_s, UTC))
         if commands:
-            understood.commands = commands
+            understood.commands = [unpack(command) for command in commands]
             metrics.commands.inc(len(commands))
         if not self.writer.put(understood):
             metrics.dropped.inc()  # unacknowledged: the broker keeps it for the next start

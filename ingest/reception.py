@@ -25,7 +25,7 @@ from core.topics import Topics
 from devices.registry import device_type
 from ingest.decoding import LARGEST_LEAD
 from ingest.lamps import Lamps
-from ingest.link import Lit, Received
+from ingest.link import Lit, PackedCommand, Received, Sent, pack
 from ingest.sharing import Tenure
 from lights.presence import PresenceControl, WantedLevel
 
@@ -52,7 +52,7 @@ class Reception:
         *,
         lamps: Lamps,
         control: PresenceControl,
-        keep: Callable[[Received | Command | Lit], bool],
+        keep: Callable[[Received | Sent | Lit], bool],
     ) -> None:
         self._command_expires_s = settings.command_expires_s
         self._lamps = lamps
@@ -76,7 +76,7 @@ class Reception:
     def receive(self, message: Message) -> None:
         """Take a message: let lights react, hand it over. What is not taken stays with the broker."""
         now_s = time.time()
-        commands: tuple[Command, ...] = ()
+        commands: tuple[PackedCommand, ...] = ()
         lamp = self._lamp_at.get(message.topic)
         try:
             if lamp is not None and device_type(lamp.device_type).may_say_presence(message.payload):
@@ -84,7 +84,7 @@ class Reception:
         finally:  # whatever happens to the light, the reading is kept
             self._keep((*message, now_s, commands))
 
-    def _react(self, lamp: Device, payload: bytes, now: datetime) -> tuple[Command, ...]:
+    def _react(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
         try:
             decoded = device_type(lamp.device_type).decode(payload, lamp.attributes)
         except PayloadError:
@@ -93,7 +93,7 @@ class Reception:
             return ()
         with self._lock:
             wanted = self._control.detected(lamp.device_id, now)
-        return tuple(self._send(wanted, now))
+        return tuple([pack(command) for command in self._send(wanted, now)])
 
     def _is_fresh(self, observed_at: datetime | None, now: datetime) -> bool:
         """By one of two clocks, should the wall clock have been set."""
@@ -133,11 +133,14 @@ class Reception:
                 return
             # Handed over before they are sent: the answer must find its command.
             with self.mqtt.together() if self.mqtt else nullcontext():
-                self._send(wanted, now, kept_first=self._keep)
+                self._send(wanted, now, kept_first=self._keep_command)
                 with self._lock:  # somebody came between: our lowering went out behind their light
                     again = self._control.raised_meanwhile(wanted)
-                self._send(again, now, kept_first=self._keep)
+                self._send(again, now, kept_first=self._keep_command)
             time.sleep(BREATH_S)
+
+    def _keep_command(self, command: Command) -> None:
+        self._keep(Sent(pack(command)))
 
     def reload(self, tenure: Tenure | None) -> None:
         """Take over what changed of the lamps, and the overrides of operators.
