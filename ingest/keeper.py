@@ -78,13 +78,21 @@ class Keeper:
             KreispulsError: why they could not be opened.
         """
         self._pipe.send([Begin()])
+        return self.wait_ready(stop)
+
+    def wait_ready(self, stop: threading.Event) -> bool:
+        """Wait for it to have done what it was told, at first to start; False: `stop` was set before.
+
+        Raises:
+            KreispulsError: why it could not.
+        """
         while not self._pipe.poll(LOOK_EVERY_S):
             if stop.is_set():
                 return False
         try:
             answer = self._pipe.recv()
         except EOFError as error:
-            raise KreispulsError("the keeping process of ingest ended while it opened the stores") from error
+            raise KreispulsError("the keeping process of ingest ended while it started") from error
         if isinstance(answer, Failed):
             raise answer.error
         assert isinstance(answer, Ready)  # noqa: S101 - it says nothing else before

@@ -71,12 +71,14 @@ def keep(settings: Settings, pipe: Connection, *, shared: bool) -> None:
         shared: municipalities are shared out among workers, none is ours until we are told so.
     """
     answers = Answers(pipe)
-    with pipe, suppress(EOFError, StoppedWaitingError):
-        if pipe.recv() != [Begin()]:
-            return
+    with pipe, ExitStack() as opened, suppress(EOFError, StoppedWaitingError):
         try:
-            with ExitStack() as opened:
-                _Keeping(settings, pipe, answers, opened, shared=shared).run()
+            rules = RuleEngine(load_rules())
+            if settings.ingest_metrics_port:
+                opened.callback(metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port))
+            answers.say(Ready())
+            if pipe.recv() == [Begin()]:
+                _Keeping(settings, pipe, answers, opened, rules=rules, shared=shared).run()
         except (EOFError, StoppedWaitingError):
             raise
         except KreispulsError as error:
@@ -113,17 +115,22 @@ class _Keeping:
     """The parts, put together.
 
     Raises:
-        SettingsError: a setting or rule file is wrong.
         StorageError: a store refuses (a token, newer tables), a file cannot be opened, or the spool is in use.
         StoppedWaitingError: told to stop while PostgreSQL was waited for.
     """
 
     def __init__(
-        self, settings: Settings, pipe: Connection, answers: Answers, opened: ExitStack, *, shared: bool
+        self,
+        settings: Settings,
+        pipe: Connection,
+        answers: Answers,
+        opened: ExitStack,
+        *,
+        rules: RuleEngine,
+        shared: bool,
     ) -> None:
         self._pipe = pipe
         self._answers = answers
-        rules = RuleEngine(load_rules())
         self._leads_until_s = 0.0 if shared else float("inf")
         patience = Patience(_Told(pipe))
         state = patience.until_done(lambda: open_state(settings.state_url))
@@ -154,14 +161,7 @@ class _Keeping:
             operations=operations,
             leads=lambda: time.monotonic() < self._leads_until_s,
         )
-        # The spool first: who has it is alone, a killed predecessor has let go of the metrics' port too.
         self._pipeline.writer.start()
-        try:
-            if settings.ingest_metrics_port:
-                opened.callback(metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port))
-        except KreispulsError:
-            self._pipeline.writer.stop()
-            raise
 
     def run(self) -> None:
         """Keep until told to stop, or until the receiving process is gone."""

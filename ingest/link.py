@@ -107,12 +107,12 @@ Said = Received | Sent | Begin | Connected | Lit | Lead | Tenure | Token | Stop
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """The stores are open, messages may come."""
+    """First: settings and rules are right, metrics are served. Then: the stores are open, messages may come."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """The stores could not be opened."""
+    """What kept it from being ready."""
 
     error: KreispulsError
 

@@ -52,6 +52,8 @@ def run(
     keeper = Keeper(settings, shared=number is not None, own_process=own_process)
     with ExitStack() as opened, suppress(StoppedWaitingError):
         opened.callback(keeper.stop)
+        if not keeper.wait_ready(stop):
+            return
         patience = Patience(stop)
         if settings.state_url.startswith("sqlite"):  # a file that cannot be opened will not come up by itself
             state = open_state(settings.state_url)
