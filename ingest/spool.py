@@ -21,7 +21,7 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 1 << 20
 """A file is full from this size on: some 5,000 readings, what a store takes well in one go."""
-LOCKED_S: Final = 2.0
+LOCKED_S: Final = 5.0
 """How long the lock of another process is waited for."""
 
 
