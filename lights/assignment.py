@@ -70,6 +70,20 @@ def schedules(lamps: Iterable[Device], plan: LightingPlan) -> dict[str, Schedule
     return found
 
 
+def group_schedule(group: LightGroup, plan: LightingPlan, lamps: Sequence[Device]) -> Schedule:
+    """What lamps of a group follow that have no profile of their own and belong to no group before it by id.
+
+    The sun is that of the municipality, else of the first of these lamps with a position.
+    """
+    places = [
+        (place.latitude, place.longitude) for place in plan.municipalities if place.municipality == group.municipality
+    ]
+    places += [(lamp.latitude, lamp.longitude) for lamp in lamps]
+    latitude, longitude = next((place for place in places if None not in place), (None, None))
+    profile = plan.profile(group.municipality, group.lighting_profile)
+    return Schedule(profile, plan.calendar(group.municipality), latitude, longitude, plan.zone)
+
+
 def profile_of_lamp(lamp: Device, plan: LightingPlan, groups: Iterable[LightGroup]) -> LightingProfile:
     """The profile that a lamp in these groups follows."""
     own = lamp.attributes.get("lighting_profile")

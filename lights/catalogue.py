@@ -154,10 +154,15 @@ def parse_profile(name: str, data: object, where: str) -> LightingProfile:
     Raises:
         InvalidInputError: it is wrong; names profile, night, step and key.
     """
-    return profile_of(name, _entry(name, data, where))
+    return profile_of(name, parse_entry(name, data, where))
 
 
-def _entry(name: str, data: object, where: str) -> ProfileEntry:
+def parse_entry(name: str, data: object, where: str) -> ProfileEntry:
+    """The checked entry of what TOML or JSON holds of a profile without its name; `where` is said in errors.
+
+    Raises:
+        InvalidInputError: it is wrong; names profile, night, step and key.
+    """
     if not _is_name(name):
         raise InvalidInputError(f"{where}: profile {ascii(name)[:80]}: a name is 1-64 of a-z 0-9 _ -, a letter first")
     try:
@@ -226,7 +231,7 @@ def parse_profile_file(text: str, file: str) -> dict[str, ProfileEntry]:
         if name in entries:
             raise SettingsError(f"{file}: profile {name}: there are two of this name")
         try:
-            entries[name] = _entry(name, table, file)
+            entries[name] = parse_entry(name, table, file)
         except InvalidInputError as error:
             raise SettingsError(str(error)) from error
     return entries

@@ -91,6 +91,10 @@ class Schedule:
         """The levels of the night that begins on a date, in order and without gap, from solar noon to solar noon."""
         return self._alone(night)
 
+    def sun(self, night: date) -> SunNight | None:
+        """The sun of the night that begins on a date; None: the place is not known."""
+        return None if self._position is None else sun_night(night, *self._position)
+
     def _joined(self, night: date) -> tuple[ScheduledLevel, ...]:
         """The same, the first and last one as long as they really are: a solar noon changes nothing by itself."""
         levels = list(self._alone(night))
@@ -127,19 +131,16 @@ class Schedule:
         return tuple(levels)
 
     def _span(self, night: date) -> tuple[datetime, datetime]:
-        sun = self._sun(night)
+        sun = self.sun(night)
         if sun is not None:
             return sun.begins, sun.ends
         noons = (datetime.combine(day, _NOON, self.zone).astimezone(UTC) for day in (night, night + _DAY))
         return next(noons), next(noons)
 
-    def _sun(self, night: date) -> SunNight | None:
-        return None if self._position is None else sun_night(night, *self._position)
-
     def _dark(self, night: date) -> tuple[datetime, datetime]:
         """From when until when there is light; both the same: not at all."""
         begins, ends = self._span(night)
-        sun = self._sun(night)
+        sun = self.sun(night)
         if sun is None:
             return begins, ends
         on, off = (sun.event(edge.event) for edge in (self.profile.on, self.profile.off))
@@ -159,7 +160,7 @@ class Schedule:
     def _places(self, night: date, step: Step) -> Iterator[_PlacedStep]:
         begins, ends = self._span(night)
         if isinstance(step.at, SunTime):
-            sun = self._sun(night)
+            sun = self.sun(night)
             event = None if sun is None else sun.event(step.at.event)
             if isinstance(event, datetime):
                 at = event + timedelta(minutes=step.at.offset_min)
