@@ -55,17 +55,20 @@ def schedules(lamps: Iterable[Device], plan: LightingPlan) -> dict[str, Schedule
     """
     groups = _Groups(plan.groups)
     calendars: dict[str, Calendar] = {}
+    alike: dict[Calendar, Calendar] = {}
     places = {place.municipality: (place.latitude, place.longitude) for place in plan.municipalities}
-    shared: dict[tuple[str, int, float | None, float | None], Schedule] = {}
+    shared: dict[tuple[int, int, float | None, float | None], Schedule] = {}
     found: dict[str, Schedule] = {}
     for lamp in lamps:
         profile = profile_of_lamp(lamp, plan, groups.of(lamp))
         latitude, longitude = position_of_lamp(lamp, places.get(lamp.municipality, (None, None)))
-        key = (lamp.municipality, id(profile), latitude, longitude)
+        if lamp.municipality not in calendars:
+            calendar = plan.calendar(lamp.municipality)
+            calendars[lamp.municipality] = alike.setdefault(calendar, calendar)
+        calendar = calendars[lamp.municipality]
+        key = (id(calendar), id(profile), latitude, longitude)
         if key not in shared:
-            if lamp.municipality not in calendars:
-                calendars[lamp.municipality] = plan.calendar(lamp.municipality)
-            shared[key] = Schedule(profile, calendars[lamp.municipality], latitude, longitude, plan.zone)
+            shared[key] = Schedule(profile, calendar, latitude, longitude, plan.zone)
         found[lamp.device_id] = shared[key]
     return found
 

@@ -98,8 +98,11 @@ def test_who_belongs_to_a_group(members: dict[str, object], device: Device, belo
 def test_lamps_of_one_profile_and_place_share_a_schedule() -> None:
     lamps = [lamp("a"), lamp("b"), lamp("c", lighting_profile="always_full"), lamp("d", "lahntal")]
     found = schedules(lamps, plan())
-    assert found["a"] is found["b"]
-    assert len({id(each) for each in found.values()}) == 3
+    assert found["a"] is found["b"] is found["d"]
+    assert found["a"] is not found["c"]
+    fair = EventNights(municipality="marburg", name="fair", first=date(2026, 11, 20), last=date(2026, 11, 20))
+    found = schedules(lamps, LightingPlan(default=DEFAULT, zone=BERLIN, events=[fair]))
+    assert found["a"] is found["b"] is not found["d"]
 
 
 def test_a_lamp_without_position_has_the_sun_of_its_municipality() -> None:
