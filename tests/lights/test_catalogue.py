@@ -1,4 +1,6 @@
+import json
 from datetime import time
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -99,6 +101,14 @@ def test_what_is_wrong_is_named(data: Any, message: str) -> None:
     with pytest.raises(InvalidInputError) as raised:
         parse_profile("night_1", data, "marburg")
     assert str(raised.value).startswith(f"marburg: profile night_1: {message}")
+
+
+def test_the_example_of_the_documentation_is_a_profile() -> None:
+    text = (Path(__file__).parents[2] / "docs" / "streetlights.md").read_text("utf-8")
+    example = json.loads(text.split("```json\n")[1].split("```")[0])
+    profile = parse_profile("example", example, "docs")
+    assert profile.nights[NightKind.MONDAY].steps[0] == Step(time(22), 0.2, 60)
+    assert profile.nights[NightKind.HOLIDAY].steps == (Step(SunTime(SunEvent.SUNSET, 180), 0.1),)
 
 
 @pytest.mark.parametrize("name", ["", "Night", "1st", "a" * 65, "über"])

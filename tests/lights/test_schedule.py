@@ -151,9 +151,10 @@ def test_an_event_night_has_full_light() -> None:
 
 def test_a_step_by_day_holds_until_the_next_step() -> None:
     """A school path lit until eight, and an underpass that is never dark."""
-    path = schedule(profile(Step(time(6), 1.0, by_day=True), Step(time(8), 0.0)))
+    path = schedule(profile(Step(time(6), 1.0, by_day=True), Step(time(8), 1.0)))
     assert path.at(local(2026, 6, 22, 7)).dim_level == 1.0
-    assert path.at(local(2026, 6, 22, 9)).lit is False
+    assert (path.at(local(2026, 6, 22, 9)).dim_level, path.at(local(2026, 6, 22, 9)).lit) == (0.0, False)
+    assert path.at(local(2026, 12, 22, 8, 10)).dim_level == 1.0  # before sunrise
     underpass = schedule(profile(Step(time(6), 1.0, by_day=True), Step(time(22), 0.5)))
     assert [underpass.at(local(2026, 6, 22, hour)).dim_level for hour in (7, 12, 15, 21, 23)] == [
         1.0,
