@@ -1,19 +1,23 @@
 """Schedules: which level a lamp's profile gives at an instant, and until when."""
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
+from types import MappingProxyType
 from typing import Final
 from zoneinfo import ZoneInfo
 
+from core.device import Attribute
 from lights.calendar import Calendar
+from lights.lighting_class import permitted_level
 from lights.profile import LightingProfile, NightPlan, Step, SunTime
 from lights.sun import Missing, SunEvent, SunNight, sun_night
 
 _DAY: Final = timedelta(days=1)
 _NOON: Final = time(12)
+_NO_ATTRIBUTES: Final[Mapping[str, Attribute]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,8 +66,7 @@ class Schedule:
         self.zone = zone
         self._position = None if latitude is None or longitude is None else (latitude, longitude)
         self._alone = lru_cache(maxsize=8)(self._levels_alone)
-        self._levels: tuple[ScheduledLevel, ...] = ()
-        self._since: list[datetime] = []
+        self._known: tuple[list[datetime], tuple[ScheduledLevel, ...]] = ([], ())
 
     def at(self, now: datetime) -> ScheduledLevel:
         """What the schedule gives at an aware instant; `until` is when it changes next.
@@ -73,10 +76,12 @@ class Schedule:
         """
         if now.tzinfo is None:
             raise ValueError("an instant without time zone has no place in a schedule")
-        if not self._levels or not self._since[0] <= now < self._levels[-1].until:
-            self._levels = self._joined(self.night_at(now))
-            self._since = [level.since for level in self._levels]
-        return self._levels[bisect_right(self._since, now) - 1]
+        since, levels = self._known  # one value, so that several threads may ask
+        if not levels or not since[0] <= now < levels[-1].until:
+            levels = self._joined(self.night_at(now))
+            since = [level.since for level in levels]
+            self._known = since, levels
+        return levels[bisect_right(since, now) - 1]
 
     def night_at(self, now: datetime) -> date:
         """The date to which an aware instant's night belongs: that of the solar noon before it."""
@@ -199,10 +204,17 @@ def instant_of(day: date, local: time, zone: ZoneInfo) -> datetime:
     return datetime.fromtimestamp(high, UTC)
 
 
-def profile_settings(schedule: Schedule, night: date) -> list[tuple[datetime, float]]:
+def profile_settings(
+    schedule: Schedule, night: date, attributes: Mapping[str, Attribute] = _NO_ATTRIBUTES
+) -> list[tuple[datetime, float]]:
     """What a lamp that follows profiles is to be told for the night that begins on a date: from when, which level.
 
     From solar noon to solar noon, instants in UTC, ascending, at most three more than the night has steps; what lasts
-    from the first noon is told too.
+    from the first noon is told too. Levels are those that a lamp of these attributes may show.
     """
-    return [(level.since, level.dim_level) for level in schedule.night(night)]
+    settings: list[tuple[datetime, float]] = []
+    for level in schedule.night(night):
+        shown = permitted_level(attributes, level.dim_level, dark=level.lit)
+        if not settings or settings[-1][1] != shown:
+            settings.append((level.since, shown))
+    return settings

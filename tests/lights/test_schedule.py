@@ -5,10 +5,13 @@ from zoneinfo import ZoneInfo
 import pytest
 from astral import Observer
 from astral.sun import elevation
-from hypothesis import given, settings
+from hypothesis import given
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
+from core.command import SetProfile
 from core.lighting import EventNights
+from devices.streetlight.codec import decode_set_profile, encode_set_profile
 from lights.calendar import Calendar, NightKind
 from lights.catalogue import shipped_profiles
 from lights.profile import LightingProfile, NightPlan, Step, SunTime
@@ -197,6 +200,26 @@ def test_without_position_the_light_is_never_off_and_follows_the_clock() -> None
     assert levels == [0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 0.5]
 
 
+def test_settings_of_a_lamp_are_those_it_may_show() -> None:
+    found, night = schedule(profile(Step(time(22), 0.2), Step(time(1), 0.0), Step(time(5), 0.4))), date(2026, 11, 20)
+    assert [level for _, level in profile_settings(found, night)] == [0.0, 1.0, 0.2, 0.0, 0.4, 0.0]
+    classes = {"lighting_class": "P4", "lighting_class_reduced": "P6"}
+    assert [level for _, level in profile_settings(found, night, classes)] == [0.0, 1.0, 0.4, 0.0]
+    assert [level for _, level in profile_settings(found, night, {"pedestrian_crossing": True})] == [0.0, 1.0, 0.0]
+
+
+def test_the_settings_of_a_night_go_into_the_command() -> None:
+    steps = [Step(time((18 + number // 2) % 24, number % 2 * 30), number % 2, by_day=True) for number in range(16)]
+    found, night = schedule(profile(*steps)), date(2026, 11, 20)
+    settings = tuple(profile_settings(found, night))
+    command = SetProfile(
+        command_id="c", settings=settings, valid_until=found.night(night)[-1].until,
+        issued_at=settings[0][0], expires_at=settings[0][0],
+    )  # fmt: skip
+    assert len(settings) >= 16
+    assert decode_set_profile(encode_set_profile(command)) == command
+
+
 def test_an_instant_without_zone_is_refused() -> None:
     with pytest.raises(ValueError, match="without time zone"):
         schedule(REDUCED).at(datetime(2026, 1, 1))  # noqa: DTZ001 - what is refused
@@ -220,7 +243,7 @@ PLACES = st.sampled_from([MARBURG, TROMSO, NOWHERE, (-54.8, -68.3)])
     ),
     share=st.floats(0, 0.999),
 )
-@settings(deadline=None)
+@given_settings(deadline=None)
 def test_a_level_holds_exactly_from_since_until_until(  # noqa: PLR0917
     steps: list[Step], place: tuple[float, float], on: SunEvent, off: SunEvent, now: datetime, share: float
 ) -> None:
