@@ -48,6 +48,14 @@ def _never(_payload: bytes) -> bool:
     return False
 
 
+CheckAttributes = Callable[[Mapping[str, Attribute]], None]
+"""Raises InvalidInputError, naming the attribute, where the platform could not act on a device's attributes."""
+
+
+def accept_attributes(attributes: Mapping[str, Attribute]) -> None:
+    """Any attributes will do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
     """A kind of device: a row in no list, found as `DEVICE_TYPE` in its folder."""
@@ -60,6 +68,7 @@ class DeviceType:
     commands: tuple[str, ...] = ()
     may_say_presence: Callable[[bytes], bool] = _never
     """Whether a payload has to be decoded to know if it says `presence`: quick, and never wrong where it denies."""
+    check_attributes: CheckAttributes = accept_attributes
 
     def quantity(self, name: str) -> Quantity:
         """The catalogue's entry of one of this type's quantities."""
