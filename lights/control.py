@@ -45,7 +45,7 @@ class LightControl:
 
     Args:
         good_for_s: a command that has not reached its lamp after so long is worthless (`expires_at`).
-        repeat_s: further presence tells a lamp that does not answer again only after so long.
+        repeat_s: further presence tells a lamp that does not answer, or refused, again only after so long.
         command_id: makes the ids of commands.
     """
 
@@ -155,14 +155,13 @@ class LightControl:
         return [command for command in newest if command is not None and command.command_id not in ids]
 
     def answered(self, lamp_id: str, command_id: str, result: CommandState, now: datetime) -> None:
-        """A lamp has answered a command, DONE or REJECTED; what it rejected it is told again when there is a reason."""
+        """A lamp has answered a command, DONE or REJECTED; what it rejected it is told again when somebody comes."""
         state = self._states.get(lamp_id)
         if state is None:
             return
         if state.commanded is not None and state.commanded.command_id == command_id:
             state.answered = True
-            if result is CommandState.REJECTED:
-                state.held_until = state.told_at
+            state.refused = result is CommandState.REJECTED
         self._responds(lamp_id, state, now)
 
     def reported(self, lamp_id: str, dim_level: float, at: datetime) -> None:
@@ -215,7 +214,8 @@ class LightControl:
         if not state.is_lit(now):
             self._deadlines.plan(lamp_id, state, state.lit_since)
             return None
-        again = lamp_id in self._unresponsive and not state.told_at <= now < state.told_at + self._repeat
+        in_doubt = state.refused or lamp_id in self._unresponsive
+        again = in_doubt and not state.told_at <= now < state.told_at + self._repeat
         return self._settle(lamp_id, state, now, again=again)
 
     def _settle(self, lamp_id: str, state: LampState, now: datetime, *, again: bool = False) -> Command | None:

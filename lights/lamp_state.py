@@ -39,6 +39,8 @@ class LampState:
     """Until when the lamp holds by itself what it was commanded; it then returns to its own schedule."""
     answered: bool = True
     attempts: int = 0
+    refused: bool = False
+    """It answered that it will not do what it was commanded."""
     corrected: bool = False
     """It was told again because it reported another level: not once more for this one."""
     reported_level: float | None = None
@@ -89,6 +91,7 @@ class LampState:
         self.held_until = _held_until(command) or FOREVER
         self.answered = False
         self.attempts = 1
+        self.refused = False
 
     def is_overridden_by(self, command: Command) -> bool:
         """Whether this is the override in force, or our own repetition of it."""
