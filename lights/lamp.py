@@ -1,6 +1,5 @@
 """A lamp as light control sees it: how it follows presence, which schedule it has, what it must not go below."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final, Protocol
@@ -21,12 +20,17 @@ class ScheduledLevel(Protocol):
 
     @property
     def dim_level(self) -> float:
-        """Share of full light; 0 means off: presence lights nothing."""
+        """Share of full light."""
         ...
 
     @property
     def fade_s(self) -> float:
         """How long the change to it takes."""
+        ...
+
+    @property
+    def lit(self) -> bool:
+        """Whether light is wanted, though it may be 0 until somebody comes; False: off because it is day."""
         ...
 
     @property
@@ -48,14 +52,46 @@ class Schedule(Protocol):
         ...
 
 
-def unrestricted(dim_level: float) -> float:
+class Permitted(Protocol):
+    """The level that a lamp may show for a wanted one: what its lighting class asks for while it is dark."""
+
+    def __call__(self, wanted: float, *, dark: bool) -> float:
+        """A level 0-1, never below the wanted one."""
+        ...
+
+
+def unrestricted(wanted: float, *, dark: bool) -> float:  # noqa: ARG001 - the signature of `Permitted`
     """The level itself: a lamp without lighting class may show any."""
-    return dim_level
+    return wanted
+
+
+class PresenceResponse(Protocol):
+    """How a lamp answers presence: level 0-1, hold and fade in seconds, and how many lamps go ahead of somebody."""
+
+    @property
+    def dim_level(self) -> float:
+        """Share of full light while somebody is there."""
+        ...
+
+    @property
+    def hold_s(self) -> float:
+        """How long it stays after the last presence."""
+        ...
+
+    @property
+    def fade_s(self) -> float:
+        """How long the change to it takes."""
+        ...
+
+    @property
+    def lamps_ahead(self) -> int:
+        """How many lamps shine in front of whoever passes this one."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
 class PresenceSettings:
-    """How a lamp follows presence: level 0-1, hold 5 s to 20 min, fade 0 to 90.5 s, and how many lamps go ahead.
+    """A response to presence by numbers: hold 5 s to 20 min, fade 0 to 90.5 s, 0 to 10 lamps ahead.
 
     Raises:
         InvalidInputError: a value is outside its range; names it.
@@ -83,14 +119,14 @@ class Lamp:
 
     `presence` None: it does not follow presence. `schedule` None: the platform knows none, the lamp's own rules.
     `fallback_level`: what it is lowered to then, for the moment until it is back at its own schedule. `permitted`
-    gives the level that it may show for one that is wanted (lighting class); it never lowers.
+    gives the level that it may show for one that is wanted.
     """
 
     device: Device
-    presence: PresenceSettings | None = None
+    presence: PresenceResponse | None = None
     schedule: Schedule | None = None
     fallback_level: float = 0.2
-    permitted: Callable[[float], float] = unrestricted
+    permitted: Permitted = unrestricted
 
     @property
     def is_live(self) -> bool:

@@ -49,24 +49,22 @@ class WantedLevel:
 def wanted_level(lamp: Lamp, effects: Effects, now: datetime) -> WantedLevel:
     """What a lamp is to show at an instant.
 
-    An override counts until it expires. Presence only ever raises, and only while the schedule lets the lamp burn (or
-    none is known): nobody needs light by day. While it burns no effect goes below what the lighting class permits.
-    `until` is the instant at which this may change by itself.
+    An override counts until it expires. Presence only ever raises, and only while the schedule wants light (or none is
+    known): nobody needs it by day. No effect goes below what the lamp is permitted to show. `until` is the instant at
+    which this may change by itself.
     """
-    scheduled = effects.schedule
-    burns = scheduled is None or scheduled.dim_level > 0
-    next_step = None if scheduled is None else scheduled.until
-    override, lit = effects.override, effects.presence
+    scheduled, override, lit = effects.schedule, effects.override, effects.presence
+    dark = scheduled is None or scheduled.lit
     if override is not None and (override.until is None or now < override.until):
-        level = lamp.permitted(override.dim_level) if burns else override.dim_level
+        level = lamp.permitted(override.dim_level, dark=dark)
         return WantedLevel(level, override.fade_s, Reason.OVERRIDE, override.until)
-    if lit is not None and lamp.presence is not None and burns and lit.since <= now < lit.until:
-        level = lamp.permitted(lamp.presence.dim_level)
-        if scheduled is None or level > scheduled.dim_level:
-            until = lit.until if next_step is None else min(lit.until, next_step)
+    least = 0.0 if scheduled is None else lamp.permitted(scheduled.dim_level, dark=dark)
+    if lit is not None and lamp.presence is not None and dark and lit.since <= now < lit.until:
+        level = lamp.permitted(lamp.presence.dim_level, dark=dark)
+        if level > least:
+            until = lit.until if scheduled is None else min(lit.until, scheduled.until)
             return WantedLevel(level, lamp.presence.fade_s, Reason.PRESENCE, until)
     if scheduled is not None:
-        level = lamp.permitted(scheduled.dim_level) if burns else 0.0
-        return WantedLevel(level, scheduled.fade_s, Reason.SCHEDULE, next_step)
+        return WantedLevel(least, scheduled.fade_s, Reason.SCHEDULE, scheduled.until)
     fade_s = FALLBACK_FADE_S if lamp.presence is None else lamp.presence.fade_s
-    return WantedLevel(lamp.permitted(lamp.fallback_level), fade_s, Reason.FALLBACK, None)
+    return WantedLevel(lamp.permitted(lamp.fallback_level, dark=dark), fade_s, Reason.FALLBACK, None)

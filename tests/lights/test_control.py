@@ -1,9 +1,7 @@
 """Light control: commands only where a lamp is to change, repeated until answered, and three levels kept apart."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from itertools import count
 
 import pytest
@@ -14,7 +12,7 @@ from core.errors import InvalidInputError
 from lights.commands import HOLD_MARGIN_S
 from lights.control import LightControl
 from lights.corridor import Corridor
-from lights.lamp import Lamp, PresenceSettings, Schedule
+from lights.lamp import Lamp, Permitted, PresenceSettings, Schedule, unrestricted
 from lights.street import StreetRow
 from lights.wanted import Effects, Lit, Override, WantedLevel, wanted_level
 
@@ -33,6 +31,11 @@ class Step:
     since: datetime
     until: datetime
     fade_s: float = 3.0
+    standby: bool = False
+
+    @property
+    def lit(self) -> bool:
+        return self.dim_level > 0 or self.standby
 
 
 @dataclass
@@ -54,7 +57,7 @@ def lamp(
     name: str,
     schedule: Schedule | None = None,
     presence: PresenceSettings | None = PRESENCE,
-    permitted: Callable[[float], float] = float,
+    permitted: Permitted = unrestricted,
     **attributes: str,
 ) -> Lamp:
     device = Device(device_id=name, device_type="streetlight", municipality="marburg", attributes=attributes)
@@ -111,6 +114,7 @@ OVERRIDE = Override(0.6, 1, at(300))
         (Effects(presence=LIT, schedule=Step(0.2, at(-100), at(20))), 0.8, Reason.PRESENCE, at(20)),
         (Effects(presence=LIT, schedule=Step(1.0, at(-100), at(500))), 1.0, Reason.SCHEDULE, at(500)),
         (Effects(presence=LIT, schedule=Step(0.0, at(-100), at(500))), 0.0, Reason.SCHEDULE, at(500)),  # by day
+        (Effects(presence=LIT, schedule=Step(0.0, at(-100), at(500), standby=True)), 0.8, Reason.PRESENCE, at(50)),
         (Effects(presence=Lit(at(5), at(50)), schedule=STEP), 0.2, Reason.SCHEDULE, at(500)),  # not yet
         (Effects(presence=Lit(at(-60), at(0)), schedule=STEP), 0.2, Reason.SCHEDULE, at(500)),  # over
         (Effects(OVERRIDE, LIT, STEP), 0.6, Reason.OVERRIDE, at(300)),
@@ -125,6 +129,10 @@ def test_override_goes_before_presence_before_schedule_before_fallback(
     assert (wanted.dim_level, wanted.reason, wanted.until) == (level, reason, until)
 
 
+def at_least_40(wanted: float, *, dark: bool) -> float:
+    return max(wanted, 0.4) if dark else wanted
+
+
 @pytest.mark.parametrize(
     ("effects", "level"),
     [
@@ -136,8 +144,8 @@ def test_override_goes_before_presence_before_schedule_before_fallback(
         (Effects(Override(0.1, 1, None), None, Step(0.0, at(-100), at(500))), 0.1),
     ],
 )
-def test_a_lamp_that_burns_never_goes_below_what_its_class_permits(effects: Effects, level: float) -> None:
-    assert wanted_level(lamp("a", permitted=partial(max, 0.4)), effects, NOW).dim_level == level
+def test_a_lamp_never_goes_below_what_its_class_permits(effects: Effects, level: float) -> None:
+    assert wanted_level(lamp("a", permitted=at_least_40), effects, NOW).dim_level == level
 
 
 @pytest.mark.parametrize(
