@@ -13,6 +13,7 @@ If we are gone, the broker is away or a message is lost, the lamp returns to its
 
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -246,7 +247,7 @@ class LightControl:
         return state.told_at + timedelta(seconds=FIRST_REPEAT_S * (2**state.attempts - 1))
 
     def _repeat_or_mark(self, lamp_id: str, state: LampState, now: datetime) -> Command | None:
-        """The same command again, with its id and while it is good; when that was often enough, mark the lamp."""
+        """The same command again while it is good, to be held for the rest of its time; often enough: mark the lamp."""
         if now < self._repeat_at(lamp_id, state):
             return None
         command = state.commanded
@@ -255,7 +256,9 @@ class LightControl:
             return None
         state.attempts += 1
         self._deadlines.plan(lamp_id, state, self._repeat_at(lamp_id, state))
-        return command
+        if command.hold_s is None or now >= state.held_until:
+            return command
+        return replace(command, hold_s=(state.held_until - now).total_seconds())
 
     def _responds(self, lamp_id: str, state: LampState, now: datetime) -> None:
         """A lamp that was given up is there: it is to be told what it has missed."""
