@@ -160,7 +160,8 @@ def _course(kept: _Row, index: int, now: datetime) -> _Course:
             others.append(track)
     known = seen or [_Track(index, now)]
     kept.tracks = (others + [track for place, track in enumerate(known) if track not in known[:place]])[-MOST_TRACKS:]
-    if seen and is_clear and seen[0].speed_mps is not None:
+    goes_on = seen and 0 <= index + seen[0].direction < len(along_m)  # who is at the end leaves, or somebody enters
+    if goes_on and is_clear and seen[0].speed_mps is not None:
         return _Course(seen[0].direction, seen[0].speed_mps * FASTER, seen[0].speed_mps / SLOWER)
     fastest_mps = max((track.speed_mps for track in seen if track.speed_mps is not None), default=0.0)
     return _Course(0, max(fastest_mps, ASSUMED_MPS) * FASTER, SLOWEST_MPS)

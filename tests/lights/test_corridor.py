@@ -70,6 +70,13 @@ def test_who_turns_round_has_light_on_both_sides() -> None:
     assert at_once(corridor.passed("d", at(70))) == "bcdef"
 
 
+def test_at_the_end_of_the_street_somebody_may_be_entering_it() -> None:
+    corridor = Corridor([ROW])
+    for lamp, second in (("c", 0), ("b", 20), ("a", 40)):
+        spans = corridor.passed(lamp, at(second))
+    assert at_once(spans) == "abc"
+
+
 def test_two_people_who_meet_keep_their_light() -> None:
     """One goes up at 1.5 m/s from b, one down from h; they meet at e."""
     corridor = Corridor([ROW])
