@@ -12,6 +12,7 @@ from core.mqtt import MqttClient
 from core.topics import Topics
 from devices.registry import device_type
 from devices.streetlight.codec import encode_set_light
+from lights.groups import FOLLOWS_PROFILE
 from lights.presence import WantedLevel
 from storage.state import State
 
@@ -79,13 +80,15 @@ def send_set_light(
 
     Raises:
         InvalidInputError: the device's type knows no `set_light`, or a number is out of range.
-        ConflictError: the device is not in service.
+        ConflictError: the device is not in service, or follows a profile (`control: profile`).
         BrokerError: the broker did not take it; the command is marked expired and is not sent later.
     """
     if "set_light" not in device_type(device.device_type).commands:
         raise InvalidInputError(f"device {device.device_id}: a {device.device_type} knows no command set_light")
     if device.status in (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED):
         raise ConflictError(f"device {device.device_id} is {device.status.value}, it takes no commands")
+    if device.attributes.get("control") == "profile":
+        raise ConflictError(f"device {device.device_id} {FOLLOWS_PROFILE}")
     if not 0 <= dim_level <= 1:
         raise InvalidInputError(f"dim_level {dim_level:g} is outside 0 to 1")
     if hold_s is not None and not 0 < hold_s <= LONGEST_HOLD_S:

@@ -10,6 +10,7 @@ from cli.backup import backup, restore
 from cli.check import check
 from cli.demo import demo, up
 from cli.devices import devices_app
+from cli.lights import lights_app
 from cli.plan import plan
 from cli.programs import api, broker, ingest, simulate
 from cli.replay import replay
@@ -30,6 +31,7 @@ app.command()(api)
 app.command()(simulate)
 app.command(hidden=True)(broker)
 app.add_typer(devices_app, name="devices")
+app.add_typer(lights_app, name="lights")
 app.command()(replay)
 app.command()(plan)
 app.command()(check)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Final
 
@@ -12,6 +13,40 @@ from core.geo import great_circle_m, to_local_m
 
 LARGEST_GAP_M: Final = 150.0
 """Lamps further apart do not light each other: five times the usual spacing of 30 m, a row with two lamps missing."""
+
+
+USUAL_SPACING_M: Final = 30.0
+"""Taken between lamps of which one has no position."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreetRow:
+    """Lamps that light each other, in their order; `along_m` is how far along the street from the first each stands."""
+
+    lamps: tuple[str, ...]
+    along_m: tuple[float, ...]
+
+
+def street_rows(lamps: Iterable[Device]) -> list[StreetRow]:
+    """The rows that lamps stand in: each street, parted where a gap is too large; one without a street is its own."""
+    everything = list(lamps)
+    rows = [part for row in lamp_rows(everything).values() for part in _parts(row)]
+    placed = {lamp for row in rows for lamp in row.lamps}
+    return rows + [StreetRow((lamp.device_id,), (0.0,)) for lamp in everything if lamp.device_id not in placed]
+
+
+def _parts(row: list[Device]) -> Iterable[StreetRow]:
+    part: list[str] = []
+    along_m: list[float] = []
+    for index, lamp in enumerate(row):
+        step_m = 0.0 if index == 0 else _distance_m(row[index - 1], lamp)
+        if step_m > LARGEST_GAP_M:
+            yield StreetRow(tuple(part), tuple(along_m))
+            part, along_m = [], []
+        along_m.append(along_m[-1] + step_m if along_m else 0.0)
+        part.append(lamp.device_id)
+    if part:
+        yield StreetRow(tuple(part), tuple(along_m))
 
 
 def lamp_rows(lamps: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:
@@ -70,6 +105,10 @@ def _reach(row: list[Device]) -> list[Device]:
 
 
 def _close(a: Device, b: Device) -> bool:
+    return _distance_m(a, b) <= LARGEST_GAP_M
+
+
+def _distance_m(a: Device, b: Device) -> float:
     if a.latitude is None or a.longitude is None or b.latitude is None or b.longitude is None:
-        return True  # ordered by hand and without position: the order is all we know
-    return great_circle_m(a.latitude, a.longitude, b.latitude, b.longitude) <= LARGEST_GAP_M
+        return USUAL_SPACING_M  # ordered by hand and without position: the order is all we know
+    return great_circle_m(a.latitude, a.longitude, b.latitude, b.longitude)

@@ -1,5 +1,6 @@
 """Who passes along a street: walkers, cyclists and cars as a Poisson process over hour and weekday."""
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,8 +22,8 @@ _DAY_OFF: Final = (
     *(0.5, 0.35, 0.25, 0.15, 0.12, 0.18, 0.3, 0.5, 0.8, 1.1, 1.4, 1.5),
     *(1.5, 1.6, 1.7, 1.7, 1.6, 1.4, 1.2, 1.0, 0.8, 0.7, 0.7, 0.6),
 )
+KINDS: Final = ("walker", "cyclist", "car")
 _SHARES: Final = (0.3, 0.25, 0.45)
-"""Walkers, cyclists, cars."""
 _SLOWEST: Final = np.array([1.1, 3.8, 7.0])
 _FASTEST: Final = np.array([1.7, 6.9, 13.9])
 """Metres per second; 13.9 is 50 km/h."""
@@ -34,12 +35,13 @@ LONGEST_PASSAGE_H: Final = 2
 
 @dataclass(frozen=True, slots=True)
 class Passages:
-    """Passages as columns: when each begins, seconds from lamp to lamp, and its first and last lamp."""
+    """Passages as columns: when each begins, seconds from lamp to lamp, first and last lamp, place in `KINDS`."""
 
     start_s: Instants
     pace_s: Instants
     first: Indices
     last: Indices
+    kind: Indices
 
     def at_lamp(self, lamp: int) -> Instants:
         """When passers-by are at a lamp (its place in the row), ascending."""
@@ -69,13 +71,25 @@ class Traffic:
             np.concatenate([part.pace_s for part in drawn]),
             np.concatenate([part.first for part in drawn]),
             np.concatenate([part.last for part in drawn]),
+            np.concatenate([part.kind for part in drawn]),
         )
+
+    def between(self, start_s: float, end_s: float, count: int) -> Passages:
+        """So many passages that begin within a span, more of them in its busier hours."""
+        rng = generator(self._seed, "span", self.row.municipality, self.row.street, round(start_s))
+        hours = np.arange(math.floor(start_s / HOUR_S), math.ceil(end_s / HOUR_S))
+        begins, ends = np.maximum(hours * HOUR_S, start_s), np.minimum((hours + 1) * HOUR_S, end_s)
+        expected = np.array([self.rate_per_s(self._world.local_hour(int(hour))) for hour in hours]) * (ends - begins)
+        chosen = rng.choice(len(hours), size=count, p=expected / expected.sum())
+        return self._drawn(rng, np.sort(begins[chosen] + rng.random(count) * (ends - begins)[chosen]))
 
     def _hour(self, hour: int) -> Passages:
         rng = generator(self._seed, "traffic", self.row.municipality, self.row.street, hour)
         count = int(rng.poisson(self.rate_per_s(self._world.local_hour(hour)) * HOUR_S))
-        lamps = len(self.row.lamps)
-        start_s = (hour + np.sort(rng.random(count))) * HOUR_S
+        return self._drawn(rng, (hour + np.sort(rng.random(count))) * HOUR_S)
+
+    def _drawn(self, rng: np.random.Generator, start_s: Instants) -> Passages:
+        count, lamps = len(start_s), len(self.row.lamps)
         kind = rng.choice(3, size=count, p=_SHARES)
         speed = _SLOWEST[kind] + rng.random(count) * (_FASTEST[kind] - _SLOWEST[kind])
         forth = rng.random(count) < 0.5  # noqa: PLR2004 - either way
@@ -84,4 +98,5 @@ class Traffic:
         walks = kind == 0
         first = np.where(walks, walk_from, np.where(forth, 0, lamps - 1))
         last = np.where(walks, np.clip(walk_to, 0, lamps - 1), np.where(forth, lamps - 1, 0))
-        return Passages(start_s, self.row.spacing_m / speed, first.astype(np.int64), last.astype(np.int64))
+        pace_s = self.row.spacing_m / speed
+        return Passages(start_s, pace_s, first.astype(np.int64), last.astype(np.int64), kind.astype(np.int64))

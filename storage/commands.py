@@ -1,7 +1,7 @@
 """Commands in the state database: what was sent, and what became of it."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
@@ -14,6 +14,8 @@ from storage.sqlite_rows import bound, run_many
 from storage.tables import commands, is_override, is_sent
 from storage.transaction import insert_into, reading, writing
 
+LONGEST_HELD: Final = timedelta(days=2)
+"""A step of a schedule is over within a day; overrides may last longer and are looked for apart."""
 _COLUMNS: Final = tuple(column.name for column in commands.columns)
 _values_of = attrgetter(*_COLUMNS)
 _INSERT: Final = f"INSERT INTO commands ({', '.join(_COLUMNS)}) VALUES {{rows}} ON CONFLICT DO NOTHING"  # noqa: S608 - our columns
@@ -92,6 +94,23 @@ class Commands:
         with reading(self._engine) as connection:
             return [_command(row) for row in connection.execute(query)]
 
+    def held(self, now: datetime) -> list[Command]:
+        """What lamps may still hold at `now`, by device: the newest command of each, and its override in force.
+
+        Of commands that are SENT or DONE and were issued within `LONGEST_HELD`, those whose hold time has not passed.
+        For light control that starts again: what it has told lamps need not be told once more.
+        """
+        newest_first = (commands.c.issued_at.desc(), commands.c.command_id.desc())
+        rank = func.row_number().over(partition_by=commands.c.device_id, order_by=newest_first).label("rank")
+        taken = commands.c.state.in_([CommandState.SENT, CommandState.DONE])
+        ranked = select(commands, rank).where(taken).where(commands.c.issued_at > now - LONGEST_HELD).subquery()
+        query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.device_id)
+        with reading(self._engine) as connection:
+            newest = [_command(row) for row in connection.execute(query)]
+        found = {command.command_id: command for command in newest if _holds(command, now)}
+        found |= {command.command_id: command for command in self.active_overrides(now)}
+        return sorted(found.values(), key=lambda command: (command.device_id, command.issued_at))
+
     def active_overrides(self, now: datetime) -> list[Command]:
         """The override in force per device at `now`, by device.
 
@@ -104,12 +123,16 @@ class Commands:
         query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.device_id)
         with reading(self._engine) as connection:
             newest = [_command(row) for row in connection.execute(query)]
-        return [each for each in newest if each.hold_s is None or (now - each.issued_at).total_seconds() < each.hold_s]
+        return [command for command in newest if _holds(command, now)]
 
     def prune(self, before: datetime) -> int:
         """Delete what was issued before an instant; returns how many."""
         with writing(self._engine) as connection:
             return connection.execute(delete(commands).where(commands.c.issued_at < before)).rowcount
+
+
+def _holds(command: Command, now: datetime) -> bool:
+    return command.hold_s is None or (now - command.issued_at).total_seconds() < command.hold_s
 
 
 def _command(row: Row[Any]) -> Command:

@@ -65,6 +65,12 @@ class TestSendCommand:
         )
         assert (answer.json()["hold_s"], answer.json()["fade_s"]) == (None, 0)
 
+    def test_a_lamp_that_follows_a_profile_is_409(self, broker_client: TestClient, fill_broker_client: Any) -> None:
+        fill_broker_client.device("lamp-1", "streetlight", attributes={"control": "profile"})
+        answer = broker_client.post("/v1/devices/lamp-1/commands", json={"name": "set_light", "dim_level": 0.5})
+        assert answer.status_code == 409
+        assert "follows the profile" in answer.json()["detail"]
+
     @pytest.mark.parametrize("status", [DeviceStatus.DISCOVERED, DeviceStatus.RETIRED])
     def test_a_lamp_out_of_service_is_409(
         self, broker_client: TestClient, fill_broker_client: Any, status: DeviceStatus

@@ -16,7 +16,9 @@ def _pilot(region: Region, seed: int = 0) -> Traffic:
 
 
 def test_passers_by_come_to_lamp_after_lamp() -> None:
-    passages = Passages(np.array([100.0, 200.0]), np.array([20.0, 3.0]), np.array([2, 3]), np.array([4, 0]))
+    passages = Passages(
+        np.array([100.0, 200.0]), np.array([20.0, 3.0]), np.array([2, 3]), np.array([4, 0]), np.array([0, 2])
+    )
     assert [passages.at_lamp(lamp).tolist() for lamp in range(5)] == [
         [209.0],
         [206.0],
@@ -63,3 +65,13 @@ def test_another_seed_is_another_traffic(region: Region) -> None:
         _pilot(region, 1).passages(MONDAY_HOUR, 24).start_s.tolist()
         != _pilot(region, 2).passages(MONDAY_HOUR, 24).start_s.tolist()
     )
+
+
+def test_so_many_passages_within_a_span_mostly_in_its_busy_hours(region: Region) -> None:
+    """From 16:00 to 4:00 UTC on a winter's workday: 17:00 to 5:00 in Marburg."""
+    start_s = datetime(2026, 12, 15, 16, tzinfo=UTC).timestamp()
+    passages = _pilot(region).between(start_s, start_s + 12 * 3600, 400)
+    assert len(passages.start_s) == 400
+    assert passages.start_s.min() >= start_s
+    assert passages.start_s.max() < start_s + 12 * 3600
+    assert np.sum(passages.start_s < start_s + 3 * 3600) > 10 * np.sum(passages.start_s > start_s + 9 * 3600)

@@ -127,6 +127,18 @@ def test_a_newer_override_ends_an_older_one_if_it_was_taken(state: State) -> Non
     assert state.commands.active_overrides(NOON + 20 * SECOND) == [], "the lamp left the older one for the brief one"
 
 
+def test_held_is_the_newest_of_each_lamp_and_its_override(state: State) -> None:
+    presence = replace(SENT, command_id="p", reason=Reason.PRESENCE, issued_at=NOON + SECOND, hold_s=75.0)
+    older = replace(presence, command_id="older", issued_at=NOON)
+    elsewhere = replace(presence, command_id="elsewhere", device_id="lamp-2", state=CommandState.DONE)
+    expired = replace(presence, command_id="expired", device_id="lamp-3", state=CommandState.EXPIRED)
+    for_good = replace(SENT, command_id="good", device_id="lamp-4", issued_at=NOON - timedelta(days=9), hold_s=None)
+    state.commands.add([SENT, older, presence, elsewhere, expired, for_good])
+    assert state.commands.held(NOON + 60 * SECOND) == [SENT, presence, elsewhere, for_good]
+    assert state.commands.held(NOON + 76 * SECOND) == [SENT, for_good], "the hold is over"
+    assert state.commands.held(NOON + 600 * SECOND) == [for_good]
+
+
 def test_prune_deletes_what_was_issued_before(state: State) -> None:
     state.commands.add([SENT, replace(SENT, command_id="c2", issued_at=NOON + SECOND)])
     assert state.commands.prune(NOON + SECOND) == 1

@@ -1,0 +1,55 @@
+"""The command that makes a lamp show a wanted level, and hold it so long that nobody is left without light."""
+
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from core.command import Command, CommandState, Reason
+from core.device import Device
+from lights.wanted import WantedLevel
+
+HOLD_MARGIN_S: Final = 15.0
+"""A lamp told to hold a level does so this much longer than we plan: it falls back by itself only if we are gone."""
+
+_random: Final = random.Random()
+
+
+def random_command_id() -> str:
+    """A random UUID (version 4), without a system call for each."""
+    return str(UUID(int=_random.getrandbits(128), version=4))
+
+
+class LightCommands:
+    """Makes `set_light` commands that are good for so long; `command_id` gives each its id."""
+
+    def __init__(self, good_for_s: float, command_id: Callable[[], str] = random_command_id) -> None:
+        self._good_for = timedelta(seconds=good_for_s)
+        self._command_id = command_id
+
+    def make(self, device: Device, wanted: WantedLevel, now: datetime) -> Command:
+        """The command for a level from now on; not yet sent."""
+        return Command(
+            command_id=self._command_id(),
+            device_id=device.device_id,
+            device_type=device.device_type,
+            municipality=device.municipality,
+            name="set_light",
+            dim_level=wanted.dim_level,
+            fade_s=wanted.fade_s,
+            hold_s=_hold_s(wanted, now),
+            reason=wanted.reason,
+            state=CommandState.SENT,
+            issued_at=now,
+            expires_at=now + self._good_for,
+        )
+
+
+def _hold_s(wanted: WantedLevel, now: datetime) -> float | None:
+    if wanted.reason is Reason.FALLBACK:
+        return HOLD_MARGIN_S  # for this moment only: then its own schedule rules again, which by day means off
+    if wanted.until is None:
+        return None
+    margin_s = 0.0 if wanted.reason is Reason.OVERRIDE else HOLD_MARGIN_S  # an override ends when the operator said
+    return (wanted.until - now).total_seconds() + margin_s

@@ -1,0 +1,284 @@
+"""Light control: turns presence, schedules and overrides into commands, and sees to it that lamps follow them.
+
+    detected ─▶ corridor ─▶ effects of each lamp ─▶ wanted level ─▶ command, if it differs from what the lamp holds
+    overridden, the clock ──────┘                                      │
+                                        answered, reported ─▶ done ◀───┴──▶ repeated with back-off ─▶ unresponsive
+
+Three levels of each lamp are kept apart, as TALQ does: *desired* (target), *commanded* and whether it was *answered*
+(feedback), *reported* (actual). Time is an argument; nothing here waits, sends or stores. Not for several threads.
+
+Fail safe: every command but one for good says how long the lamp is to hold it, `HOLD_MARGIN_S` longer than we plan.
+If we are gone, the broker is away or a message is lost, the lamp returns to its own schedule by itself.
+"""
+
+import zlib
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Final
+
+from core.command import Command, CommandState, Reason
+from lights.commands import HOLD_MARGIN_S, LightCommands, random_command_id
+from lights.corridor import Corridor, Span
+from lights.deadlines import Deadlines
+from lights.lamp import Lamp, Schedule, ScheduledLevel
+from lights.lamp_state import FOREVER, LampLevels, LampState
+from lights.wanted import wanted_level
+
+FIRST_REPEAT_S: Final = 1.0
+"""An unanswered command is repeated after so long, then after twice that, and so on."""
+MOST_ATTEMPTS: Final = 5
+"""Sent at 0, 1, 3, 7 and 15 s; a lamp that has not answered 31 s after the first is unresponsive."""
+SPREAD_S: Final = 8.0
+"""A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
+
+Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
+"""
+DEVIATION: Final = 0.05
+"""A lamp that reports a level this close to the commanded one shows it (drivers dim in steps)."""
+SETTLED_S: Final = 5.0
+"""After its fade and so long a lamp is to report the level that it was told."""
+_HELD: Final = (CommandState.SENT, CommandState.DONE)
+
+
+class LightControl:
+    """Which lamp is to show what; every command comes with its reason.
+
+    Args:
+        good_for_s: a command that has not reached its lamp after so long is worthless (`expires_at`).
+        repeat_s: further presence tells a lamp that does not answer, or refused, again only after so long.
+        command_id: makes the ids of commands.
+    """
+
+    def __init__(
+        self, *, good_for_s: float = 30.0, repeat_s: float = 5.0, command_id: Callable[[], str] = random_command_id
+    ) -> None:
+        self._commands = LightCommands(good_for_s, command_id)
+        self._repeat = timedelta(seconds=repeat_s)
+        self._states: dict[str, LampState] = {}
+        self._corridor = Corridor(())
+        self._overridden: dict[str, Command] = {}
+        self._deadlines = Deadlines()
+        self._levels: dict[int, tuple[Schedule, ScheduledLevel]] = {}
+        self._up: set[str] = set()
+        self._unresponsive: set[str] = set()
+
+    # -- what is there ---------------------------------------------------------------------------------------------
+
+    def configure(self, lamps: Iterable[Lamp], corridor: Corridor, now: datetime) -> None:
+        """Take over which lamps there are and how they stand; what lamps are known to hold stays known."""
+        known = self._states
+        self._states = {}
+        self._corridor = corridor
+        self._levels = {}
+        for lamp in lamps:
+            lamp_id = lamp.device.device_id
+            state = known.pop(lamp_id, None) or LampState(lamp, _spread_s(lamp_id))
+            state.lamp = lamp
+            self._states[lamp_id] = state
+            self._deadlines.plan(lamp_id, state, now + timedelta(seconds=state.spread_s))
+        self._up -= known.keys()
+        self._unresponsive -= known.keys()
+        self._overridden = {lamp: command for lamp, command in self._overridden.items() if lamp in self._states}
+
+    def overridden(self, overrides: Mapping[str, Command], now: datetime) -> None:
+        """Take over the overrides in force by lamp, as an operator's command sent them (`hold_s` None: for good).
+
+        A lamp that does not answer such a command, or was told something else meanwhile, is told it again by `due`.
+        """
+        for lamp_id in self._overridden.keys() - overrides.keys():
+            state = self._states[lamp_id]
+            state.override = None
+            self._deadlines.plan(lamp_id, state, now)
+        taken = {}
+        for lamp_id, command in overrides.items():
+            lamp = self._states.get(lamp_id)
+            if lamp is None or not lamp.lamp.is_live:
+                continue
+            taken[lamp_id] = command
+            if not lamp.is_overridden_by(command):
+                lamp.take_override(command)
+                self._deadlines.plan(lamp_id, lamp, now)
+        self._overridden = taken
+
+    def restore(self, commands: Iterable[Command], now: datetime) -> None:
+        """Take up, after a restart, what lamps still hold: commands that were sent or done, in any order.
+
+        A hold for presence goes on, an override too; nothing is sent for what a lamp already holds. After `configure`.
+        """
+        for command in sorted(commands, key=lambda command: command.issued_at):
+            state = self._states.get(command.device_id)
+            if state is None or not state.lamp.is_live or command.state not in _HELD:
+                continue
+            if state.restore(command, now, timedelta(seconds=HOLD_MARGIN_S)):
+                self._deadlines.plan(command.device_id, state, now)
+            if state.override is command:
+                self._overridden[command.device_id] = command
+
+    # -- what happens ----------------------------------------------------------------------------------------------
+
+    def detected(self, lamp_id: str, now: datetime) -> list[Command]:
+        """Somebody is at a lamp: what it and those ahead are to be told at once; the rest comes from `due` in time."""
+        here = self._states.get(lamp_id)
+        if here is None:
+            return []
+        settings = here.lamp.presence
+        commands = []
+        for near, span in self._corridor.passed(lamp_id, now, settings.lamps_ahead if settings else 0).items():
+            state = self._states.get(near)
+            if state is None or state.lamp.presence is None or not state.lamp.is_live:
+                continue
+            lit = Span(span.from_s, max(span.until_s, state.lamp.presence.hold_s))
+            command = self._light(near, state, lit, now)
+            if command is not None:
+                commands.append(command)
+        return commands
+
+    def due(self, now: datetime, at_most: int | None = None) -> list[Command]:
+        """What is to be said because time has passed: lamps to be lit ahead of somebody, lowered, or told again.
+
+        `at_most` so many at a time; call again until nothing comes. A presence may come between (`raised_meanwhile`).
+        """
+        commands: list[Command] = []
+        while len(commands) != at_most and (taken := self._deadlines.take(now, self._states)) is not None:
+            command = self._settle(*taken, now) or self._repeat_or_mark(*taken, now)
+            if command is not None:
+                commands.append(command)
+        return commands
+
+    def raised_meanwhile(self, sent: Sequence[Command]) -> list[Command]:
+        """Of commands from `due` that have just gone out, those overtaken by newer ones: these are to be sent again.
+
+        For callers that publish in several threads: the newer command may have gone out first.
+        """
+        newest = (state.commanded for command in sent if (state := self._states.get(command.device_id)) is not None)
+        ids = {command.command_id for command in sent}
+        return [command for command in newest if command is not None and command.command_id not in ids]
+
+    def answered(self, lamp_id: str, command_id: str, result: CommandState, now: datetime) -> None:
+        """A lamp has answered a command, DONE or REJECTED; what it rejected it is told again when somebody comes."""
+        state = self._states.get(lamp_id)
+        if state is None:
+            return
+        if state.commanded is not None and state.commanded.command_id == command_id:
+            state.answered = True
+            state.refused = result is CommandState.REJECTED
+        self._responds(lamp_id, state, now)
+
+    def reported(self, lamp_id: str, dim_level: float, at: datetime) -> None:
+        """A lamp says what it shows (0-1), observed at an instant.
+
+        The commanded level counts as an answer. Another one, when the lamp has had the time to follow, makes `due` tell
+        it once more: it may have restarted. Once: one that cannot follow is a matter for the fault rules.
+        """
+        state = self._states.get(lamp_id)
+        if state is None or (state.reported_at is not None and at < state.reported_at):
+            return
+        state.reported_level, state.reported_at = dim_level, at
+        command = state.commanded
+        if command is not None and state.told_at <= at < state.held_until:
+            if abs(dim_level - command.dim_level) <= DEVIATION:
+                state.answered = True
+            elif at >= state.told_at + timedelta(seconds=command.fade_s + SETTLED_S) and not state.corrected:
+                state.corrected = True
+                state.held_until = at
+                self._deadlines.plan(lamp_id, state, at)
+        self._responds(lamp_id, state, at)
+
+    # -- what is known ---------------------------------------------------------------------------------------------
+
+    def levels(self, lamp_id: str) -> LampLevels | None:
+        """Desired, commanded and reported level of a lamp; None: it is not under control."""
+        state = self._states.get(lamp_id)
+        return None if state is None else state.levels()
+
+    @property
+    def unresponsive(self) -> frozenset[str]:
+        """Lamps that have not answered; an answer or a report takes them off."""
+        return frozenset(self._unresponsive)
+
+    @property
+    def next_due(self) -> datetime | None:
+        """When `due` may have something to do; None: not before something happens."""
+        return self._deadlines.first
+
+    def lamps_up(self) -> int:
+        """How many lamps are up for presence."""
+        return len(self._up)
+
+    # -- one lamp --------------------------------------------------------------------------------------------------
+
+    def _light(self, lamp_id: str, state: LampState, span: Span, now: datetime) -> Command | None:
+        """Keep a lamp lit for somebody, and tell it if it is not known to be lit for so long."""
+        since = now + timedelta(seconds=span.from_s) if span.from_s else now
+        state.light(since, now + timedelta(seconds=span.until_s), now)
+        if not state.is_lit(now):
+            self._deadlines.plan(lamp_id, state, state.lit_since)
+            return None
+        in_doubt = state.refused or lamp_id in self._unresponsive
+        again = in_doubt and not state.told_at <= now < state.told_at + self._repeat
+        return self._settle(lamp_id, state, now, again=again)
+
+    def _settle(self, lamp_id: str, state: LampState, now: datetime, *, again: bool = False) -> Command | None:
+        """Find out what a lamp is to show, and the command for it unless the lamp holds that already."""
+        if not state.lamp.is_live:
+            return None
+        wanted = state.desired = wanted_level(state.lamp, state.effects(self._scheduled(state.lamp.schedule, now)), now)
+        if wanted.reason is Reason.PRESENCE:
+            self._up.add(lamp_id)
+        else:
+            self._up.discard(lamp_id)
+        command = None
+        if again or not state.shows(wanted, now):
+            command = self._commands.make(state.lamp.device, wanted, now)
+            state.tell(command, now)
+        if wanted.reason is Reason.SCHEDULE:
+            self._deadlines.plan_step(lamp_id, state, wanted.until)
+        elif wanted.until is not None:
+            self._deadlines.plan(lamp_id, state, wanted.until)
+        if now < state.lit_since < state.lit_until:
+            self._deadlines.plan(lamp_id, state, state.lit_since)
+        self._deadlines.plan(lamp_id, state, self._repeat_at(lamp_id, state))
+        return command
+
+    def _repeat_at(self, lamp_id: str, state: LampState) -> datetime:
+        if state.commanded is None or state.answered or lamp_id in self._unresponsive:
+            return FOREVER
+        return state.told_at + timedelta(seconds=FIRST_REPEAT_S * (2**state.attempts - 1))
+
+    def _repeat_or_mark(self, lamp_id: str, state: LampState, now: datetime) -> Command | None:
+        """The same command again while it is good, to be held for the rest of its time; often enough: mark the lamp."""
+        if now < self._repeat_at(lamp_id, state):
+            return None
+        command = state.commanded
+        if command is None or state.attempts >= MOST_ATTEMPTS or now >= command.expires_at:
+            self._unresponsive.add(lamp_id)
+            return None
+        state.attempts += 1
+        self._deadlines.plan(lamp_id, state, self._repeat_at(lamp_id, state))
+        if command.hold_s is None or now >= state.held_until:
+            return command
+        return replace(command, hold_s=(state.held_until - now).total_seconds())
+
+    def _responds(self, lamp_id: str, state: LampState, now: datetime) -> None:
+        """A lamp that was given up is there: it is to be told what it has missed."""
+        if lamp_id in self._unresponsive:
+            self._unresponsive.discard(lamp_id)
+            if not state.answered:
+                state.held_until = state.told_at
+                self._deadlines.plan(lamp_id, state, now)
+
+    def _scheduled(self, schedule: Schedule | None, now: datetime) -> ScheduledLevel | None:
+        if schedule is None:
+            return None
+        known = self._levels.get(id(schedule))
+        if known is not None and known[1].since <= now < known[1].until:
+            return known[1]
+        level = schedule.at(now)
+        self._levels[id(schedule)] = schedule, level
+        return level
+
+
+def _spread_s(lamp_id: str) -> float:
+    """The same for a lamp at any time, evenly spread over lamps."""
+    return zlib.crc32(lamp_id.encode()) / 2**32 * SPREAD_S
