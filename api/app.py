@@ -22,6 +22,8 @@ from api.routers import (
     devices,
     geojson,
     health,
+    light_groups,
+    lighting,
     live,
     municipalities,
     pickups,
@@ -76,6 +78,8 @@ def create_app(settings: Settings) -> FastAPI:
         alerts,
         rules,
         municipalities,
+        lighting,
+        light_groups,
         pickups,
         rejected,
     ):

@@ -37,6 +37,20 @@ class SetLight:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class SetProfile:
+    """The command `set_profile`: from when a lamp is to show which level (0-1), ascending, for one night.
+
+    From the first instant until `valid_until`; before and after, the lamp's own schedule rules.
+    """
+
+    command_id: str
+    settings: tuple[tuple[datetime, float], ...]
+    valid_until: datetime
+    issued_at: datetime
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Command:
     """A command with its device and its fate, as the registry keeps it."""
 

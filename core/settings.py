@@ -15,6 +15,9 @@ from core.retention import parse_retention
 TEST_PREFIXES = ("KREISPULS_TEST_", "KREISPULS_REQUIRE_")
 """Variables that only the tests read: which servers to use, and which must be there."""
 Port = Annotated[int, Field(ge=0, le=65535)]
+FederalState = Literal[
+    "BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH"
+]  # fmt: skip
 
 
 class Settings(BaseSettings):
@@ -79,6 +82,7 @@ class Settings(BaseSettings):
         30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"
     )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
+    holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
     @field_validator("mqtt_url")

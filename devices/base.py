@@ -44,6 +44,14 @@ Decode = Callable[[bytes, Mapping[str, Attribute]], Decoded]
 """Payload and the device's attributes to what it says; raises PayloadError and nothing else."""
 
 
+CheckAttributes = Callable[[Mapping[str, Attribute]], None]
+"""Raises InvalidInputError, naming the attribute, where the platform could not act on a device's attributes."""
+
+
+def accept_attributes(attributes: Mapping[str, Attribute]) -> None:
+    """Any attributes will do."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceType:
     """A kind of device: a row in no list, found as `DEVICE_TYPE` in its folder."""
@@ -54,6 +62,7 @@ class DeviceType:
     quantities: tuple[str, ...]
     decode: Decode
     commands: tuple[str, ...] = ()
+    check_attributes: CheckAttributes = accept_attributes
 
     def quantity(self, name: str) -> Quantity:
         """The catalogue's entry of one of this type's quantities."""

@@ -77,7 +77,7 @@ def parse_devices(
             device = _device(row, defaults)
             if device.device_id in found:
                 raise ValueError(f"device_id {device.device_id!r} is in the file twice")
-        except ValueError as error:
+        except (ValueError, InvalidInputError) as error:
             bad.append(BadRow(row.place, str(error)))
         else:
             found[device.device_id] = device
@@ -138,7 +138,7 @@ def _attribute_column(name: str) -> str:
 
 
 def _device(row: FileRow, defaults: Mapping[str, str]) -> Device:
-    """A row's device; ValueError says what is wrong with it."""
+    """A row's device; ValueError or InvalidInputError says what is wrong with it."""
     if row.problem is not None:
         raise ValueError(row.problem)
     values = {**defaults, **row.fields}
@@ -157,6 +157,8 @@ def _device(row: FileRow, defaults: Mapping[str, str]) -> Device:
     status = str(values.get("status", DeviceStatus.ACTIVE))
     if status not in list(DeviceStatus):
         raise ValueError(f"status {status[:80]!r} is none of {', '.join(DeviceStatus)}")
+    attributes = _attributes(row.attributes)
+    device_types()[device_type].check_attributes(attributes)
     return Device(
         device_id=device_id,
         device_type=device_type,
@@ -166,7 +168,7 @@ def _device(row: FileRow, defaults: Mapping[str, str]) -> Device:
         longitude=longitude,
         street=_text(values, "street") or None,
         status=DeviceStatus(status),
-        attributes=_attributes(row.attributes),
+        attributes=attributes,
     )
 
 

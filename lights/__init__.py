@@ -1,1 +1,1 @@
-"""Light control; pure: presence and overrides to the wanted level of each lamp."""
+"""Light control; pure: schedules, presence and overrides to the wanted level of each lamp."""

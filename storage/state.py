@@ -1,4 +1,4 @@
-"""The state database: devices, municipalities, alerts, commands, rejected messages, rule overrides, pickups."""
+"""The state database: devices, municipalities, alerts, commands, rejected messages, rules, lighting, pickups."""
 
 from dataclasses import dataclass
 
@@ -10,6 +10,7 @@ from storage.devices import Devices
 from storage.engine import open_engine
 from storage.erasures import Erasures
 from storage.leases import Leases
+from storage.lighting import Lighting
 from storage.municipalities import Municipalities
 from storage.pickups import Pickups
 from storage.receipts import Receipts
@@ -29,6 +30,7 @@ class State:
     commands: Commands
     rejected: RejectedMessages
     rule_overrides: RuleOverrides
+    lighting: Lighting
     pickups: Pickups
     leases: Leases
     shares: Shares
@@ -56,6 +58,7 @@ def open_state(url: str) -> State:
         commands=Commands(engine),
         rejected=RejectedMessages(engine),
         rule_overrides=RuleOverrides(engine),
+        lighting=Lighting(engine),
         pickups=Pickups(engine),
         leases=Leases(engine),
         shares=Shares(engine),

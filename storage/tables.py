@@ -12,22 +12,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     literal_column,
 )
 
+import storage.lighting_tables  # noqa: F401 - so that the metadata knows them
 from storage.columns import Instant, Json, Text
+from storage.metadata import metadata as metadata  # noqa: PLC0414 - given on
 
 _Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
-
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-    }
-)
 
 revision: Final = Table(
     "revision",

@@ -16,6 +16,7 @@ from api.schemas.fields import Items
 from core.clock import utc_now
 from core.errors import InvalidInputError
 from devices.files import parse_devices
+from devices.registry import device_type
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -44,6 +45,7 @@ def list_devices(state: StateDep, paging: PagingDep, wanted: DeviceFilterDep) ->
 def add_device(new: NewDevice, state: StateDep, response: Response) -> DeviceShown:
     """Register a device; its municipality is made when it is not known yet."""
     device = new.device()
+    device_type(device.device_type).check_attributes(device.attributes)
     state.municipalities.ensure(device.municipality)
     added = state.devices.add(device)
     response.headers["Location"] = f"/v1/devices/{added.device_id}"
@@ -87,6 +89,7 @@ def change_device(device_id: DeviceIdPath, change: DeviceChange, state: StateDep
     if change.attributes:
         merged = {**device.attributes, **change.attributes}
         changes["attributes"] = {name: value for name, value in merged.items() if value is not None}
+        device_type(device.device_type).check_attributes(changes["attributes"])
     changed = replace(device, **changes)
     if (changed.latitude is None) != (changed.longitude is None):
         raise InvalidInputError("latitude and longitude are given together or not at all")

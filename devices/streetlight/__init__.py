@@ -1,6 +1,7 @@
 """Streetlight: a lamp with controller, presence sensor and energy meter."""
 
 from devices.base import BOTH_TYPES, DeviceType
+from devices.streetlight.attributes import check_attributes
 from devices.streetlight.codec import QUANTITIES, decode
 
 DEVICE_TYPE = DeviceType(
@@ -9,5 +10,6 @@ DEVICE_TYPE = DeviceType(
     title_de="Straßenleuchte",
     quantities=(*QUANTITIES, *BOTH_TYPES),
     decode=decode,
-    commands=("set_light",),
+    commands=("set_light", "set_profile"),
+    check_attributes=check_attributes,
 )

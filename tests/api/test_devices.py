@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from fastapi.testclient import TestClient
@@ -281,3 +281,16 @@ class TestDevicesGeojson:
     @pytest.mark.parametrize("query", ["limit=50001", "bbox=x", "cursor=x", "page=2"])
     def test_wrong_queries_are_422(self, client: TestClient, query: str) -> None:
         assert client.get(f"/v1/devices.geojson?{query}").status_code == 422
+
+
+class TestAttributesOfLamps:
+    WRONG: ClassVar = {"lighting_class": "P4", "lighting_class_reduced": "P3"}
+
+    def test_a_class_that_is_no_reduction_is_422_and_named(self, client: TestClient) -> None:
+        answer = client.post("/v1/devices", json={**LAMP, "attributes": self.WRONG})
+        assert answer.status_code == 422
+        assert "lighting_class_reduced 'P3'" in answer.json()["detail"]
+        client.post("/v1/devices", json=LAMP)
+        assert client.patch("/v1/devices/lamp-1", json={"attributes": self.WRONG}).status_code == 422
+        good = {"lighting_class": "P4", "lighting_class_reduced": "P6"}
+        assert client.patch("/v1/devices/lamp-1", json={"attributes": good}).status_code == 200

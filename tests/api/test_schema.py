@@ -17,6 +17,7 @@ from schemathesis.specs.openapi.checks import (
 from api.app import create_app
 from core.clock import utc_now
 from core.device import DeviceStatus, Place
+from core.lighting import LightGroup
 from core.rejected import RejectedMessage
 from core.settings import Settings
 
@@ -25,6 +26,7 @@ KNOWN = {
     "municipality": "marburg",
     "alert_id": "a1",
     "name": "bin_full",
+    "light_group_id": "g1",
     "rejected_id": 1,
 }
 """Ids that exist: half of the requests use them, or nearly all would end with 404."""
@@ -44,6 +46,8 @@ def _something_to_find(served_alone: Any, fill_served_alone: Any) -> None:
         fill.reading(device_id, now - timedelta(minutes=1), values)
     fill.device("lamp-2", "streetlight", status=DeviceStatus.DISCOVERED)
     fill.alert("a1")
+    group = LightGroup(light_group_id="g1", municipality="marburg", name="Markt", street="Marktplatz")
+    served_alone.resources.state.lighting.add_group(group)
     served_alone.resources.state.rejected.add(
         [
             RejectedMessage(

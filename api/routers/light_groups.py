@@ -1,0 +1,127 @@
+"""Groups of lamps, and the preview of their nights."""
+
+from http import HTTPStatus
+from typing import Annotated, Final
+from uuid import uuid4
+
+from fastapi import APIRouter, Path, Response
+
+from actions.lighting_plan import read_lighting_plan
+from api.dependencies import SettingsDep, StateDep, TodayDep
+from api.errors import problems
+from api.filters import DayQuery, MunicipalityQuery
+from api.paging import PagingDep
+from api.schemas.fields import Id, Items
+from api.schemas.lighting import (
+    GroupMembers,
+    GroupShown,
+    NewGroup,
+    NightShown,
+    show_group,
+    show_levels,
+    show_presence,
+    show_sun,
+)
+from core.device import Device
+from core.errors import InvalidInputError
+from core.lighting import LightGroup
+from lights.assignment import LightingPlan, group_schedule, schedules
+from lights.catalogue import shipped_profiles
+from storage.devices import DeviceFilter
+from storage.state import State
+
+router = APIRouter(prefix="/v1/light-groups", tags=["lighting"])
+
+GroupPath = Annotated[Id, Path(description="the group's id")]
+MAX_NAMED: Final = 5
+"""How many wrong members an error names."""
+
+
+@router.get("")
+def list_light_groups(state: StateDep, paging: PagingDep, municipality: MunicipalityQuery = None) -> Items[GroupShown]:
+    """List groups of lamps by id."""
+    page = state.lighting.page_groups(municipality, paging.limit, paging.cursor)
+    return Items(items=[show_group(group) for group in page.items], next_cursor=page.next_cursor)
+
+
+@router.post(
+    "",
+    status_code=HTTPStatus.CREATED,
+    responses=problems(400, 404, 409, 413) | {201: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+)
+def add_light_group(new: NewGroup, state: StateDep, response: Response) -> GroupShown:
+    """Make a group of lamps."""
+    state.municipalities.get(new.municipality)
+    group = new.group(uuid4().hex, new.municipality)
+    _check(group, state)
+    state.lighting.add_group(group)
+    response.headers["Location"] = f"/v1/light-groups/{group.light_group_id}"
+    return show_group(group)
+
+
+@router.get("/{light_group_id}", responses=problems(404))
+def get_light_group(light_group_id: GroupPath, state: StateDep) -> GroupShown:
+    """Give one group."""
+    return show_group(state.lighting.group(light_group_id))
+
+
+@router.put("/{light_group_id}", responses=problems(400, 404, 413))
+def put_light_group(light_group_id: GroupPath, members: GroupMembers, state: StateDep) -> GroupShown:
+    """Replace a group as a whole; its municipality stays."""
+    group = members.group(light_group_id, state.lighting.group(light_group_id).municipality)
+    _check(group, state)
+    state.lighting.put_group(group)
+    return show_group(group)
+
+
+@router.delete("/{light_group_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
+def delete_light_group(light_group_id: GroupPath, state: StateDep) -> None:
+    """Forget a group: its lamps follow what is more general."""
+    state.lighting.delete_group(light_group_id)
+
+
+@router.get("/{light_group_id}/schedule", responses=problems(404))
+def preview_schedule(
+    light_group_id: GroupPath, state: StateDep, settings: SettingsDep, today: TodayDep, date: DayQuery = None
+) -> NightShown:
+    """Preview the night that begins on a day: the levels with their instants, before anything is sent."""
+    group = state.lighting.group(light_group_id)
+    plan = read_lighting_plan(state, settings)
+    lamps = [lamp for lamp in _lamps(state, group.municipality) if group.includes(lamp)]
+    schedule = group_schedule(group, plan, lamps)
+    night = date or today
+    return NightShown(
+        light_group_id=light_group_id,
+        date=night,
+        kind=schedule.calendar.kind(night),
+        lighting_profile=schedule.profile.name,
+        presence=show_presence(schedule),
+        sun=show_sun(schedule.sun(night)),
+        levels=show_levels(schedule.night(night)),
+        lamps=len(lamps),
+        lamps_with_another_profile=_others(lamps, plan, schedule.profile.name),
+    )
+
+
+def _others(lamps: list[Device], plan: LightingPlan, name: str) -> int:
+    return sum(schedule.profile.name != name for schedule in schedules(lamps, plan).values())
+
+
+def _lamps(state: State, municipality: str) -> list[Device]:
+    return state.devices.all(DeviceFilter(municipality=municipality, device_type="streetlight"))
+
+
+def _check(group: LightGroup, state: State) -> None:
+    if group.device_ids:
+        known = {lamp.device_id for lamp in _lamps(state, group.municipality)}
+        wrong = sorted(group.device_ids - known)
+        if wrong:
+            more = f" and {len(wrong) - MAX_NAMED} more" if len(wrong) > MAX_NAMED else ""
+            named = ", ".join(wrong[:MAX_NAMED])
+            raise InvalidInputError(f"device_ids: no streetlight of {group.municipality}: {named}{more}")
+    name = group.lighting_profile
+    if name is not None and name not in shipped_profiles():
+        own = sorted(profile for owner, profile in state.lighting.profiles() if owner == group.municipality)
+        if name not in own:
+            known_names = ", ".join([*own, *sorted(shipped_profiles())])
+            raise InvalidInputError(f"lighting_profile {name!r} is none of {known_names}")

@@ -1,0 +1,182 @@
+"""Lighting profiles, event nights, groups of lamps and their nights as the API takes and gives them."""
+
+import datetime as dt
+from typing import Annotated, Self
+
+from pydantic import Field, StringConstraints, model_validator
+
+from api.schemas.fields import Body, Day, DeviceId, Line, Shown, Slug, TimeOut
+from core.lighting import LIGHTING_NAME_PATTERN, EventNights, LightGroup
+from lights.calendar import NightKind
+from lights.catalogue import ProfileEntry
+from lights.schedule import Schedule, ScheduledLevel
+from lights.sun import SunEvent, SunNight
+
+MAX_MEMBERS = 10_000
+MAX_EVENT_NIGHTS = 366
+
+LightingName = Annotated[
+    str, StringConstraints(pattern=f"^{LIGHTING_NAME_PATTERN}$"), Field(examples=["reduced_at_night"])
+]
+
+
+class ProfileShown(Shown):
+    """A lighting profile by which lamps of a municipality may be driven."""
+
+    municipality: Slug
+    name: LightingName
+    shipped: bool = Field(description="it comes with the platform, and the municipality has none of this name")
+    profile: ProfileEntry
+
+
+class Event(Body):
+    """Nights with full light, by the local dates on which they begin."""
+
+    first: Day
+    last: Day = Field(description="at most a year after `first`")
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not 0 <= (self.last - self.first).days < MAX_EVENT_NIGHTS:
+            raise ValueError(f"last: expected from first to {MAX_EVENT_NIGHTS - 1} days later")
+        return self
+
+
+class EventShown(Shown):
+    """Nights with full light of a municipality."""
+
+    municipality: Slug
+    name: LightingName
+    first: dt.date
+    last: dt.date
+
+
+def show_event(event: EventNights) -> EventShown:
+    """An event as the API gives it."""
+    return EventShown.model_validate(event)
+
+
+class GroupMembers(Body):
+    """A group of lamps: those named, and those of the street, the circuit, or both at once."""
+
+    name: Line = Field(examples=["Lahnufer"])
+    lighting_profile: LightingName | None = Field(
+        None, description="what its lamps follow whose own attribute names no profile; null: the municipality's"
+    )
+    device_ids: Annotated[list[DeviceId], Field(max_length=MAX_MEMBERS)] = Field([])
+    street: Annotated[Line, Field(min_length=1)] | None = None
+    circuit: Annotated[Line, Field(min_length=1)] | None = None
+
+    @model_validator(mode="after")
+    def _somebody(self) -> Self:
+        if not self.device_ids and self.street is None and self.circuit is None:
+            raise ValueError("expected device_ids, street or circuit")
+        return self
+
+    def group(self, light_group_id: str, municipality: str) -> LightGroup:
+        """The group with these members."""
+        return LightGroup(
+            light_group_id=light_group_id,
+            municipality=municipality,
+            name=self.name,
+            lighting_profile=self.lighting_profile,
+            device_ids=frozenset(self.device_ids),
+            street=self.street,
+            circuit=self.circuit,
+        )
+
+
+class NewGroup(GroupMembers):
+    """A group to be made."""
+
+    municipality: Slug
+
+
+class GroupShown(Shown):
+    """A group of lamps."""
+
+    light_group_id: str
+    municipality: Slug
+    name: str
+    lighting_profile: LightingName | None
+    device_ids: list[DeviceId] = Field(description="those named; what `street` and `circuit` find is not listed")
+    street: str | None
+    circuit: str | None
+
+
+def show_group(group: LightGroup) -> GroupShown:
+    """A group as the API gives it."""
+    return GroupShown(
+        light_group_id=group.light_group_id,
+        municipality=group.municipality,
+        name=group.name,
+        lighting_profile=group.lighting_profile,
+        device_ids=sorted(group.device_ids),
+        street=group.street,
+        circuit=group.circuit,
+    )
+
+
+class LevelShown(Shown):
+    """A level of the night, from `since` until just before `until`."""
+
+    since: TimeOut
+    until: TimeOut
+    dim_level: float = Field(description="share of full light", examples=[0.5])
+    fade_s: float
+    lit: bool = Field(description="false: off because it is day")
+
+
+class SunShown(Shown):
+    """The sun of a night; null: it stays above (or below) that height all night, or the place is not known."""
+
+    sunset: TimeOut | None
+    civil_dusk: TimeOut | None
+    civil_dawn: TimeOut | None
+    sunrise: TimeOut | None
+
+
+class PresenceShown(Shown):
+    """How the lamps answer presence."""
+
+    dim_level: float
+    standby_dim_level: float
+    hold_s: float
+    fade_s: float
+    lamps_ahead: int
+
+
+class NightShown(Shown):
+    """What the schedule of a group gives in the night that begins on a date, from solar noon to solar noon."""
+
+    light_group_id: str
+    date: dt.date
+    kind: NightKind
+    lighting_profile: str = Field(description="of the group, else of its municipality, else the default")
+    presence: PresenceShown | None
+    sun: SunShown
+    levels: list[LevelShown]
+    lamps: int = Field(description="how many lamps belong to the group now")
+    lamps_with_another_profile: int = Field(description="of these: follow another profile, by attribute or group")
+
+
+def show_sun(sun: SunNight | None) -> SunShown:
+    """The sun as the API gives it."""
+    found = {} if sun is None else {event.value: sun.event(event) for event in SunEvent}
+    return SunShown(
+        **{
+            event.value: instant if isinstance(instant := found.get(event.value), dt.datetime) else None
+            for event in SunEvent
+        }
+    )
+
+
+def show_levels(levels: tuple[ScheduledLevel, ...]) -> list[LevelShown]:
+    """The levels of a night as the API gives them."""
+    return [LevelShown.model_validate(level) for level in levels]
+
+
+def show_presence(schedule: Schedule) -> PresenceShown | None:
+    """The presence of a schedule's profile as the API gives it."""
+    presence = schedule.profile.presence
+    return None if presence is None else PresenceShown.model_validate(presence)
