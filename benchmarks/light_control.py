@@ -14,7 +14,6 @@ import platform
 import statistics
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import psutil
@@ -23,7 +22,9 @@ from core.command import Command, CommandState
 from core.device import Device
 from lights.control import LightControl
 from lights.corridor import Corridor
-from lights.lamp import Lamp, PresenceSettings
+from lights.lamp import Lamp
+from lights.profile import PresenceResponse
+from lights.schedule import ScheduledLevel
 from lights.street import street_rows
 
 NOW = datetime(2026, 11, 20, 21, tzinfo=UTC)
@@ -32,25 +33,14 @@ STEP_S = 3600.0
 TICK_S = 0.25
 
 
-@dataclass(frozen=True)
-class Level:
-    """A scheduled level."""
-
-    dim_level: float
-    since: datetime
-    until: datetime
-    fade_s: float = 1.0
-    lit: bool = True
-
-
 class Hourly:
     """A schedule that changes its level every hour."""
 
-    def at(self, now: datetime) -> Level:
+    def at(self, now: datetime) -> ScheduledLevel:
         """The level of the hour."""
         hour = (now - NOW) // timedelta(hours=1)
         since = NOW + hour * timedelta(hours=1)
-        return Level(0.3 if hour % 2 else 0.5, since, since + timedelta(hours=1))
+        return ScheduledLevel(0.3 if hour % 2 else 0.5, 1.0, since, since + timedelta(hours=1))
 
 
 def main() -> None:
@@ -64,7 +54,10 @@ def main() -> None:
     registry_mb = resident_mb() - before
     began = time.perf_counter()
     lights = LightControl()
-    schedule, presence = Hourly(), PresenceSettings(dim_level=1.0, hold_s=60, fade_s=1)
+    schedule, presence = (
+        Hourly(),
+        PresenceResponse(dim_level=1.0, standby_dim_level=0.2, hold_s=60, fade_s=1, lamps_ahead=2),
+    )
     lights.configure(
         [Lamp(device=device, schedule=schedule, presence=presence) for device in devices],
         Corridor(street_rows(devices)),

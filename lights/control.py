@@ -21,8 +21,9 @@ from core.command import Command, CommandState, Reason
 from lights.commands import HOLD_MARGIN_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
-from lights.lamp import Lamp, Schedule, ScheduledLevel
+from lights.lamp import DimmingSchedule, Lamp
 from lights.lamp_state import FOREVER, LampLevels, LampState
+from lights.schedule import ScheduledLevel
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0
@@ -59,7 +60,7 @@ class LightControl:
         self._corridor = Corridor(())
         self._overridden: dict[str, Command] = {}
         self._deadlines = Deadlines()
-        self._levels: dict[int, tuple[Schedule, ScheduledLevel]] = {}
+        self._levels: dict[int, tuple[DimmingSchedule, ScheduledLevel]] = {}
         self._up: set[str] = set()
         self._unresponsive: set[str] = set()
 
@@ -268,7 +269,7 @@ class LightControl:
                 state.held_until = state.told_at
                 self._deadlines.plan(lamp_id, state, now)
 
-    def _scheduled(self, schedule: Schedule | None, now: datetime) -> ScheduledLevel | None:
+    def _scheduled(self, schedule: DimmingSchedule | None, now: datetime) -> ScheduledLevel | None:
         if schedule is None:
             return None
         known = self._levels.get(id(schedule))

@@ -8,16 +8,17 @@ import pytest
 
 from core.command import Command, CommandState, Reason
 from core.device import Device
-from core.errors import InvalidInputError
 from lights.commands import HOLD_MARGIN_S
 from lights.control import LightControl
 from lights.corridor import Corridor
-from lights.lamp import Lamp, Permitted, PresenceSettings, Schedule, unrestricted
+from lights.lamp import DimmingSchedule, Lamp, Permitted, unrestricted
+from lights.profile import PresenceResponse
+from lights.schedule import ScheduledLevel
 from lights.street import StreetRow
 from lights.wanted import Effects, Lit, Override, WantedLevel, wanted_level
 
 NOW = datetime(2026, 11, 20, 21, tzinfo=UTC)
-PRESENCE = PresenceSettings(dim_level=0.8, hold_s=60, fade_s=1)
+PRESENCE = PresenceResponse(dim_level=0.8, standby_dim_level=0.2, hold_s=60, fade_s=1, lamps_ahead=2)
 ROW = StreetRow(tuple("abcdef"), tuple(30.0 * index for index in range(6)))
 
 
@@ -25,17 +26,8 @@ def at(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-@dataclass
-class Step:
-    dim_level: float
-    since: datetime
-    until: datetime
-    fade_s: float = 3.0
-    standby: bool = False
-
-    @property
-    def lit(self) -> bool:
-        return self.dim_level > 0 or self.standby
+def step(dim_level: float, since: datetime, until: datetime, *, lit: bool | None = None) -> ScheduledLevel:
+    return ScheduledLevel(dim_level, 3.0, since, until, dim_level > 0 if lit is None else lit)
 
 
 @dataclass
@@ -45,18 +37,18 @@ class Steps:
     steps: tuple[tuple[float, float], ...]
     asked: list[datetime] = field(default_factory=list)
 
-    def at(self, now: datetime) -> Step:
+    def at(self, now: datetime) -> ScheduledLevel:
         self.asked.append(now)
         begins = [at(seconds) for seconds, _ in self.steps]
         place = max(place for place, begin in enumerate(begins) if begin <= now)
         until = begins[place + 1] if place + 1 < len(begins) else at(86_400)
-        return Step(self.steps[place][1], begins[place], until)
+        return step(self.steps[place][1], begins[place], until)
 
 
 def lamp(
     name: str,
-    schedule: Schedule | None = None,
-    presence: PresenceSettings | None = PRESENCE,
+    schedule: DimmingSchedule | None = None,
+    presence: PresenceResponse | None = PRESENCE,
     permitted: Permitted = unrestricted,
     **attributes: str,
 ) -> Lamp:
@@ -99,7 +91,7 @@ def override(name: str, level: float, until_s: float | None, issued_s: float = 0
 
 # -- the wanted level --------------------------------------------------------------------------------------------------
 
-STEP = Step(0.2, at(-100), at(500))
+STEP = step(0.2, at(-100), at(500))
 LIT = Lit(at(-10), at(50))
 OVERRIDE = Override(0.6, 1, at(300))
 
@@ -111,10 +103,10 @@ OVERRIDE = Override(0.6, 1, at(300))
         (Effects(schedule=STEP), 0.2, Reason.SCHEDULE, at(500)),
         (Effects(presence=LIT), 0.8, Reason.PRESENCE, at(50)),
         (Effects(presence=LIT, schedule=STEP), 0.8, Reason.PRESENCE, at(50)),
-        (Effects(presence=LIT, schedule=Step(0.2, at(-100), at(20))), 0.8, Reason.PRESENCE, at(20)),
-        (Effects(presence=LIT, schedule=Step(1.0, at(-100), at(500))), 1.0, Reason.SCHEDULE, at(500)),
-        (Effects(presence=LIT, schedule=Step(0.0, at(-100), at(500))), 0.0, Reason.SCHEDULE, at(500)),  # by day
-        (Effects(presence=LIT, schedule=Step(0.0, at(-100), at(500), standby=True)), 0.8, Reason.PRESENCE, at(50)),
+        (Effects(presence=LIT, schedule=step(0.2, at(-100), at(20))), 0.8, Reason.PRESENCE, at(20)),
+        (Effects(presence=LIT, schedule=step(1.0, at(-100), at(500))), 1.0, Reason.SCHEDULE, at(500)),
+        (Effects(presence=LIT, schedule=step(0.0, at(-100), at(500))), 0.0, Reason.SCHEDULE, at(500)),  # by day
+        (Effects(presence=LIT, schedule=step(0.0, at(-100), at(500), lit=True)), 0.8, Reason.PRESENCE, at(50)),
         (Effects(presence=Lit(at(5), at(50)), schedule=STEP), 0.2, Reason.SCHEDULE, at(500)),  # not yet
         (Effects(presence=Lit(at(-60), at(0)), schedule=STEP), 0.2, Reason.SCHEDULE, at(500)),  # over
         (Effects(OVERRIDE, LIT, STEP), 0.6, Reason.OVERRIDE, at(300)),
@@ -140,27 +132,12 @@ def at_least_40(wanted: float, *, dark: bool) -> float:
         (Effects(Override(0.0, 1, None), None, STEP), 0.4),
         (Effects(presence=LIT, schedule=STEP), 0.8),
         (Effects(), 0.4),
-        (Effects(schedule=Step(0.0, at(-100), at(500))), 0.0),  # by day no class is to be kept
-        (Effects(Override(0.1, 1, None), None, Step(0.0, at(-100), at(500))), 0.1),
+        (Effects(schedule=step(0.0, at(-100), at(500))), 0.0),  # by day no class is to be kept
+        (Effects(Override(0.1, 1, None), None, step(0.0, at(-100), at(500))), 0.1),
     ],
 )
 def test_a_lamp_never_goes_below_what_its_class_permits(effects: Effects, level: float) -> None:
     assert wanted_level(lamp("a", permitted=at_least_40), effects, NOW).dim_level == level
-
-
-@pytest.mark.parametrize(
-    ("values", "named"),
-    [
-        ({"hold_s": 4.9}, "hold_s 4.9 is outside 5 to 1200"),
-        ({"hold_s": 1201}, "hold_s 1201"),
-        ({"dim_level": 1.1}, "dim_level 1.1"),
-        ({"fade_s": 91}, "fade_s 91"),
-        ({"lamps_ahead": 11}, "lamps_ahead 11"),
-    ],
-)
-def test_presence_settings_out_of_range_are_named(values: dict[str, float], named: str) -> None:
-    with pytest.raises(InvalidInputError, match=named):
-        PresenceSettings(**({"dim_level": 1.0, "hold_s": 60, "fade_s": 1} | values))  # type: ignore[arg-type]
 
 
 # -- presence ----------------------------------------------------------------------------------------------------------
