@@ -30,7 +30,7 @@ FIRST_REPEAT_S: Final = 1.0
 """An unanswered command is repeated after so long, then after twice that, and so on."""
 MOST_ATTEMPTS: Final = 5
 """Sent at 0, 1, 3, 7 and 15 s; a lamp that has not answered 31 s after the first is unresponsive."""
-SPREAD_S: Final = 8.0
+SPREAD_S: Final = 10.0
 """A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
 
 Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
