@@ -11,6 +11,7 @@ from core.errors import ConflictError, InvalidInputError
 from core.mqtt import MqttClient
 from core.topics import Topics
 from devices.registry import device_type
+from devices.streetlight.attributes import Control, control_of
 from devices.streetlight.codec import encode_set_light
 from lights.groups import FOLLOWS_PROFILE
 from lights.presence import WantedLevel
@@ -87,7 +88,7 @@ def send_set_light(
         raise InvalidInputError(f"device {device.device_id}: a {device.device_type} knows no command set_light")
     if device.status in (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED):
         raise ConflictError(f"device {device.device_id} is {device.status.value}, it takes no commands")
-    if device.attributes.get("control") == "profile":
+    if control_of(device.attributes) is Control.PROFILE:
         raise ConflictError(f"device {device.device_id} {FOLLOWS_PROFILE}")
     if not 0 <= dim_level <= 1:
         raise InvalidInputError(f"dim_level {dim_level:g} is outside 0 to 1")

@@ -35,6 +35,10 @@ def replay_night(
         Path | None, typer.Option(help="CSV or GeoJSON of the lamps of one street, as for devices import.")
     ] = None,
     night: Annotated[str, typer.Option("--date", help="Local date on which the night begins.")] = "2026-12-21",
+    profile: Annotated[
+        str | None,
+        typer.Option(help="A lighting profile that ships; default: standby and presence as the settings say."),
+    ] = None,
     passages: Annotated[int, typer.Option(min=1, max=5_000, help="Walkers, cyclists and cars.")] = 200,
     lost: Annotated[float, typer.Option(min=0, max=50, help="Per cent of the sensors' messages that are lost.")] = 0.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the night's random numbers.")] = 0,
@@ -44,7 +48,8 @@ def replay_night(
 
     Without --street: the 60 lamps of Beltershäuser Straße in Marburg.
     """
-    from lights.lamp import PresenceSettings
+    from actions.lighting_plan import default_profile
+    from lights.catalogue import shipped_profiles
     from lights.street import street_rows
     from simulators.night import StreetNight
     from simulators.region import load_region
@@ -55,10 +60,10 @@ def replay_night(
     row = _pilot_street(world) if street is None else _street_of(street, world)
     (order,) = street_rows(row.lamps)
     dusk_s, dawn_s = _night(world, row.municipality, night)
-    presence = PresenceSettings(
-        settings.presence_dim_level, settings.presence_hold_s, settings.presence_fade_s, settings.presence_neighbours
-    )
-    report = StreetNight(row, order, world, presence, seed=seed, lost_share=lost / 100).run(dusk_s, dawn_s, passages)
+    chosen = default_profile(settings) if profile is None else shipped_profiles().get(profile)
+    if chosen is None:
+        raise InvalidInputError(f"--profile: {profile!r} is none of {', '.join(sorted(shipped_profiles()))}")
+    report = StreetNight(row, order, world, chosen, seed=seed, lost_share=lost / 100).run(dusk_s, dawn_s, passages)
     typer.echo(f"{row.street}, {len(row.lamps)} lamps, night of {night}: {(dawn_s - dusk_s) / 3600:.1f} h dark")
     _echo(report)
     if plot is not None:

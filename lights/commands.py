@@ -4,7 +4,6 @@ import random
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
 from core.command import Command, CommandState, Reason
 from core.device import Device
@@ -14,11 +13,15 @@ HOLD_MARGIN_S: Final = 15.0
 """A lamp told to hold a level does so this much longer than we plan: it falls back by itself only if we are gone."""
 
 _random: Final = random.Random()
+_MARKED: Final = (0xF << 76) | (0x3 << 62)
+_VERSION_4: Final = (0x4 << 76) | (0x2 << 62)
 
 
 def random_command_id() -> str:
-    """A random UUID (version 4), without a system call for each."""
-    return str(UUID(int=_random.getrandbits(128), version=4))
+    """A random UUID (RFC 9562, version 4), without a system call for each."""
+    bits = _random.getrandbits(128) & ~_MARKED | _VERSION_4
+    text = f"{bits:032x}"
+    return f"{text[:8]}-{text[8:12]}-{text[12:16]}-{text[16:20]}-{text[20:]}"
 
 
 class LightCommands:

@@ -21,15 +21,16 @@ from core.command import Command, CommandState, Reason
 from lights.commands import HOLD_MARGIN_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
-from lights.lamp import Lamp, Schedule, ScheduledLevel
+from lights.lamp import DimmingSchedule, Lamp
 from lights.lamp_state import FOREVER, LampLevels, LampState
+from lights.schedule import ScheduledLevel
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0
 """An unanswered command is repeated after so long, then after twice that, and so on."""
 MOST_ATTEMPTS: Final = 5
 """Sent at 0, 1, 3, 7 and 15 s; a lamp that has not answered 31 s after the first is unresponsive."""
-SPREAD_S: Final = 8.0
+SPREAD_S: Final = 10.0
 """A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
 
 Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
@@ -59,7 +60,7 @@ class LightControl:
         self._corridor = Corridor(())
         self._overridden: dict[str, Command] = {}
         self._deadlines = Deadlines()
-        self._levels: dict[int, tuple[Schedule, ScheduledLevel]] = {}
+        self._levels: dict[int, tuple[DimmingSchedule, ScheduledLevel]] = {}
         self._up: set[str] = set()
         self._unresponsive: set[str] = set()
 
@@ -268,7 +269,7 @@ class LightControl:
                 state.held_until = state.told_at
                 self._deadlines.plan(lamp_id, state, now)
 
-    def _scheduled(self, schedule: Schedule | None, now: datetime) -> ScheduledLevel | None:
+    def _scheduled(self, schedule: DimmingSchedule | None, now: datetime) -> ScheduledLevel | None:
         if schedule is None:
             return None
         known = self._levels.get(id(schedule))

@@ -1,54 +1,24 @@
-"""A lamp as light control sees it: how it follows presence, which schedule it has, what it must not go below."""
+"""A lamp as light control sees it: how it answers presence, which schedule it has, what it must not go below."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final, Protocol
+from functools import partial
+from typing import Protocol
 
 from core.device import Device
-from core.errors import InvalidInputError
-
-SHORTEST_HOLD_S: Final = 5.0
-LONGEST_HOLD_S: Final = 1200.0
-"""Hold times of presence detectors for streetlights: 5 s to 20 min (Fagerhult e-Sense Move)."""
-LONGEST_FADE_S: Final = 90.5
-"""The longest DALI fade time."""
-MOST_LAMPS_AHEAD: Final = 10
+from devices.streetlight.attributes import Control, control_of
+from lights.assignment import LightingPlan, schedules
+from lights.lighting_class import permitted_level
+from lights.profile import PresenceResponse
+from lights.schedule import ScheduledLevel
 
 
-class ScheduledLevel(Protocol):
-    """What a schedule says at an instant: level 0-1 and fade in seconds, in force from `since` until `until`."""
-
-    @property
-    def dim_level(self) -> float:
-        """Share of full light."""
-        ...
-
-    @property
-    def fade_s(self) -> float:
-        """How long the change to it takes."""
-        ...
-
-    @property
-    def lit(self) -> bool:
-        """Whether light is wanted, though it may be 0 until somebody comes; False: off because it is day."""
-        ...
-
-    @property
-    def since(self) -> datetime:
-        """When it began."""
-        ...
-
-    @property
-    def until(self) -> datetime:
-        """The next change."""
-        ...
-
-
-class Schedule(Protocol):
-    """The dimming schedule of a lamp; one object may serve many lamps."""
+class DimmingSchedule(Protocol):
+    """What says which level a lamp is to show when; one object may serve many lamps (`lights.schedule.Schedule`)."""
 
     def at(self, now: datetime) -> ScheduledLevel:
-        """What it says at an instant."""
+        """What it says at an instant, and until when."""
         ...
 
 
@@ -65,70 +35,35 @@ def unrestricted(wanted: float, *, dark: bool) -> float:  # noqa: ARG001 - the s
     return wanted
 
 
-class PresenceResponse(Protocol):
-    """How a lamp answers presence: level 0-1, hold and fade in seconds, and how many lamps go ahead of somebody."""
-
-    @property
-    def dim_level(self) -> float:
-        """Share of full light while somebody is there."""
-        ...
-
-    @property
-    def hold_s(self) -> float:
-        """How long it stays after the last presence."""
-        ...
-
-    @property
-    def fade_s(self) -> float:
-        """How long the change to it takes."""
-        ...
-
-    @property
-    def lamps_ahead(self) -> int:
-        """How many lamps shine in front of whoever passes this one."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class PresenceSettings:
-    """A response to presence by numbers: hold 5 s to 20 min, fade 0 to 90.5 s, 0 to 10 lamps ahead.
-
-    Raises:
-        InvalidInputError: a value is outside its range; names it.
-    """
-
-    dim_level: float
-    hold_s: float
-    fade_s: float
-    lamps_ahead: int = 2
-
-    def __post_init__(self) -> None:
-        for name, value, lowest, highest in (
-            ("dim_level", self.dim_level, 0.0, 1.0),
-            ("hold_s", self.hold_s, SHORTEST_HOLD_S, LONGEST_HOLD_S),
-            ("fade_s", self.fade_s, 0.0, LONGEST_FADE_S),
-            ("lamps_ahead", self.lamps_ahead, 0, MOST_LAMPS_AHEAD),
-        ):
-            if not lowest <= value <= highest:
-                raise InvalidInputError(f"presence: {name} {value:g} is outside {lowest:g} to {highest:g}")
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Lamp:
     """A lamp under light control.
 
     `presence` None: it does not follow presence. `schedule` None: the platform knows none, the lamp's own rules.
-    `fallback_level`: what it is lowered to then, for the moment until it is back at its own schedule. `permitted`
-    gives the level that it may show for one that is wanted.
+    `permitted` gives the level that it may show for one that is wanted.
     """
 
     device: Device
     presence: PresenceResponse | None = None
-    schedule: Schedule | None = None
-    fallback_level: float = 0.2
+    schedule: DimmingSchedule | None = None
     permitted: Permitted = unrestricted
 
     @property
     def is_live(self) -> bool:
         """Whether it takes levels at once; else (`control: profile`) it follows the profile that it was sent."""
-        return self.device.attributes.get("control") != "profile"
+        return control_of(self.device.attributes) is Control.LIVE
+
+
+def controlled_lamps(devices: Iterable[Device], plan: LightingPlan) -> list[Lamp]:
+    """Streetlights with the schedules, responses to presence and least levels that the lighting plan gives them."""
+    known = list(devices)
+    schedule_of = schedules(known, plan)
+    return [
+        Lamp(
+            device=device,
+            presence=schedule_of[device.device_id].profile.presence,
+            schedule=schedule_of[device.device_id],
+            permitted=partial(permitted_level, device.attributes),
+        )
+        for device in known
+    ]

@@ -5,7 +5,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.command import Command, CommandState, Reason
-from lights.lamp import Lamp, ScheduledLevel
+from lights.lamp import Lamp
+from lights.schedule import ScheduledLevel
 from lights.wanted import Effects, Lit, Override, WantedLevel
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)

@@ -1,5 +1,6 @@
 """The order of lamps in a street, from an attribute or computed from positions; and who is next to whom."""
 
+import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -47,6 +48,36 @@ def _parts(row: list[Device]) -> Iterable[StreetRow]:
         part.append(lamp.device_id)
     if part:
         yield StreetRow(tuple(part), tuple(along_m))
+
+
+JUNCTION_M: Final = 35.0
+"""Lamps of different streets so near to each other light the place where these meet: little more than a spacing."""
+
+
+def adjoining(lamps: Iterable[Device]) -> dict[str, tuple[str, ...]]:
+    """For lamps near another street of their municipality the nearest lamp of each such street, nearest first."""
+    cells: defaultdict[tuple[str, int, int], list[tuple[Device, str]]] = defaultdict(list)
+    origins: dict[str, tuple[float, float]] = {}
+    placed: list[tuple[Device, str, tuple[str, int, int]]] = []
+    for lamp in lamps:
+        if lamp.street and lamp.latitude is not None and lamp.longitude is not None:
+            origin = origins.setdefault(lamp.municipality, (lamp.latitude, lamp.longitude))
+            east_m, north_m = to_local_m(lamp.latitude, lamp.longitude, *origin)
+            cell = lamp.municipality, math.floor(east_m / JUNCTION_M), math.floor(north_m / JUNCTION_M)
+            cells[cell].append((lamp, lamp.street))
+            placed.append((lamp, lamp.street, cell))
+    found: dict[str, tuple[str, ...]] = {}
+    for lamp, street, (municipality, east, north) in placed:
+        nearest: dict[str, tuple[float, str]] = {}
+        for cell in ((municipality, east + i, north + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
+            for other, its_street in cells.get(cell, ()):
+                if its_street != street:
+                    here = _distance_m(lamp, other), other.device_id
+                    nearest[its_street] = min(here, nearest.get(its_street, here))
+        near = sorted(entry for entry in nearest.values() if entry[0] <= JUNCTION_M)
+        if near:
+            found[lamp.device_id] = tuple(lamp_id for _, lamp_id in near)
+    return found
 
 
 def lamp_rows(lamps: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:

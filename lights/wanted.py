@@ -5,7 +5,9 @@ from datetime import datetime
 from typing import Final
 
 from core.command import Reason
-from lights.lamp import Lamp, ScheduledLevel
+from lights.lamp import Lamp
+from lights.profile import FULL
+from lights.schedule import ScheduledLevel
 
 FALLBACK_FADE_S: Final = 2.0
 
@@ -66,5 +68,7 @@ def wanted_level(lamp: Lamp, effects: Effects, now: datetime) -> WantedLevel:
             return WantedLevel(level, lamp.presence.fade_s, Reason.PRESENCE, until)
     if scheduled is not None:
         return WantedLevel(least, scheduled.fade_s, Reason.SCHEDULE, scheduled.until)
-    fade_s = FALLBACK_FADE_S if lamp.presence is None else lamp.presence.fade_s
-    return WantedLevel(lamp.permitted(lamp.fallback_level, dark=dark), fade_s, Reason.FALLBACK, None)
+    if lamp.presence is None:
+        return WantedLevel(FULL, FALLBACK_FADE_S, Reason.FALLBACK, None)
+    level = lamp.permitted(lamp.presence.standby_dim_level, dark=dark)
+    return WantedLevel(level, lamp.presence.fade_s, Reason.FALLBACK, None)

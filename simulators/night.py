@@ -19,10 +19,12 @@ import numpy.typing as npt
 from core.command import Command, CommandState, SetLight
 from core.device import Device
 from core.topics import Topics
+from lights.calendar import Calendar
 from lights.control import LightControl
 from lights.corridor import Corridor
 from lights.lamp import Lamp as ControlledLamp
-from lights.lamp import PresenceSettings
+from lights.profile import LightingProfile
+from lights.schedule import Schedule
 from lights.street import StreetRow
 from simulators.placement import Row
 from simulators.randomness import generator
@@ -102,7 +104,7 @@ class StreetNight:
         row: Row,
         order: StreetRow,
         world: World,
-        presence: PresenceSettings,
+        profile: LightingProfile,
         *,
         seed: int,
         lost_share: float = 0.0,
@@ -110,7 +112,10 @@ class StreetNight:
         self._row = row
         self._order = order
         self._world = world
-        self._presence = presence
+        self._presence = profile.presence
+        first = row.lamps[0]
+        self._schedule = Schedule(profile, Calendar(), first.latitude, first.longitude, world.zone)
+        self._fade_s = 0.0 if profile.presence is None else profile.presence.fade_s
         self._seed = seed
         self._lost_share = lost_share
         self._rng = generator(seed, "night", row.street)
@@ -156,7 +161,10 @@ class StreetNight:
         for lamp in self._lamps:
             lamp.start(SimulatedClock(start_s, 1.0))
             self._wake(lamp)
-        lamps = [ControlledLamp(device=device, presence=self._presence) for device in self._row.lamps]
+        lamps = [
+            ControlledLamp(device=device, presence=self._presence, schedule=self._schedule)
+            for device in self._row.lamps
+        ]
         self._control.configure(lamps, Corridor([self._order]), _instant(start_s))
         self._plan_tick(start_s)
 
@@ -185,7 +193,7 @@ class StreetNight:
             self._at(at_s, partial(self._lose if was_lost else self._pass, self._lamps[lamp]))
             if not was_lost:
                 if heard == known_from:
-                    promised_s = at_s + 2 * LONGEST_DELAY_S + TICK_S + self._presence.fade_s
+                    promised_s = at_s + 2 * LONGEST_DELAY_S + TICK_S + self._fade_s
                 heard += 1
             ahead = passage.lamps[place + 1 : place + 1 + PROMISED]
             for share in WATCHED:
@@ -257,7 +265,10 @@ class StreetNight:
     def _check(self, watched: Watched, ahead: tuple[int, ...], at_s: float) -> None:
         least = min(self._lamps[lamp].level(at_s) for lamp in ahead)
         watched.looks += 1
-        if least < self._presence.dim_level - TOLERANCE:
+        promised = self._schedule.at(_instant(at_s)).dim_level
+        if self._presence is not None:
+            promised = max(promised, self._presence.dim_level)
+        if least < promised - TOLERANCE:
             watched.dark += 1
         if least < watched.least:
             watched.least, watched.darkest_s = least, at_s

@@ -7,7 +7,8 @@ from uuid import uuid4
 from fastapi import APIRouter, Path, Response
 
 from actions.lighting_plan import read_lighting_plan
-from api.dependencies import SettingsDep, StateDep, TodayDep
+from actions.override_group import plan_group_override, send_group_override
+from api.dependencies import MqttDep, SettingsDep, StateDep, TodayDep, TopicsDep
 from api.errors import problems
 from api.filters import DayQuery, MunicipalityQuery
 from api.paging import PagingDep
@@ -16,14 +17,19 @@ from api.schemas.lighting import (
     GroupMembers,
     GroupShown,
     NewGroup,
+    NewOverride,
     NightShown,
+    OverrideShown,
     show_group,
     show_levels,
+    show_override,
     show_presence,
     show_sun,
 )
+from core.clock import utc_now
+from core.command import Command
 from core.device import Device
-from core.errors import InvalidInputError
+from core.errors import BrokerError, InvalidInputError
 from core.lighting import LightGroup
 from lights.assignment import LightingPlan, group_schedule, schedules
 from lights.catalogue import shipped_profiles
@@ -101,6 +107,31 @@ def preview_schedule(
         lamps=len(lamps),
         lamps_with_another_profile=_others(lamps, plan, schedule.profile.name),
     )
+
+
+@router.post("/{light_group_id}/override", responses=problems(400, 404, 413))
+def override_group(
+    *,
+    light_group_id: GroupPath,
+    new: NewOverride,
+    state: StateDep,
+    mqtt: MqttDep,
+    topics: TopicsDep,
+    settings: SettingsDep,
+) -> OverrideShown:
+    """Override all lamps of a group, or only say which lamps would show which level until when (`dry_run`)."""
+    now = utc_now()
+    planned = plan_group_override(
+        state, settings, light_group_id, dim_level=new.dim_level, duration_s=new.duration_s, now=now
+    )
+    commands: list[Command] = []
+    if not new.dry_run:
+        if not mqtt.connected:  # commands kept back until the broker is there again would come too late
+            raise BrokerError(f"the broker does not answer: {mqtt.last_error}")
+        fade_s = settings.presence_fade_s if new.fade_s is None else new.fade_s
+        good_for_s = settings.command_expires_s
+        commands = send_group_override(mqtt, topics, state, planned, fade_s=fade_s, good_for_s=good_for_s, now=now)
+    return show_override(light_group_id, planned.override, commands, dry_run=new.dry_run)
 
 
 def _others(lamps: list[Device], plan: LightingPlan, name: str) -> int:

@@ -7,16 +7,19 @@ from pydantic import Field
 from api.schemas.fields import Body, DeviceId, Share, Shown, Slug, TimeOut
 from core.command import CommandState, Reason
 
+Duration = Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)]
+FadeTime = Annotated[float, Field(ge=0, le=90.5, allow_inf_nan=False)]
+
 
 class NewCommand(Body):
     """A light command for one lamp."""
 
     name: Literal["set_light"] = Field(examples=["set_light"])
     dim_level: Share = Field(description="wanted level, share of full light", examples=[0.5])
-    duration_s: Annotated[float, Field(gt=0, le=7 * 86_400, allow_inf_nan=False)] | None = Field(
+    duration_s: Duration | None = Field(
         None, description="how long it holds, in seconds; null: until told otherwise", examples=[600]
     )
-    fade_s: Annotated[float, Field(ge=0, le=90.5, allow_inf_nan=False)] | None = Field(
+    fade_s: FadeTime | None = Field(
         None, description="fade time in seconds; missing: as `KREISPULS_PRESENCE_FADE_S` says", examples=[1]
     )
 

@@ -1,14 +1,18 @@
 """Lighting profiles, event nights, groups of lamps and their nights as the API takes and gives them."""
 
 import datetime as dt
+from collections.abc import Sequence
 from typing import Annotated, Self
 
 from pydantic import Field, StringConstraints, model_validator
 
-from api.schemas.fields import Body, Day, DeviceId, Line, Shown, Slug, TimeOut
+from api.schemas.command import Duration, FadeTime
+from api.schemas.fields import Body, Day, DeviceId, Line, Share, Shown, Slug, TimeOut
+from core.command import Command
 from core.lighting import LIGHTING_NAME_PATTERN, EventNights, LightGroup
 from lights.calendar import NightKind
 from lights.catalogue import ProfileEntry
+from lights.groups import GroupOverride
 from lights.schedule import Schedule, ScheduledLevel
 from lights.sun import SunEvent, SunNight
 
@@ -117,6 +121,44 @@ def show_group(group: LightGroup) -> GroupShown:
     )
 
 
+class NewOverride(Body):
+    """An override of all lamps of a group."""
+
+    dim_level: Share = Field(description="wanted level, share of full light", examples=[0.5])
+    duration_s: Duration | None = Field(
+        None, description="how long it holds, in seconds; null: until told otherwise", examples=[600]
+    )
+    fade_s: FadeTime | None = Field(
+        None, description="fade time in seconds; missing: as `KREISPULS_PRESENCE_FADE_S` says", examples=[1]
+    )
+    dry_run: bool = Field(False, description="only say what it would do")
+
+
+class LampOverrideShown(Shown):
+    """What a lamp is told; `dim_level` is more than asked for where its lighting class wants more."""
+
+    device_id: DeviceId
+    dim_level: float
+    until: TimeOut | None = Field(description="null: until told otherwise")
+    command_id: str | None = Field(None, description="its command; null in a dry run")
+
+
+class RefusalShown(Shown):
+    """A lamp that is left out, and why."""
+
+    device_id: DeviceId
+    reason: str = Field(examples=["is retired"])
+
+
+class OverrideShown(Shown):
+    """What an override of a group does, or would do; lamps by id."""
+
+    light_group_id: str
+    dry_run: bool
+    lamps: list[LampOverrideShown]
+    refused: list[RefusalShown]
+
+
 class LevelShown(Shown):
     """A level of the night, from `since` until just before `until`."""
 
@@ -158,6 +200,27 @@ class NightShown(Shown):
     levels: list[LevelShown]
     lamps: int = Field(description="how many lamps belong to the group now")
     lamps_with_another_profile: int = Field(description="of these: follow another profile, by attribute or group")
+
+
+def show_override(
+    light_group_id: str, override: GroupOverride, commands: Sequence[Command], *, dry_run: bool
+) -> OverrideShown:
+    """What an override of a group does as the API gives it."""
+    ids = {command.device_id: command.command_id for command in commands}
+    return OverrideShown(
+        light_group_id=light_group_id,
+        dry_run=dry_run,
+        lamps=[
+            LampOverrideShown(
+                device_id=lamp.device_id,
+                dim_level=lamp.dim_level,
+                until=lamp.until,
+                command_id=ids.get(lamp.device_id),
+            )
+            for lamp in override.overrides
+        ],
+        refused=[RefusalShown(device_id=lamp.device_id, reason=lamp.reason) for lamp in override.refused],
+    )
 
 
 def show_sun(sun: SunNight | None) -> SunShown:

@@ -30,7 +30,12 @@ KNOWN = {
     "rejected_id": 1,
 }
 """Ids that exist: half of the requests use them, or nearly all would end with 404."""
-NEED_THE_BROKER = ("/v1/devices/{device_id}/commands", "/v1/rejected-messages/{rejected_id}/replay", "/readyz")
+NEED_THE_BROKER = (
+    "/v1/devices/{device_id}/commands",
+    "/v1/light-groups/{light_group_id}/override",
+    "/v1/rejected-messages/{rejected_id}/replay",
+    "/readyz",
+)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -16,7 +16,9 @@ from core.topics import Topics
 from lights.commands import HOLD_MARGIN_S
 from lights.control import SPREAD_S, LightControl
 from lights.corridor import Corridor
-from lights.lamp import Lamp, PresenceSettings
+from lights.lamp import Lamp
+from lights.profile import PresenceResponse
+from lights.schedule import ScheduledLevel
 from lights.street import street_rows
 from simulators.region import load_region
 from simulators.streetlight import OWN_FADE_S, STANDBY_LEVEL
@@ -28,22 +30,10 @@ BEFORE_DUSK = datetime(2026, 3, 2, 17, 35, tzinfo=UTC)
 """Civil twilight in Marburg ends about 17:42 UTC."""
 NIGHT = datetime(2026, 3, 2, 22, tzinfo=UTC)
 FADE_S = 1.0
-PRESENCE = PresenceSettings(dim_level=1.0, hold_s=20, fade_s=FADE_S)
+PRESENCE = PresenceResponse(dim_level=1.0, standby_dim_level=0.2, hold_s=20, fade_s=FADE_S, lamps_ahead=2)
 LAMPS = 4
 SETTLED_S = HOLD_MARGIN_S + SPREAD_S + OWN_FADE_S + FADE_S + 1.0
 """How much later than a step a lamp may show it: held a little longer, taken one after the other, faded."""
-
-
-@dataclass(frozen=True)
-class Step:
-    dim_level: float
-    since: datetime
-    until: datetime
-    fade_s: float = FADE_S
-
-    @property
-    def lit(self) -> bool:
-        return self.dim_level > 0
 
 
 @dataclass(frozen=True)
@@ -52,10 +42,11 @@ class Steps:
 
     steps: tuple[tuple[datetime, float], ...]
 
-    def at(self, now: datetime) -> Step:
+    def at(self, now: datetime) -> ScheduledLevel:
         place = max(place for place, (since, _) in enumerate(self.steps) if since <= now)
         until = self.steps[place + 1][0] if place + 1 < len(self.steps) else self.steps[-1][0] + timedelta(days=1)
-        return Step(self.steps[place][1], self.steps[place][0], until)
+        since, level = self.steps[place]
+        return ScheduledLevel(level, FADE_S, since, until, level > 0)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,3 @@
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -6,31 +5,25 @@ import pytest
 from core.device import Device, DeviceStatus
 from core.errors import InvalidInputError
 from lights.groups import LampOverride, plan_override
-from lights.lamp import Lamp, Permitted, Schedule, unrestricted
+from lights.lamp import DimmingSchedule, Lamp, Permitted, unrestricted
+from lights.schedule import ScheduledLevel
 
 NOW = datetime(2026, 11, 20, 21, tzinfo=UTC)
 UNTIL = NOW + timedelta(hours=2)
 
 
-@dataclass(frozen=True)
 class Day:
     """Off, as by day."""
 
-    dim_level: float = 0.0
-    fade_s: float = 1.0
-    lit: bool = False
-    since: datetime = NOW
-    until: datetime = UNTIL
-
-    def at(self, now: datetime) -> "Day":  # noqa: ARG002 - a schedule's signature
-        return self
+    def at(self, now: datetime) -> ScheduledLevel:  # noqa: ARG002 - a schedule's signature
+        return ScheduledLevel(0.0, 1.0, NOW, UNTIL, lit=False)
 
 
 def lamp(
     name: str,
     status: DeviceStatus = DeviceStatus.ACTIVE,
     permitted: Permitted = unrestricted,
-    schedule: Schedule | None = None,
+    schedule: DimmingSchedule | None = None,
     control: str = "live",
 ) -> Lamp:
     device = Device(

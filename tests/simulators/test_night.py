@@ -2,7 +2,7 @@
 
 import pytest
 
-from lights.lamp import PresenceSettings
+from lights.profile import PresenceResponse, standby_profile
 from lights.street import street_rows
 from simulators.night import NightReport, StreetNight
 from simulators.placement import Row, place_lamps
@@ -21,7 +21,11 @@ def played(region: Region, lamps_ahead: int = 2, lost_share: float = 0.0, passag
         Row(row.municipality, row.street, row.spacing_m, row.passages_per_day, row.lamps),
         street_rows(row.lamps)[0],
         World(region, 0),
-        PresenceSettings(dim_level=1.0, hold_s=30, fade_s=1.0, lamps_ahead=lamps_ahead),
+        standby_profile(
+            PresenceResponse(
+                dim_level=1.0, standby_dim_level=STANDBY_LEVEL, hold_s=30, fade_s=1.0, lamps_ahead=lamps_ahead
+            )
+        ),
         seed=3,
         lost_share=lost_share,
     )
