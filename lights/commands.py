@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -25,10 +26,16 @@ def random_command_id() -> str:
 
 
 class LightCommands:
-    """Makes `set_light` commands that are good for so long; `command_id` gives each its id."""
+    """Makes `set_light` commands that are good for so long; `command_id` gives each its id.
 
-    def __init__(self, good_for_s: float, command_id: Callable[[], str] = random_command_id) -> None:
+    A level of the schedule is held `longest_hold_s` at most.
+    """
+
+    def __init__(
+        self, good_for_s: float, longest_hold_s: float, command_id: Callable[[], str] = random_command_id
+    ) -> None:
         self._good_for = timedelta(seconds=good_for_s)
+        self._longest_hold_s = longest_hold_s
         self._command_id = command_id
 
     def make(self, device: Device, wanted: WantedLevel, now: datetime) -> Command:
@@ -41,18 +48,26 @@ class LightCommands:
             name="set_light",
             dim_level=wanted.dim_level,
             fade_s=wanted.fade_s,
-            hold_s=_hold_s(wanted, now),
+            hold_s=self._hold_s(wanted, now),
             reason=wanted.reason,
             state=CommandState.SENT,
             issued_at=now,
             expires_at=now + self._good_for,
         )
 
+    def renewed(self, command: Command, wanted: WantedLevel, now: datetime) -> Command:
+        """A command that a lamp has obeyed, to be obeyed for longer: under its id, so that it is kept once."""
+        expires_at = now + self._good_for
+        return replace(command, hold_s=self._hold_s(wanted, now), issued_at=now, expires_at=expires_at)
 
-def _hold_s(wanted: WantedLevel, now: datetime) -> float | None:
-    if wanted.reason is Reason.FALLBACK:
-        return HOLD_MARGIN_S  # for this moment only: then its own schedule rules again, which by day means off
-    if wanted.until is None:
-        return None
-    margin_s = 0.0 if wanted.reason is Reason.OVERRIDE else HOLD_MARGIN_S  # an override ends when the operator said
-    return (wanted.until - now).total_seconds() + margin_s
+    def _hold_s(self, wanted: WantedLevel, now: datetime) -> float | None:
+        if wanted.reason is Reason.FALLBACK:
+            return HOLD_MARGIN_S  # for this moment only: then its own schedule rules again, which by day means off
+        if wanted.until is None:
+            return None
+        wanted_s = (wanted.until - now).total_seconds()
+        if wanted.reason is Reason.OVERRIDE:
+            return wanted_s  # it ends when the operator said
+        if wanted.reason is Reason.SCHEDULE:
+            wanted_s = min(wanted_s, self._longest_hold_s)
+        return wanted_s + HOLD_MARGIN_S

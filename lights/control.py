@@ -22,7 +22,7 @@ from lights.commands import HOLD_MARGIN_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
 from lights.lamp import DimmingSchedule, Lamp
-from lights.lamp_state import FOREVER, LampLevels, LampState
+from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState
 from lights.schedule import ScheduledLevel
 from lights.wanted import wanted_level
 
@@ -47,14 +47,21 @@ class LightControl:
 
     Args:
         good_for_s: a command that has not reached its lamp after so long is worthless (`expires_at`).
+        longest_hold_s: so long after we have said the last word does a lamp follow our schedule, and then its own; a
+            level that lasts longer is renewed.
         repeat_s: further presence tells a lamp that does not answer, or refused, again only after so long.
         command_id: makes the ids of commands.
     """
 
     def __init__(
-        self, *, good_for_s: float = 30.0, repeat_s: float = 5.0, command_id: Callable[[], str] = random_command_id
+        self,
+        *,
+        good_for_s: float = 30.0,
+        longest_hold_s: float = 3600.0,
+        repeat_s: float = 5.0,
+        command_id: Callable[[], str] = random_command_id,
     ) -> None:
-        self._commands = LightCommands(good_for_s, command_id)
+        self._commands = LightCommands(good_for_s, longest_hold_s, command_id)
         self._repeat = timedelta(seconds=repeat_s)
         self._states: dict[str, LampState] = {}
         self._corridor = Corridor(())
@@ -231,10 +238,16 @@ class LightControl:
             self._up.discard(lamp_id)
         command = None
         if again or not state.shows(wanted, now):
-            command = self._commands.make(state.lamp.device, wanted, now)
+            if state.commanded is not None and state.renews(wanted):
+                command = self._commands.renewed(state.commanded, wanted, now)
+            else:
+                command = self._commands.make(state.lamp.device, wanted, now)
             state.tell(command, now)
         if wanted.reason is Reason.SCHEDULE:
-            self._deadlines.plan_step(lamp_id, state, wanted.until)
+            step = wanted.until or FOREVER
+            if state.held_until < step:
+                step = state.held_until - RENEWED_BEFORE
+            self._deadlines.plan_step(lamp_id, state, step)
         elif wanted.until is not None:
             self._deadlines.plan(lamp_id, state, wanted.until)
         if now < state.lit_since < state.lit_until:

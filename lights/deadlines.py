@@ -30,9 +30,9 @@ class Deadlines:
             state.due_at = at
             heapq.heappush(self._heap, (at, lamp_id))
 
-    def plan_step(self, lamp_id: str, state: LampState, step: datetime | None) -> None:
-        """See to a lamp when its schedule changes, instead of at the step planned before."""
-        at = FOREVER if step is None or step >= _LAST_STEP else step + timedelta(seconds=state.spread_s)
+    def plan_step(self, lamp_id: str, state: LampState, step: datetime) -> None:
+        """See to a lamp when its schedule changes or is to be renewed, instead of at the step planned before."""
+        at = FOREVER if step >= _LAST_STEP else step + timedelta(seconds=state.spread_s)
         if at != state.step_at:
             state.step_at = at
             heapq.heappush(self._heap, (at, lamp_id))

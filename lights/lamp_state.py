@@ -5,11 +5,14 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from core.command import Command, CommandState, Reason
+from lights.commands import HOLD_MARGIN_S
 from lights.lamp import Lamp
 from lights.schedule import ScheduledLevel
 from lights.wanted import Effects, Lit, Override, WantedLevel
 
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)
+RENEWED_BEFORE: Final = timedelta(seconds=HOLD_MARGIN_S)
+"""A level of the schedule that a lamp would let go of so soon is renewed."""
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -72,8 +75,18 @@ class LampState:
         holds = last is not None and self.told_at <= now < self.held_until
         if wanted.reason is Reason.FALLBACK:  # else it is at its own schedule, or on the way there
             return last is None or not holds or last.reason is Reason.FALLBACK
-        until = wanted.until or FOREVER
-        return last is not None and holds and last.dim_level == wanted.dim_level and self.held_until >= until
+        if last is None or not holds or last.dim_level != wanted.dim_level:
+            return False
+        if wanted.reason is Reason.SCHEDULE and self.held_until > now + RENEWED_BEFORE:
+            return True  # it is renewed while it lasts
+        return self.held_until >= (wanted.until or FOREVER)
+
+    def renews(self, wanted: WantedLevel) -> bool:
+        """Whether a level of the schedule only has to be held for longer."""
+        last = self.commanded
+        if last is None or not self.answered or self.refused:
+            return False
+        return last.reason is wanted.reason is Reason.SCHEDULE and last.dim_level == wanted.dim_level
 
     def light(self, since: datetime, until: datetime, now: datetime) -> None:
         """Presence lights the lamp from an instant until another; more of it extends what there is."""

@@ -269,6 +269,22 @@ def test_a_schedule_is_commanded_at_its_steps_only_and_held_until_the_next() -> 
     assert told(lights.due(at(308))) == {"a": 0.0}
 
 
+def test_a_level_that_lasts_is_renewed_every_hour_under_its_id() -> None:
+    """So that a lamp that hears no more of us returns to its own schedule within the hour."""
+    lights = control(lamp("a", Steps(((-10, 0.5), (10_000, 1.0)))))
+    (first,) = lights.due(at(10))
+    assert first.hold_s == 3600 + HOLD_MARGIN_S
+    answer_all(lights, [first], at(10))
+    assert lights.due(at(3609)) == []
+    (second,) = lights.due(at(3620))
+    assert (second.command_id, second.dim_level, second.issued_at) == (first.command_id, 0.5, at(3620))
+    assert second.issued_at < first.issued_at + timedelta(seconds=first.hold_s or 0), "before it lets go"
+    assert lights.due(at(3621)) == [replace(second, hold_s=3600 + HOLD_MARGIN_S - 1)]  # not answered: repeated
+    answer_all(lights, [second], at(3622))
+    (third,) = lights.due(at(7230))
+    assert (third.command_id, third.hold_s) == (first.command_id, 10_000 - 7230 + HOLD_MARGIN_S)
+
+
 def test_the_lamps_of_a_schedule_take_its_step_one_after_the_other_before_any_lets_go() -> None:
     schedule = Steps(((-10, 1.0), (100, 0.5)))
     names = [f"lamp-{number}" for number in range(200)]
@@ -295,10 +311,10 @@ def test_a_schedule_that_serves_many_lamps_is_asked_once_a_step() -> None:
 
 def test_many_presences_leave_no_deadlines_behind() -> None:
     lights = control(lamp("a", Steps(((-10, 0.2), (80_000, 0.5)))), row=StreetRow(("a",), (0.0,)))
-    for second in range(10, 40_000, 100):
+    for second in range(10, 20_000, 100):
         answer_all(lights, lights.detected("a", at(second)), at(second))
         answer_all(lights, lights.due(at(second + 61)), at(second + 61))
-    assert len(lights._deadlines._heap) < 10
+    assert len(lights._deadlines._heap) < 60, "those of an hour: each level of the schedule is renewed after one"
 
 
 # -- overrides ---------------------------------------------------------------------------------------------------------

@@ -185,6 +185,16 @@ def test_when_the_platform_dies_by_day_the_lamps_come_on_at_dusk() -> None:
     assert [street.level(lamp, now) for lamp in street.lamps] == [STANDBY_LEVEL] * LAMPS
 
 
+def test_when_the_platform_dies_its_schedule_is_followed_for_an_hour_at_most() -> None:
+    street = Street(NIGHT, Steps(((NIGHT - timedelta(hours=1), 0.5),)), [Failure("engine", 30, 100_000)])
+    for second in (*range(40), 3500, 3501):
+        now = street.second(second)
+    assert [street.level(lamp, now) for lamp in street.lamps] == [0.5] * LAMPS
+    for second in range(3602, 3650):
+        now = street.second(second)
+    assert [street.level(lamp, now) for lamp in street.lamps] == [STANDBY_LEVEL] * LAMPS
+
+
 def test_when_the_broker_comes_back_lamps_get_what_they_missed() -> None:
     schedule = Steps(((NIGHT - timedelta(hours=1), 0.5), (NIGHT + timedelta(seconds=100), 0.8)))
     street = Street(NIGHT, schedule, [Failure("broker", 95, 20)])
