@@ -39,6 +39,7 @@ class Understood:
     rejected: list[RejectedMessage] = field(default_factory=list)
     connection: tuple[str, Connection] | None = None
     answer: Acknowledgement | None = None
+    answered_by: str = ""
     newcomer: Device | None = None
     commands: Sequence[Command] = ()
     unknown_keys: int = 0
@@ -163,6 +164,7 @@ class Decoder:
 
     def _ack(self, topic: DeviceTopic, _device: Device, understood: Understood) -> None:
         understood.answer = decode_ack(understood.message.payload)
+        understood.answered_by = topic.device_id
         if topic.device_id not in self._registry.devices:
             raise PayloadError(f"ack: unknown device {topic.device_id}")
 

@@ -18,6 +18,7 @@ from ingest.link import (
     Connected,
     Durable,
     Failed,
+    Heard,
     Lead,
     Lit,
     Publish,
@@ -99,15 +100,20 @@ class Keeper:
         return True
 
     def start(
-        self, *, acknowledge: Callable[[Sequence[tuple[int, int]]], None], publish: Callable[[str, bytes], None]
+        self,
+        *,
+        acknowledge: Callable[[Sequence[tuple[int, int]]], None],
+        hear: Callable[[Heard], None],
+        publish: Callable[[str, bytes], None],
     ) -> None:
         """Begin to hand over and to hear.
 
         Args:
             acknowledge: told which messages (connection, packet identifier) are durable.
+            hear: told what lamps said.
             publish: sends a payload to a topic.
         """
-        self._hears = threading.Thread(target=self._hear, args=(acknowledge, publish), name="from-keeping")
+        self._hears = threading.Thread(target=self._hear, args=(acknowledge, hear, publish), name="from-keeping")
         self._says.start()
         self._hears.start()
 
@@ -160,7 +166,10 @@ class Keeper:
             self._intake.close()
 
     def _hear(
-        self, acknowledge: Callable[[Sequence[tuple[int, int]]], None], publish: Callable[[str, bytes], None]
+        self,
+        acknowledge: Callable[[Sequence[tuple[int, int]]], None],
+        hear: Callable[[Heard], None],
+        publish: Callable[[str, bytes], None],
     ) -> None:
         while True:
             try:
@@ -170,6 +179,8 @@ class Keeper:
             match answer:
                 case Durable(deliveries):
                     acknowledge(deliveries)
+                case Heard():
+                    hear(answer)
                 case Publish(topic, payload):
                     publish(topic, payload)
                 case Token(number):

@@ -190,6 +190,8 @@ class _Keeping:
                     return
                 else:
                     self._heed(said)
+            if (heard := self._pipeline.take_heard()) is not None:
+                self._answers.say(heard)
 
     def _heed(self, said: Said) -> None:
         match said:

@@ -125,6 +125,14 @@ class Durable:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """What lamps said: answers (lamp, command, result) and levels (lamp, level 0-1, observed at in epoch seconds)."""
+
+    answers: list[tuple[str, str, str]]
+    levels: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
 class Publish:
     """To be published with QoS 0."""
 
@@ -132,4 +140,4 @@ class Publish:
     payload: bytes
 
 
-Answered = Ready | Failed | Durable | Publish | Token
+Answered = Ready | Failed | Durable | Heard | Publish | Token

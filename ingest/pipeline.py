@@ -22,8 +22,8 @@ from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
 from ingest.bins import BinLevels
-from ingest.decoding import Decoder
-from ingest.link import Received, unpack
+from ingest.decoding import Decoder, Understood
+from ingest.link import Heard, Received, unpack
 from ingest.registry import Registry
 from ingest.sharing import Tenure
 from ingest.writer import Afterwards, Writer
@@ -70,6 +70,7 @@ class Pipeline:
         self._topics = Topics(settings.mqtt_topic_root)
         self._decoder = Decoder(settings, self._topics, registry, steady_now=SteadyClock().now)
         self._rules_lock = threading.Lock()
+        self._heard = Heard([], [])
         self.writer = Writer(
             settings,
             state=state,
@@ -90,8 +91,25 @@ class Pipeline:
         if commands:
             understood.commands = [unpack(command) for command in commands]
             metrics.commands.inc(len(commands))
+        self._note_lamp(understood)
         if not self.writer.put(understood):
             metrics.dropped.inc()  # unacknowledged: the broker keeps it for the next start
+
+    def _note_lamp(self, understood: Understood) -> None:
+        reading, answer = understood.reading, understood.answer
+        if reading is not None and reading.device_type == "streetlight" and "dim_level" in reading.values:
+            level = float(reading.values["dim_level"])
+            self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
+        elif answer is not None:
+            self._heard.answers.append((understood.answered_by, answer.command_id, answer.result.value))
+
+    def take_heard(self) -> Heard | None:
+        """What lamps have said since the last call; None: nothing."""
+        heard = self._heard
+        if not heard.answers and not heard.levels:
+            return None
+        self._heard = Heard([], [])
+        return heard
 
     def keep(self, command: Command) -> None:
         """Keep a command that no message has caused."""

@@ -19,12 +19,12 @@ from ingest.sharing import WorkerNumber
 from ingest.swift import be_swift
 from ingest.waiting import Patience, StoppedWaitingError
 from ingest.workers import Workers
-from lights.presence import PresenceControl, PresenceProfile
+from lights.control import LightControl
 from storage.state import State, open_state
 
 logger = logging.getLogger(__name__)
 
-LOWER_EVERY_S: Final = 0.25
+TICK_EVERY_S: Final = 0.25
 RELOAD_EVERY_S: Final = 1.0
 
 
@@ -80,15 +80,13 @@ class _Receiving:
         patience: Patience,
     ) -> None:
         self._keeper = keeper
-        lamps = Lamps(state, lamp_neighbours=settings.presence_neighbours)
-        profile = PresenceProfile(
-            settings.presence_dim_level,
-            settings.standby_dim_level,
-            settings.presence_hold_s,
-            settings.presence_fade_s,
-            settings.presence_repeat_s,
+        lamps = Lamps(state, settings)
+        control = LightControl(
+            good_for_s=settings.command_expires_s,
+            most_attempts=settings.command_attempts,
+            repeat_s=settings.presence_repeat_s,
         )
-        self._reception = Reception(settings, lamps=lamps, control=PresenceControl(profile), keep=keeper.put)
+        self._reception = Reception(settings, state=state, lamps=lamps, control=control, keep=keeper.put)
         topics = Topics(settings.mqtt_topic_root)
         self._mqtt = self._reception.mqtt = MqttClient(
             settings.mqtt_url,
@@ -129,16 +127,18 @@ class _Receiving:
         if workers and not workers.wait_for_place(stop):
             return
         reloads = threading.Thread(target=self._reload_again_and_again, name="reload")
-        self._keeper.start(acknowledge=self._reception.acknowledge, publish=self._reception.publish)
+        self._keeper.start(
+            acknowledge=self._reception.acknowledge, hear=self._reception.hear, publish=self._reception.publish
+        )
         be_swift()
         self._mqtt.start()
         reloads.start()
         if workers:
             workers.start()
         began = utc_now().isoformat("T", "seconds")
-        logger.info("ingest runs, %d lamps in service at %s", len(self._lamps.devices), began)
-        while not stop.wait(LOWER_EVERY_S) and self._keeper.lives:
-            self._reception.lower()
+        logger.info("ingest runs, %d lamps in service at %s", len(self._lamps.controlled), began)
+        while not stop.wait(TICK_EVERY_S) and self._keeper.lives:
+            self._reception.tick()
         self._enough.set()
         ended_by_itself = not self._keeper.lives
         logger.info("ingest stops: finishing the batch in hand")

@@ -36,7 +36,7 @@ class Worker:
         self._in_hand: list[Message | Callable[[], None]] = []
         self._sessions: list[MqttClient] = []
         self.before_claim: Callable[[], object] = lambda: None
-        self._lamps = Lamps(state, lamp_neighbours=0)
+        self._lamps = Lamps(state, settings)
         self._lamps.reload()
         self._workers = Workers(
             number,
