@@ -73,6 +73,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str) -> dict[s
         "KREISPULS_INGEST_METRICS_PORT": str(metrics_port),
         "KREISPULS_PRESENCE_NEIGHBOURS": str(options.neighbours),
         "KREISPULS_PRESENCE_HOLD_S": str(options.hold),
+        "KREISPULS_COMMAND_ATTEMPTS": "1",  # these lamps do not answer
     }
     wanted = round((options.seconds + options.warm_up) * (options.rate + options.background))
     presences = wanted * options.rate // (options.rate + options.background)

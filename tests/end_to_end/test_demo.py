@@ -20,6 +20,11 @@ import pytest
 from core.mqtt import Message, MqttClient
 
 Wait = Callable[..., Any]
+LIT_BY_DAY = {
+    "title": "Whenever the test runs",
+    "presence": {"standby_dim_level": 0.2, "dim_level": 0.8, "hold_s": 60, "fade_s": 1, "lamps_ahead": 2},
+    "nights": [{"days": ["every_day"], "steps": [{"at": "00:00", "by_day": True}, {"at": "12:00", "by_day": True}]}],
+}
 KREISPULS = [sys.executable, "-P", "-m", "cli.main"]
 
 
@@ -55,8 +60,14 @@ class Demo:
         return items
 
     def post(self, path: str, body: object) -> Any:
+        return self.send("POST", path, body)
+
+    def put(self, path: str, body: object) -> Any:
+        return self.send("PUT", path, body)
+
+    def send(self, method: str, path: str, body: object) -> Any:
         request = Request(
-            self.api + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method="POST"
+            self.api + path, json.dumps(body).encode(), {"Content-Type": "application/json"}, method=method
         )
         with urlopen(request, timeout=10) as answer:
             return json.load(answer)
@@ -120,14 +131,19 @@ def test_presence_from_a_foreign_client_lights_the_lamp_and_its_neighbours(
     ]
     row = sorted(lamps, key=lambda lamp: lamp["attributes"]["street_order"])
     expected = {lamp["device_id"] for lamp in row[8:13]}
-    heard.clear()
-    mqtt.publish_confirmed(f"kreispuls/v1/marburg/streetlight/{row[10]['device_id']}/event/up", b'{"presence": true}')
+    demo.put("/v1/municipalities/marburg/lighting-profiles/default", LIT_BY_DAY)
+
+    def told() -> dict[str, bytes]:
+        by_presence = [message for message in list(heard) if b'"presence"' in message.payload]
+        return {message.topic.split("/")[4]: message.payload for message in by_presence}
 
     def lit() -> bool:
-        return expected <= {message.topic.split("/")[4] for message in list(heard) if b'"presence"' in message.payload}
+        topic = f"kreispuls/v1/marburg/streetlight/{row[10]['device_id']}/event/up"
+        mqtt.publish_confirmed(topic, b'{"presence": true}')
+        return expected <= told().keys()
 
     wait_until(lit, "the lamp and two neighbours to each side are told")
-    command = json.loads(next(m.payload for m in list(heard) if row[10]["device_id"] in m.topic))
+    command = json.loads(told()[row[10]["device_id"]])
 
     def state() -> str:
         try:

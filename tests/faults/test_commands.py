@@ -43,7 +43,7 @@ class Lamp:
 
 @pytest.fixture
 def site(make_site: Callable[..., Any]) -> Any:
-    return make_site(presence_hold_s=5.0, command_expires_s=2.0)
+    return make_site(presence_hold_s=5.0, command_expires_s=2.0, command_attempts=1)
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_what_expired_while_the_broker_was_away_is_never_sent(
         wait_until(lambda: lamp.told, "the lamp is raised")
         mosquitto.stop()
         lowering = wait_until(
-            lambda: [each for each in state.commands.recent(10) if each.reason is Reason.SCHEDULE],
+            lambda: [each for each in state.commands.recent(10) if each.reason is Reason.FALLBACK],
             "it is to be lowered",
         )
         wait_until(lambda: states(state)[lowering[0].command_id] is CommandState.EXPIRED, "the command expires", 30)

@@ -56,7 +56,11 @@ class County:
         self.device.wait_connected(10)
 
     def _light(self, message: Message) -> None:
+        """Lamps answer: what is not answered is sent again."""
         self.lit[message.topic.split("/")[4]] += 1
+        answer = {"command_id": json.loads(message.payload)["command_id"], "result": "rejected", "detail": "counted"}
+        topic = message.topic.replace("command/set_light", "event/ack")
+        self.device.publish(topic, json.dumps(answer).encode())
 
     def start(self, *numbers: str) -> None:
         """Start workers `I/N`; `0`: ingest without workers."""
