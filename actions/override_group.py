@@ -7,16 +7,17 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actions.lighting_plan import read_lighting_plan
-from actions.send_command import light_command, topic_and_payload
+from actions.send_command import topic_and_payload
 from core.command import Command, Reason
 from core.device import Device
 from core.errors import BrokerError, InvalidInputError
 from core.mqtt import MqttClient
 from core.settings import Settings
 from core.topics import Topics
+from lights.commands import LightCommands
 from lights.groups import GroupOverride, plan_override
 from lights.lamp import controlled_lamps
-from lights.presence import WantedLevel
+from lights.wanted import WantedLevel
 from storage.devices import DeviceFilter
 from storage.state import State
 
@@ -75,11 +76,11 @@ def send_group_override(
         BrokerError: the broker did not take a command; those that it has not taken are marked expired and are not sent
             later.
     """
+    making = LightCommands(good_for_s)
     commands = []
     for override in planned.override.overrides:
-        hold_s = None if override.until is None else (override.until - now).total_seconds()
-        wanted = WantedLevel(override.device_id, override.dim_level, fade_s, hold_s, Reason.OVERRIDE)
-        commands.append(light_command(planned.devices[override.device_id], wanted, now, good_for_s))
+        wanted = WantedLevel(override.dim_level, fade_s, Reason.OVERRIDE, override.until)
+        commands.append(making.make(planned.devices[override.device_id], wanted, now))
     state.commands.add(commands)  # first: answers may come back before publishing returns
     for sent, command in enumerate(commands):
         topic, payload = topic_and_payload(command, topics)

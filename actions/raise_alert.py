@@ -2,13 +2,12 @@
 
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
 from core.alert import Alert, AlertState
 from core.clock import format_rfc3339
-from core.mqtt import MqttClient
 from core.pickup import PickupRequest
 from core.topics import Topics
 from rules.engine import AlertChange
@@ -19,9 +18,13 @@ logger = logging.getLogger(__name__)
 
 
 def apply_alert_changes(
-    changes: Sequence[AlertChange], state: State, mqtt: MqttClient, topics: Topics, now: datetime
+    changes: Sequence[AlertChange],
+    state: State,
+    publish: Callable[[str, bytes], None],
+    topics: Topics,
+    now: datetime,
 ) -> None:
-    """Keep the alerts, request or close pickups, publish the changes; safe to repeat.
+    """Keep the alerts, request or close pickups, publish the changes (payload to topic); safe to repeat.
 
     Raises:
         StorageError: nothing is to be taken as kept; call again.
@@ -44,7 +47,7 @@ def apply_alert_changes(
             elif alert.state is AlertState.RESOLVED:
                 state.pickups.close_request(alert.device_id, now)
         topic = topics.alert(alert.municipality, alert.device_type, alert.device_id, alert.rule)
-        mqtt.publish(topic, encode_alert(alert), qos=0)
+        publish(topic, encode_alert(alert))
 
 
 def encode_alert(alert: Alert) -> bytes:

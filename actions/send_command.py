@@ -1,11 +1,9 @@
 """Sends commands to devices over MQTT and says what was sent."""
 
-import random
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import UUID
 
-from core.command import Command, CommandState, Reason, SetLight
+from core.command import Command, Reason, SetLight
 from core.device import Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError
 from core.mqtt import MqttClient
@@ -13,30 +11,12 @@ from core.topics import Topics
 from devices.registry import device_type
 from devices.streetlight.attributes import Control, control_of
 from devices.streetlight.codec import encode_set_light
+from lights.commands import LightCommands
 from lights.groups import FOLLOWS_PROFILE
-from lights.presence import WantedLevel
+from lights.wanted import WantedLevel
 from storage.state import State
 
-_random: Final = random.Random()
 LONGEST_HOLD_S: Final = 7 * 86_400.0
-
-
-def light_command(device: Device, wanted: WantedLevel, now: datetime, good_for_s: float) -> Command:
-    """The command `set_light` that makes a lamp show a level within `good_for_s` or never; nothing is sent yet."""
-    return Command(
-        command_id=str(UUID(int=_random.getrandbits(128), version=4)),
-        device_id=device.device_id,
-        device_type=device.device_type,
-        municipality=device.municipality,
-        name="set_light",
-        dim_level=wanted.dim_level,
-        fade_s=wanted.fade_s,
-        hold_s=wanted.hold_s,
-        reason=wanted.reason,
-        state=CommandState.SENT,
-        issued_at=now,
-        expires_at=now + timedelta(seconds=good_for_s),
-    )
 
 
 def topic_and_payload(command: Command, topics: Topics) -> tuple[str, bytes]:
@@ -73,7 +53,6 @@ def send_set_light(
     dim_level: float,
     hold_s: float | None,
     fade_s: float,
-    reason: Reason = Reason.OVERRIDE,
     good_for_s: float,
     now: datetime,
 ) -> Command:
@@ -94,7 +73,8 @@ def send_set_light(
         raise InvalidInputError(f"dim_level {dim_level:g} is outside 0 to 1")
     if hold_s is not None and not 0 < hold_s <= LONGEST_HOLD_S:
         raise InvalidInputError(f"duration_s {hold_s:g} is outside 0 to {LONGEST_HOLD_S:g}")
-    command = light_command(device, WantedLevel(device.device_id, dim_level, fade_s, hold_s, reason), now, good_for_s)
+    until = None if hold_s is None else now + timedelta(seconds=hold_s)
+    command = LightCommands(good_for_s).make(device, WantedLevel(dim_level, fade_s, Reason.OVERRIDE, until), now)
     # Kept first: the answer may come back before publishing returns.
     state.commands.add([command])
     topic, payload = topic_and_payload(command, topics)

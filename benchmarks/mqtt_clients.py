@@ -128,13 +128,13 @@ def with_paho(port: int, count: int, pipe: Connection) -> None:
 
 def with_ours(port: int, count: int, pipe: Connection) -> None:
     """The platform's client."""
-    waiting: list[Message] = []
+    waiting: list[tuple[int, int]] = []
     seen = 0
 
     def received(message: Message) -> None:
         nonlocal seen
         seen += 1
-        waiting.append(message)
+        waiting.append((message.connection, message.mid))
         if len(waiting) == AT_ONCE or seen == count:
             client.acknowledge_all(waiting)
             waiting.clear()

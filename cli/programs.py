@@ -106,7 +106,7 @@ def when_input_ends(act: Callable[[], None]) -> None:
     """Act when standard input ends: whoever started us has ended."""
 
     def wait_for_eof() -> None:
-        while sys.stdin.buffer.read(4096):
+        while os.read(sys.stdin.fileno(), 4096):  # not through sys.stdin: its lock would be held for ever in a fork
             pass
         act()
 

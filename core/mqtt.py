@@ -242,15 +242,16 @@ class MqttClient:
         A message of an earlier connection is left alone: the broker sends it again, and its number may by now
         belong to another message.
         """
-        self.acknowledge_all((message,))
+        if message.qos:
+            self.acknowledge_all(((message.connection, message.mid),))
 
-    def acknowledge_all(self, messages: Iterable[Message]) -> None:
-        """`acknowledge` for many, with one write to the network."""
+    def acknowledge_all(self, deliveries: Iterable[tuple[int, int]]) -> None:
+        """`acknowledge` for many QoS 1 messages, each (connection, mid), with one write to the network."""
         if not self._manual_ack:
             return
         with self._acknowledging:  # no new connection may begin between the comparison and the queue
             current = self._connection
-            mids = [message.mid for message in messages if message.qos and message.connection == current]
+            mids = [mid for connection, mid in deliveries if connection == current]
             if mids:
                 self._client.queue_acknowledgements(mids)
 

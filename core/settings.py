@@ -75,11 +75,19 @@ class Settings(BaseSettings):
     presence_hold_s: float = Field(60.0, ge=5, le=1200, description="how long a lamp stays up after the last presence")
     presence_fade_s: float = Field(1.0, ge=0, le=90.5, description="fade time of light commands")
     presence_repeat_s: float = Field(
-        5.0, ge=0, le=10, description="a lamp that is up is told so again by further presence only after so long"
+        5.0, ge=0, le=10, description="a lamp that does not answer is told again by further presence only after so long"
     )
-    presence_neighbours: int = Field(2, ge=0, le=10, description="how many lamps to each side light up too")
+    presence_neighbours: int = Field(
+        2,
+        ge=0,
+        le=10,
+        description="how many lamps ahead of somebody light up, to both sides while the direction is unknown",
+    )
     command_expires_s: float = Field(
         30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"
+    )
+    command_attempts: int = Field(
+        5, ge=1, le=10, description="how often a light command is sent that the lamp does not answer"
     )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")

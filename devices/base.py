@@ -44,6 +44,10 @@ Decode = Callable[[bytes, Mapping[str, Attribute]], Decoded]
 """Payload and the device's attributes to what it says; raises PayloadError and nothing else."""
 
 
+def _never(_payload: bytes) -> bool:
+    return False
+
+
 CheckAttributes = Callable[[Mapping[str, Attribute]], None]
 """Raises InvalidInputError, naming the attribute, where the platform could not act on a device's attributes."""
 
@@ -62,6 +66,8 @@ class DeviceType:
     quantities: tuple[str, ...]
     decode: Decode
     commands: tuple[str, ...] = ()
+    may_say_presence: Callable[[bytes], bool] = _never
+    """Whether a payload has to be decoded to know if it says `presence`: quick, and never wrong where it denies."""
     check_attributes: CheckAttributes = accept_attributes
 
     def quantity(self, name: str) -> Quantity:

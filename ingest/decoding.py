@@ -1,7 +1,7 @@
 """Topic to device type to codec to reading; what cannot be used becomes a rejected message with its reason."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
@@ -29,7 +29,7 @@ MAX_ROUTES: Final = 200_000
 
 @dataclass(slots=True)
 class Understood:
-    """One message and what it means; the unit that travels from the network thread to the writer."""
+    """One message and what it means; the unit that travels to the writer."""
 
     message: Message
     received_at: datetime
@@ -39,8 +39,9 @@ class Understood:
     rejected: list[RejectedMessage] = field(default_factory=list)
     connection: tuple[str, Connection] | None = None
     answer: Acknowledgement | None = None
+    answered_by: str = ""
     newcomer: Device | None = None
-    commands: list[Command] = field(default_factory=list)
+    commands: Sequence[Command] = ()
     unknown_keys: int = 0
 
 
@@ -163,6 +164,7 @@ class Decoder:
 
     def _ack(self, topic: DeviceTopic, _device: Device, understood: Understood) -> None:
         understood.answer = decode_ack(understood.message.payload)
+        understood.answered_by = topic.device_id
         if topic.device_id not in self._registry.devices:
             raise PayloadError(f"ack: unknown device {topic.device_id}")
 

@@ -65,7 +65,6 @@ class Jobs:
 
     def start(self) -> None:
         """Start all jobs."""
-        self._every(0.25, "lower lamps", self._pipeline.tick_lights)
         self._every(1, "reload the registry", self._pipeline.reload)
         self._every(2, "write last-seen times", self._pipeline.writer.write_seen)
         self._every_led(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
@@ -85,7 +84,7 @@ class Jobs:
     def follow_clock(self) -> None:
         """Run at once what waits for an instant that is far ahead only since the wall clock was set back.
 
-        APScheduler waits by the wall clock: without this no lamp would be lowered until it shows that time again.
+        APScheduler waits by the wall clock: without this no job would run until it shows that time again.
         """
         now = datetime.now(self._settings.zone)
         for job in self._scheduler.get_jobs():

@@ -2,7 +2,9 @@
 
 import itertools
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, Metric, start_http_server
 from prometheus_client.core import CounterMetricFamily
@@ -10,11 +12,13 @@ from prometheus_client.registry import Collector
 
 from core.errors import SettingsError
 
+TAKEN_S: Final = 2.0
+"""How long a taken port is waited for: a predecessor whose parent was killed may be just ending."""
 REGISTRY = CollectorRegistry()
 
 
 class ReceivedMessages(Collector):
-    """Counts without a lock, which per message costs as much as decoding: only the network thread counts."""
+    """Counts without a lock, which per message costs as much as decoding: only one thread counts."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -88,15 +92,27 @@ def total(name: str) -> int:
     return int(REGISTRY.get_sample_value(f"{name}_total") or 0)
 
 
-def serve(host: str, port: int) -> None:
-    """Serve the metrics over HTTP in the background.
+def serve(host: str, port: int) -> Callable[[], None]:
+    """Serve the metrics over HTTP in the background; what is returned ends that.
 
     Raises:
         SettingsError: the address is taken.
     """
-    try:
-        start_http_server(port, addr=host, registry=REGISTRY)
-    except OSError as error:
-        raise SettingsError(
-            f"KREISPULS_INGEST_METRICS_PORT: {host}:{port} cannot be listened on: {error.strerror}"
-        ) from error
+    deadline = time.monotonic() + TAKEN_S
+    while True:
+        try:
+            server, thread = start_http_server(port, addr=host, registry=REGISTRY)
+        except OSError as error:
+            if time.monotonic() >= deadline:
+                reason = f"{host}:{port} cannot be listened on: {error.strerror}"
+                raise SettingsError(f"KREISPULS_INGEST_METRICS_PORT: {reason}") from error
+            time.sleep(0.02)
+        else:
+            break
+
+    def end() -> None:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+    return end

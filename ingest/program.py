@@ -1,39 +1,36 @@
-"""The program `kreispuls ingest`: puts the parts together, runs until told to stop."""
+"""The program `kreispuls ingest`: puts the parts of the receiving process together, runs until told to stop."""
 
-import gc
 import logging
-import sys
 import threading
 from contextlib import ExitStack, suppress
 from typing import Final
 
 from core.clock import utc_now
-from core.errors import ConflictError, StorageError
+from core.errors import ConflictError, KreispulsError, StorageError
+from core.logs import RepeatedTrouble
 from core.mqtt import MqttClient, Will
-from core.reading import DeviceObservation
 from core.settings import Settings
 from core.topics import Topics
-from ingest import metrics
-from ingest.bins import BinLevels
-from ingest.jobs import Jobs
-from ingest.operations import Operations
-from ingest.pipeline import Pipeline
-from ingest.registry import Registry
+from ingest.keeper import Keeper
+from ingest.lamps import Lamps
+from ingest.link import Connected
+from ingest.reception import Reception
 from ingest.sharing import WorkerNumber
+from ingest.swift import be_swift
 from ingest.waiting import Patience, StoppedWaitingError
 from ingest.workers import Workers
-from lights.presence import PresenceControl, PresenceProfile
-from rules.catalogue import load_rules
-from rules.engine import RuleEngine
-from storage.readings import KeepsOperations, ReadingStore, open_readings
+from lights.control import LightControl
 from storage.state import State, open_state
 
 logger = logging.getLogger(__name__)
 
-CLOCK_EVERY_S: Final = 1.0
+TICK_EVERY_S: Final = 0.25
+RELOAD_EVERY_S: Final = 1.0
 
 
-def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None = None) -> None:
+def run(
+    platform: Settings, stop: threading.Event, number: WorkerNumber | None = None, *, own_process: bool = True
+) -> None:
     """Run ingest until `stop` is set; then the batch in hand is finished and acknowledged.
 
     PostgreSQL that is away at the start is waited for. InfluxDB is not: readings are spooled until it is back.
@@ -41,125 +38,143 @@ def run(platform: Settings, stop: threading.Event, number: WorkerNumber | None =
     Args:
         platform: the settings, the same for all workers.
         stop: ends the program.
-        number: which of several workers this is; None: the only process.
+        number: which of several workers this is; None: the only one.
+        own_process: False keeps readings in a thread instead of a process, where light may wait for it.
 
     Raises:
         SettingsError: a setting or rule file is wrong.
-        ConflictError: the only process is to be started where workers ran, whose sessions nobody would read.
+        ConflictError: the only worker is to be started where several ran, whose sessions nobody would read.
         StorageError: a store refuses (a token, newer tables), a file cannot be opened, or the spool is in use.
+        KreispulsError: the keeping process has ended by itself.
     """
     settings = platform if number is None else _of_worker(platform, number)
-    rules = RuleEngine(load_rules())
-    if settings.ingest_metrics_port:
-        metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port)
+    # Before anything is opened: no connection to a database survives a fork.
+    keeper = Keeper(settings, shared=number is not None, own_process=own_process)
     with ExitStack() as opened, suppress(StoppedWaitingError):
+        opened.callback(keeper.stop)
+        if not keeper.wait_ready(stop):
+            return
         patience = Patience(stop)
         if settings.state_url.startswith("sqlite"):  # a file that cannot be opened will not come up by itself
             state = open_state(settings.state_url)
         else:
             state = patience.until_done(lambda: open_state(settings.state_url))
         opened.callback(state.close)
-        readings = open_readings(settings, must_answer=False)
-        opened.callback(readings.close)
-        _run_on(state, readings, platform, settings, rules=rules, stop=stop, patience=patience, number=number)
-
-
-def _run_on(
-    state: State,
-    readings: ReadingStore,
-    platform: Settings,
-    settings: Settings,
-    *,
-    rules: RuleEngine,
-    stop: threading.Event,
-    patience: Patience,
-    number: WorkerNumber | None,
-) -> None:
-    registry = Registry(state, lamp_neighbours=settings.presence_neighbours)
-    if number is None:
-        if patience.until_done(state.shares.all):
+        if number is None and patience.until_done(state.shares.all):
             raise ConflictError("ingest ran with workers here: start it with --worker, --worker 1/1 for a single one")
-        rules.restore(patience.until_done(state.alerts.open_alerts))
-    workers: Workers | None = None
-    pipeline = Pipeline(
-        settings,
-        state=state,
-        readings=readings,
-        registry=registry,
-        lights=PresenceControl(
-            PresenceProfile(
-                settings.presence_dim_level,
-                settings.standby_dim_level,
-                settings.presence_hold_s,
-                settings.presence_fade_s,
-                settings.presence_repeat_s,
-            )
-        ),
-        rules=rules,
-        bins=BinLevels(_last_levels(readings) if number is None else []),
-        tenure=None if number is None else lambda municipality: workers.tenure(municipality) if workers else None,
-    )
-    topics = Topics(settings.mqtt_topic_root)
-    mqtt = MqttClient(
-        settings.mqtt_url,
-        settings.mqtt_client_id,
-        filters=topics.ingest_filters if number is None else (),  # a worker hears through its slots
-        on_message=pipeline.receive,
-        persistent=number is None,
-        manual_ack=True,
-        will=Will(topics.platform_status("ingest", settings.mqtt_client_id)),
-        ca_file=settings.mqtt_ca_file,
-        on_connection=metrics.note_connection,
-    )
-    pipeline.mqtt = mqtt
-    pipeline.sessions = (mqtt,)
-    if number is not None:
-        workers = Workers(
-            number,
-            platform,
-            state=state,
-            registry=registry,
-            receive=pipeline.receive,
-            afterwards=pipeline.afterwards,
-            share_changed=pipeline.reload,
-            sessions_changed=pipeline.receive_through,
+        if keeper.open_stores(stop):
+            _Receiving(state, platform, settings, number, keeper=keeper, patience=patience).run(stop)
+
+
+class _Receiving:
+    """The parts, put together."""
+
+    def __init__(
+        self,
+        state: State,
+        platform: Settings,
+        settings: Settings,
+        number: WorkerNumber | None,
+        *,
+        keeper: Keeper,
+        patience: Patience,
+    ) -> None:
+        self._keeper = keeper
+        lamps = Lamps(state, settings)
+        control = LightControl(
+            good_for_s=settings.command_expires_s,
+            most_attempts=settings.command_attempts,
+            repeat_s=settings.presence_repeat_s,
         )
-    patience.until_done(pipeline.reload)
-    operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
-    leads = workers.leads if workers else lambda: True
-    jobs = Jobs(settings, pipeline, state=state, readings=readings, operations=operations, leads=leads)
-    if workers is None or patience.until_done(lambda: workers.wait_for_place(stop)):
+        self._reception = Reception(settings, state=state, lamps=lamps, control=control, keep=keeper.put)
+        topics = Topics(settings.mqtt_topic_root)
+        self._mqtt = self._reception.mqtt = MqttClient(
+            settings.mqtt_url,
+            settings.mqtt_client_id,
+            filters=topics.ingest_filters if number is None else (),  # a worker hears through its slots
+            on_message=self._reception.receive,
+            persistent=number is None,
+            manual_ack=True,
+            will=Will(topics.platform_status("ingest", settings.mqtt_client_id)),
+            ca_file=settings.mqtt_ca_file,
+            on_connection=self._note_connection,
+        )
+        self._reception.sessions = (self._mqtt,)
+        self._workers: Workers | None = None
+        if number is not None:
+            self._workers = Workers(
+                number,
+                platform,
+                state=state,
+                lamps=lamps,
+                receive=self._reception.receive,
+                afterwards=keeper.afterwards,
+                share_changed=self._reload,
+                sessions_changed=self._reception.receive_through,
+                leads=keeper.lead,
+            )
+        patience.until_done(self._reload)
+        self._lamps = lamps
+        self._enough = threading.Event()
+
+    def run(self, stop: threading.Event) -> None:
+        """Receive until told to stop.
+
+        Raises:
+            KreispulsError: the keeping process has ended by itself; what it has not acknowledged comes again.
+        """
+        workers = self._workers
+        if workers and not workers.wait_for_place(stop):
+            return
+        reloads = threading.Thread(target=self._reload_again_and_again, name="reload")
+        self._keeper.start(
+            acknowledge=self._reception.acknowledge, hear=self._reception.hear, publish=self._reception.publish
+        )
         be_swift()
-        pipeline.writer.start()
-        mqtt.start()
-        jobs.start()
+        self._mqtt.start()
+        reloads.start()
         if workers:
             workers.start()
         began = utc_now().isoformat("T", "seconds")
-        logger.info("ingest runs, %d devices registered at %s", len(registry.devices), began)
-        while not stop.wait(CLOCK_EVERY_S):
-            jobs.follow_clock()
+        logger.info("ingest runs, %d lamps in service at %s", len(self._lamps.controlled), began)
+        while not stop.wait(TICK_EVERY_S) and self._keeper.lives:
+            self._reception.tick()
+        self._enough.set()
+        ended_by_itself = not self._keeper.lives
         logger.info("ingest stops: finishing the batch in hand")
         if workers:
             workers.retire()
-        jobs.stop()
-        mqtt.pause()
+        self._mqtt.pause()
         if workers:
             workers.pause()
-        pipeline.writer.stop()
+        reloads.join()
+        self._keeper.stop()
         if workers:
             workers.leave()
-        mqtt.stop()
+        self._mqtt.stop()
+        if ended_by_itself:
+            raise KreispulsError("the keeping process of ingest has ended by itself: nothing is lost, start again")
 
+    def _note_connection(self, stands: bool) -> None:  # noqa: FBT001 - as the client calls it
+        self._keeper.put(Connected(stands))
 
-def _last_levels(readings: ReadingStore) -> list[DeviceObservation]:
-    """The last levels of all bins, where the store can say them at once."""
-    try:
-        readings.ping()
-        return readings.latest(device_type="waste_bin")
-    except StorageError as error:
-        logger.warning("the bins' last levels are not known, the next emptying of a bin may go unnoticed: %s", error)
-        return []
+    def _reload(self) -> None:
+        tenure = self._workers.tenure() if self._workers else None
+        if tenure is not None:
+            self._keeper.share(tenure)
+        self._reception.reload(tenure)
+
+    def _reload_again_and_again(self) -> None:
+        trouble = RepeatedTrouble(logger, "reload the lamps")
+        while not self._enough.wait(RELOAD_EVERY_S):
+            try:
+                self._reload()
+            except StorageError as error:
+                trouble.happened(str(error))
+            except Exception:
+                logger.exception("reloading the lamps failed and is tried again")
+            else:
+                trouble.over()
 
 
 def _of_worker(settings: Settings, number: WorkerNumber) -> Settings:
@@ -171,16 +186,3 @@ def _of_worker(settings: Settings, number: WorkerNumber) -> Settings:
             "ingest_metrics_port": port + number.index - 1 if port else 0,
         }
     )
-
-
-def be_swift() -> None:
-    """Tune the interpreter for many small objects and for a network thread that must not wait for the writer.
-
-    What is loaded by now stays until the end, so the garbage collector need not look through it again. It looks through
-    few objects at a time (each look stops everything: 2 ms for 10,000), and messages form no cycles, so seldom through
-    more. A thread that has something to do gets its turn after 0.1 ms instead of 5 ms. Measured: docs/performance.md.
-    """
-    gc.collect()
-    gc.freeze()
-    gc.set_threshold(2_000, 5, 1_000)
-    sys.setswitchinterval(0.0001)

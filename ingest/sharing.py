@@ -4,7 +4,7 @@ Everybody who knows the same candidates comes to the same answer without asking;
 moves only what it gets or had.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
 from uuid import uuid4
@@ -39,6 +39,25 @@ class WorkerNumber:
         if not ascii_digits or not 1 <= int(index) <= int(count) <= MAX_WORKERS:
             raise SettingsError(f"--worker {text!r}: expected I/N such as 1/4, at most {MAX_WORKERS} workers")
         return cls(int(index), int(count))
+
+
+@dataclass(frozen=True, slots=True)
+class Tenure:
+    """Which municipalities are a worker's to judge: from the claim on, until the last of its messages is durable.
+
+    Args:
+        held: its own, each with a value; another than before: it is to be taken up anew.
+        elsewhere: those of others.
+        unknown: the value of all municipalities that nobody has claimed; None: they are not its own.
+    """
+
+    held: Mapping[str, Hashable]
+    elsewhere: frozenset[str] = frozenset()
+    unknown: Hashable | None = None
+
+    def of(self, municipality: str) -> Hashable | None:
+        """The value of a municipality; None: it is not this worker's."""
+        return None if municipality in self.elsewhere else self.held.get(municipality, self.unknown)
 
 
 def winner(key: str, candidates: Iterable[int]) -> int | None:

@@ -5,6 +5,7 @@ import fcntl
 import logging
 import os
 import threading
+import time
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 SEGMENT_BYTES: Final = 1 << 20
 """A file is full from this size on: some 5,000 readings, what a store takes well in one go."""
+LOCKED_S: Final = 5.0
+"""How long the lock of another process is waited for."""
 
 
 @dataclass(slots=True)
@@ -65,7 +68,7 @@ class Spool:
             if not self._folder.is_dir():
                 self._make_folder()
             self._folder_file = os.open(self._folder, os.O_RDONLY | os.O_DIRECTORY)
-            fcntl.flock(self._folder_file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+            self._lock(self._folder_file)
             for path in sorted(self._folder.glob("*.spool")):
                 self._find(path)
         except BlockingIOError as error:
@@ -102,6 +105,20 @@ class Spool:
         if self._unchecked:
             self.read(self._unchecked.popleft())
         return bool(self._unchecked)
+
+    @staticmethod
+    def _lock(folder_file: int) -> None:
+        """Lock out other processes; one that is just ending, its parent killed, has a moment to do so."""
+        deadline = time.monotonic() + LOCKED_S
+        while True:
+            try:
+                fcntl.flock(folder_file, fcntl.LOCK_EX | fcntl.LOCK_NB)  # goes with the process, however it ends
+            except BlockingIOError:
+                if time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.02)
+            else:
+                return
 
     def close(self) -> None:
         """Give back files and lock; what is spooled stays for the next start."""

@@ -1,9 +1,8 @@
 """Waiting at the start for a database that is not there yet; until then no message is taken, the broker keeps them."""
 
 import logging
-import threading
 from collections.abc import Callable
-from typing import Final, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from core.errors import StorageUnavailableError
 from core.logs import RepeatedTrouble
@@ -11,6 +10,15 @@ from core.logs import RepeatedTrouble
 logger = logging.getLogger(__name__)
 
 T = TypeVar("T")
+
+
+class Stop(Protocol):
+    """An event that ends the waiting."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait at most so many seconds; whether to stop."""
+
+
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -25,7 +33,7 @@ class Patience:
         stop: ends the waiting.
     """
 
-    def __init__(self, stop: threading.Event) -> None:
+    def __init__(self, stop: Stop) -> None:
         self._stop = stop
         self._trouble = RepeatedTrouble(logger, "ingest waits and takes no messages yet")
 

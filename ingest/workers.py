@@ -8,7 +8,7 @@ import logging
 import math
 import threading
 import time
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import timedelta
 from typing import Final
 from uuid import uuid4
@@ -18,8 +18,8 @@ from core.logs import RepeatedTrouble
 from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from ingest.registry import Registry
-from ingest.sharing import CATCH_ALL, WorkerNumber, claims, hears, keeper_of
+from ingest.lamps import Lamps
+from ingest.sharing import CATCH_ALL, Tenure, WorkerNumber, claims, hears, keeper_of
 from ingest.slots import Slot
 from storage.shares import Share
 from storage.state import State
@@ -40,6 +40,7 @@ class Workers:
         afterwards: runs something when all that `receive` got before is durable and acknowledged.
         share_changed: takes up the municipalities of a slot before its messages come.
         sessions_changed: told the clients that receive now.
+        leads: told until when (monotonic seconds) the platform's jobs are this worker's.
     """
 
     def __init__(
@@ -48,20 +49,22 @@ class Workers:
         settings: Settings,
         *,
         state: State,
-        registry: Registry,
+        lamps: Lamps,
         receive: Callable[[Message], None],
         afterwards: Callable[[Callable[[], None]], object],
         share_changed: Callable[[], None],
         sessions_changed: Callable[[list[MqttClient]], None],
+        leads: Callable[[float], None],
     ) -> None:
         self._number = number
         self._settings = settings
         self._state = state
-        self._registry = registry
+        self._lamps = lamps
         self._receive = receive
         self._afterwards = afterwards
         self._share_changed = share_changed
         self._sessions_changed = sessions_changed
+        self._leads = leads
         self._topics = Topics(settings.mqtt_topic_root)
         self._hold_s = settings.worker_lease_s
         self._hold = timedelta(seconds=self._hold_s)
@@ -72,27 +75,21 @@ class Workers:
         self._name = f"worker/{number.index}"
         self._slots: dict[int, Slot | None] = {}
         self._shares: dict[str, Share] = {}
-        self._leads_until_s = 0.0
         self._retiring = False
         self._stopping = threading.Event()
         self._trouble = RepeatedTrouble(logger, f"worker {number.index} of {number.count}")
         self._thread = threading.Thread(target=self._run, name="workers")
 
-    def tenure(self, municipality: str) -> Hashable | None:
-        """None: the municipality is not this worker's. Another value than before: it is to be taken up anew.
-
-        It is its own from the claim on, before its messages are, and until the last of them is durable.
-        """
-        share = self._shares.get(municipality)
-        if share is None:
-            return CATCH_ALL if CATCH_ALL in self._slots else None
-        if not any(hears(slot, share) for slot in tuple(self._slots)):
-            return None
-        return share.marker, share.ended
-
-    def leads(self) -> bool:
-        """Whether the platform's jobs are this worker's now: by a lease that has certainly not run out."""
-        return not self._retiring and time.monotonic() < self._leads_until_s
+    def tenure(self) -> Tenure:
+        """Which municipalities are this worker's."""
+        slots = tuple(self._slots)
+        held = {
+            name: (share.marker, share.ended)
+            for name, share in self._shares.items()
+            if any(hears(slot, share) for slot in slots)
+        }
+        elsewhere = frozenset(self._shares.keys() - held.keys())
+        return Tenure(held, elsewhere, CATCH_ALL if CATCH_ALL in slots else None)
 
     def wait_for_place(self, stop: threading.Event) -> bool:
         """Take this worker's number; waits while another process has it (a killed one until its lease ends).
@@ -116,7 +113,7 @@ class Workers:
         self._thread.start()
 
     def retire(self) -> None:
-        """Take nothing over any more and run no jobs of the platform; what we have goes on."""
+        """Take nothing over any more; what we have goes on."""
         self._retiring = True
 
     def pause(self) -> None:
@@ -207,12 +204,10 @@ class Workers:
             raise trouble
 
     def _lead(self, *, wanted: bool) -> None:
-        now_s = time.monotonic()
+        """Lead the platform's jobs as long as the lease is certain; who is to lead no more lets it run out."""
+        until_s = time.monotonic() + self._hold_s
         if wanted and self._acquire(JOBS):
-            self._leads_until_s = now_s + self._hold_s
-        elif self._leads_until_s:
-            self._leads_until_s = 0.0
-            self._state.leases.release([JOBS], self._holder)
+            self._leads(until_s)
 
     def _keep_right_slots(self, slots: Iterable[int], live: list[int]) -> None:
         ours = {slot for slot in slots if keeper_of(slot, live) == self._number.index}
@@ -270,7 +265,7 @@ class Workers:
 
     def _subscribe(self, session: Slot, *, agreed: bool) -> None:
         """Hear what the slot serves, claim what it is to serve, and end what it has handed over."""
-        known = {municipality.municipality for municipality in self._registry.municipalities}
+        known = {municipality.municipality for municipality in self._lamps.municipalities}
         claimed = claims(session.slot, known, self._shares, self._number.count) if agreed else []
         heard = {name for name, share in self._shares.items() if hears(session.slot, share)}
         new = (heard | {claim.municipality for claim in claimed}) - session.subscribed

@@ -2,8 +2,6 @@
 
 import logging
 import threading
-import time
-from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +22,7 @@ from core.settings import Settings
 from core.topics import Topics
 from ingest import delays, metrics
 from ingest.decoding import Understood, rejection
+from ingest.intake import Intake
 from ingest.receipt import take_first_receipts
 from ingest.spool import Spool
 from ingest.spooled_readings import SpooledReadings
@@ -33,9 +32,6 @@ from storage.state import State
 
 logger = logging.getLogger(__name__)
 
-IDLE_S: Final = 0.005
-"""A batch also ends when nothing has come for this long: brokers stop sending when too much is unacknowledged."""
-MAX_WAITING: Final = 100_000
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
@@ -78,13 +74,13 @@ class Writer:
         self._apply = apply
         self._acknowledge = acknowledge
         self._topics = Topics(settings.mqtt_topic_root)
-        self._queue: deque[Item] = deque()
-        self._came = threading.Event()
-        self._idle = False
+        self._intake: Intake[Item] = Intake(
+            largest=settings.batch_max_readings, max_age_s=settings.batch_max_age_ms / 1000
+        )
         self._seen_lock = threading.Lock()
         self._seen: dict[str, datetime] = {}
         self._connections: dict[str, Connection] = {}
-        self._stopping = threading.Event()
+        self._stopping = self._intake.closed
         self._trouble = RepeatedTrouble(logger, "storing a batch")
         self._thread = threading.Thread(target=self._write_batches, name="writer")
 
@@ -99,7 +95,7 @@ class Writer:
 
     def stop(self) -> None:
         """Take no more; finish and acknowledge what is in hand, unless a store is away: then the broker keeps it."""
-        self._stopping.set()
+        self._intake.close()
         self._thread.join()
         self._readings.stop()
         try:
@@ -109,14 +105,7 @@ class Writer:
 
     def put(self, item: Item) -> bool:
         """Hand over a message, a command sent or a change of an alert; waits while too many wait. False: stopping."""
-        while len(self._queue) >= MAX_WAITING and not self._stopping.is_set():
-            time.sleep(IDLE_S)
-        if self._stopping.is_set():
-            return False
-        self._queue.append(item)  # no lock and, while a batch fills, nobody to wake: this runs for every message
-        if self._idle:
-            self._came.set()
-        return True
+        return self._intake.put(item)
 
     def write_seen(self) -> None:
         """Write when each device was last heard and which are connected; together, not with each batch."""
@@ -135,25 +124,10 @@ class Writer:
             raise
 
     def _write_batches(self) -> None:
-        while self._queue or not self._stopping.is_set():
-            batch = self._next_batch()
+        while len(self._intake) or not self._stopping.is_set():
+            batch = self._intake.take()
             if batch and not self._settle(batch):
                 return  # stopping while the store is down: unacknowledged, so the broker sends all of it again
-
-    def _next_batch(self) -> list[Item]:
-        waiting, largest = self._queue, self._settings.batch_max_readings
-        if not waiting:
-            self._idle = True
-            if not waiting:  # what came before the flag was seen sets no event
-                self._came.wait(0.1)
-            self._idle = False
-            self._came.clear()
-        deadline = time.monotonic() + self._settings.batch_max_age_ms / 1000
-        count = 0
-        while count < len(waiting) < largest and (patience := deadline - time.monotonic()) > 0:
-            count = len(waiting)
-            time.sleep(min(IDLE_S, patience))
-        return [waiting.popleft() for _ in range(min(len(waiting), largest))]
 
     def _settle(self, items: list[Item]) -> bool:
         """Make everything of a batch durable, each step again until it works; False when told to stop before."""
@@ -281,7 +255,7 @@ class Writer:
                 if understood.connection is not None:
                     self._connections[understood.connection[0]] = understood.connection[1]
         delays.note(readings, utc_now())
-        metrics.waiting.set(len(self._queue))
+        metrics.waiting.set(len(self._intake))
         if batch:
             metrics.batch_size.observe(len(batch))
             lag_s = (utc_now() - batch[0].received_at).total_seconds()

@@ -16,6 +16,7 @@ HOLD_MARGIN_S: Final = 15.0
 _random: Final = random.Random()
 _MARKED: Final = (0xF << 76) | (0x3 << 62)
 _VERSION_4: Final = (0x4 << 76) | (0x2 << 62)
+LONGEST_SCHEDULE_HOLD_S: Final = 3600.0
 
 
 def random_command_id() -> str:
@@ -32,7 +33,10 @@ class LightCommands:
     """
 
     def __init__(
-        self, good_for_s: float, longest_hold_s: float, command_id: Callable[[], str] = random_command_id
+        self,
+        good_for_s: float,
+        longest_hold_s: float = LONGEST_SCHEDULE_HOLD_S,
+        command_id: Callable[[], str] = random_command_id,
     ) -> None:
         self._good_for = timedelta(seconds=good_for_s)
         self._longest_hold_s = longest_hold_s

@@ -18,7 +18,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.command import Command, CommandState, Reason
-from lights.commands import HOLD_MARGIN_S, LightCommands, random_command_id
+from lights.commands import HOLD_MARGIN_S, LONGEST_SCHEDULE_HOLD_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
 from lights.lamp import DimmingSchedule, Lamp
@@ -49,6 +49,7 @@ class LightControl:
         good_for_s: a command that has not reached its lamp after so long is worthless (`expires_at`).
         longest_hold_s: so long after we have said the last word does a lamp follow our schedule, and then its own; a
             level that lasts longer is renewed.
+        most_attempts: so often a command is sent that is not answered.
         repeat_s: further presence tells a lamp that does not answer, or refused, again only after so long.
         command_id: makes the ids of commands.
     """
@@ -57,11 +58,13 @@ class LightControl:
         self,
         *,
         good_for_s: float = 30.0,
-        longest_hold_s: float = 3600.0,
+        longest_hold_s: float = LONGEST_SCHEDULE_HOLD_S,
+        most_attempts: int = MOST_ATTEMPTS,
         repeat_s: float = 5.0,
         command_id: Callable[[], str] = random_command_id,
     ) -> None:
         self._commands = LightCommands(good_for_s, longest_hold_s, command_id)
+        self._most_attempts = most_attempts
         self._repeat = timedelta(seconds=repeat_s)
         self._states: dict[str, LampState] = {}
         self._corridor = Corridor(())
@@ -145,10 +148,13 @@ class LightControl:
     def due(self, now: datetime, at_most: int | None = None) -> list[Command]:
         """What is to be said because time has passed: lamps to be lit ahead of somebody, lowered, or told again.
 
-        `at_most` so many at a time; call again until nothing comes. A presence may come between (`raised_meanwhile`).
+        `at_most` so many lamps are seen to at a time; call again while `next_due` is not after `now`. A presence may
+        come between (`raised_meanwhile`).
         """
         commands: list[Command] = []
-        while len(commands) != at_most and (taken := self._deadlines.take(now, self._states)) is not None:
+        seen_to = 0
+        while seen_to != at_most and (taken := self._deadlines.take(now, self._states)) is not None:
+            seen_to += 1
             command = self._settle(*taken, now) or self._repeat_or_mark(*taken, now)
             if command is not None:
                 commands.append(command)
@@ -243,9 +249,9 @@ class LightControl:
             else:
                 command = self._commands.make(state.lamp.device, wanted, now)
             state.tell(command, now)
-        if wanted.reason is Reason.SCHEDULE:
+        if wanted.reason in (Reason.SCHEDULE, Reason.FALLBACK):
             step = wanted.until or FOREVER
-            if state.held_until < step:
+            if wanted.reason is Reason.SCHEDULE and state.held_until < step:
                 step = state.held_until - RENEWED_BEFORE
             self._deadlines.plan_step(lamp_id, state, step)
         elif wanted.until is not None:
@@ -265,7 +271,7 @@ class LightControl:
         if now < self._repeat_at(lamp_id, state):
             return None
         command = state.commanded
-        if command is None or state.attempts >= MOST_ATTEMPTS or now >= command.expires_at:
+        if command is None or state.attempts >= self._most_attempts or now >= command.expires_at:
             self._unresponsive.add(lamp_id)
             return None
         state.attempts += 1

@@ -40,13 +40,15 @@ class Lamp:
     """A lamp under light control.
 
     `presence` None: it does not follow presence. `schedule` None: the platform knows none, the lamp's own rules.
-    `permitted` gives the level that it may show for one that is wanted.
+    `permitted` gives the level that it may show for one that is wanted. `follows_own`: nobody gave it a profile, it
+    keeps to its own schedule; that of the platform only says when it is dark, and when more than standby is wanted.
     """
 
     device: Device
     presence: PresenceResponse | None = None
     schedule: DimmingSchedule | None = None
     permitted: Permitted = unrestricted
+    follows_own: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -63,6 +65,7 @@ def controlled_lamps(devices: Iterable[Device], plan: LightingPlan) -> list[Lamp
             device=device,
             presence=schedule_of[device.device_id].profile.presence,
             schedule=schedule_of[device.device_id],
+            follows_own=schedule_of[device.device_id].profile is plan.default,
             permitted=partial(permitted_level, device.attributes),
         )
         for device in known

@@ -60,15 +60,23 @@ def wanted_level(lamp: Lamp, effects: Effects, now: datetime) -> WantedLevel:
     if override is not None and (override.until is None or now < override.until):
         level = lamp.permitted(override.dim_level, dark=dark)
         return WantedLevel(level, override.fade_s, Reason.OVERRIDE, override.until)
-    least = 0.0 if scheduled is None else lamp.permitted(scheduled.dim_level, dark=dark)
+    told = None if scheduled is not None and _is_left_to(lamp, scheduled) else scheduled
+    least = 0.0 if told is None else lamp.permitted(told.dim_level, dark=dark)
     if lit is not None and lamp.presence is not None and dark and lit.since <= now < lit.until:
         level = lamp.permitted(lamp.presence.dim_level, dark=dark)
         if level > least:
-            until = lit.until if scheduled is None else min(lit.until, scheduled.until)
-            return WantedLevel(level, lamp.presence.fade_s, Reason.PRESENCE, until)
-    if scheduled is not None:
-        return WantedLevel(least, scheduled.fade_s, Reason.SCHEDULE, scheduled.until)
+            lit_until = lit.until if scheduled is None else min(lit.until, scheduled.until)
+            return WantedLevel(level, lamp.presence.fade_s, Reason.PRESENCE, lit_until)
+    if told is not None:
+        return WantedLevel(least, told.fade_s, Reason.SCHEDULE, told.until)
+    until = None if scheduled is None else scheduled.until
     if lamp.presence is None:
-        return WantedLevel(FULL, FALLBACK_FADE_S, Reason.FALLBACK, None)
-    level = lamp.permitted(lamp.presence.standby_dim_level, dark=dark)
-    return WantedLevel(level, lamp.presence.fade_s, Reason.FALLBACK, None)
+        return WantedLevel(FULL, FALLBACK_FADE_S, Reason.FALLBACK, until)
+    level = lamp.permitted(lamp.presence.standby_dim_level if dark else 0.0, dark=dark)
+    return WantedLevel(level, lamp.presence.fade_s, Reason.FALLBACK, until)
+
+
+def _is_left_to(lamp: Lamp, scheduled: ScheduledLevel) -> bool:
+    """Whether a lamp's own schedule is good enough: nobody gave it another, and no more than standby is wanted."""
+    standby = 0.0 if lamp.presence is None else lamp.presence.standby_dim_level
+    return lamp.follows_own and (not scheduled.lit or scheduled.dim_level <= standby)

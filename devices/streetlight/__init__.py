@@ -2,7 +2,7 @@
 
 from devices.base import BOTH_TYPES, DeviceType
 from devices.streetlight.attributes import check_attributes
-from devices.streetlight.codec import QUANTITIES, decode
+from devices.streetlight.codec import QUANTITIES, decode, may_say_presence
 
 DEVICE_TYPE = DeviceType(
     name="streetlight",
@@ -10,6 +10,7 @@ DEVICE_TYPE = DeviceType(
     title_de="Straßenleuchte",
     quantities=(*QUANTITIES, *BOTH_TYPES),
     decode=decode,
+    may_say_presence=may_say_presence,
     commands=("set_light", "set_profile"),
     check_attributes=check_attributes,
 )

@@ -47,6 +47,11 @@ def decode(payload: bytes, attributes: Mapping[str, Attribute]) -> Decoded:  # n
     return decode_json(payload, _ALL)
 
 
+def may_say_presence(payload: bytes) -> bool:
+    """Whether a payload can say `presence`; certainly not without the name, however its letters are escaped."""
+    return b'"presence"' in payload or b"\\" in payload
+
+
 def encode_set_light(command: SetLight) -> bytes:
     """The payload of `command/set_light`."""
     return _encode(

@@ -29,7 +29,7 @@ def test_a_session_changes_hands_and_every_message_comes_once(mosquitto: Any, wa
         )
         client.start()
         client.wait_connected(10)
-        client.flush()  # subscribed
+        client.flush(30)  # subscribed
         return client
 
     old = session(slowly)
@@ -48,7 +48,7 @@ def test_a_session_changes_hands_and_every_message_comes_once(mosquitto: Any, wa
     handled = len(first)
     for message in first:  # one packet each: the broker has to read them all before it lets the next one in
         old.acknowledge(message)
-    old.flush()
+    old.flush(30)
     old.stop()
     new = session(second.append)
     wait_until(lambda: len(first) + len(second) >= 1000, "the others come to the next")

@@ -7,11 +7,11 @@ from typing import Any
 
 import pytest
 
-from actions.send_command import light_command
 from core.clock import utc_now
 from core.command import Command, CommandState, Reason
 from core.mqtt import Message, MqttClient
-from lights.presence import WantedLevel
+from lights.commands import LightCommands
+from lights.wanted import WantedLevel
 from storage.state import State, open_state
 
 Wait = Callable[..., Any]
@@ -66,8 +66,9 @@ def states(state: State) -> dict[str, CommandState]:
 
 def sent_to(state: State, issued_ago: timedelta) -> Command:
     """A command of an earlier ingest, kept and sent then."""
-    wanted = WantedLevel("l1", 1.0, 1.0, 75.0, Reason.PRESENCE)
-    command = light_command(state.devices.get("l1"), wanted, utc_now() - issued_ago, 30.0)
+    at = utc_now() - issued_ago
+    wanted = WantedLevel(1.0, 1.0, Reason.PRESENCE, at + timedelta(seconds=60))
+    command = LightCommands(30.0).make(state.devices.get("l1"), wanted, at)
     state.commands.add([command])
     return command
 

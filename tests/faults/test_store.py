@@ -111,7 +111,7 @@ def test_a_slow_store_holds_up_no_acknowledgement(site: Any, wait_until: Wait) -
 
 
 @pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
+def small_disk(tmp_path: Path, wait_until: Wait) -> Iterator[Path]:
     """A file system of 1 MiB in memory."""
     if os.geteuid() != 0:
         pytest.skip("a small file system is missing: mounting one needs root")
@@ -123,7 +123,8 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     if mounted.returncode:
         pytest.skip(f"a small file system is missing: {mounted.stderr.strip()}")
     yield folder
-    subprocess.run(["umount", str(folder)], check=True)
+    # A killed ingest takes its second process with it, which has files open a moment longer.
+    wait_until(lambda: subprocess.run(["umount", str(folder)], check=False).returncode == 0, "it is unmounted")
 
 
 def fill(folder: Path, leave_bytes: int) -> Path:

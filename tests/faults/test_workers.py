@@ -299,4 +299,4 @@ def test_a_single_process_does_not_start_where_workers_ran(county: County) -> No
     assert county.state.leases.acquire("slot/1", "somebody")
     county.state.shares.claim([Share("town-1", 1, CATCH_ALL, "marker")], "slot/1", "somebody")
     with pytest.raises(ConflictError, match="--worker 1/1"):
-        run(county.settings, threading.Event())
+        run(county.settings, threading.Event(), own_process=False)

@@ -21,8 +21,7 @@ from storage.state import State, open_state
 LAMPS = [
     Device(
         device_id=f"l{index}", device_type="streetlight", municipality="marburg", name=f"Lamp {index}",
-        street="Beltershäuser Straße", latitude=50.79, longitude=8.78 + index * 0.0004,
-        attributes={"street_order": index},
+        street="Beltershäuser Straße", attributes={"street_order": index},  # no position: it is always dark
     )
     for index in range(6)
 ]  # fmt: skip
@@ -56,7 +55,7 @@ def running_ingest(settings: Settings) -> Iterator[None]:
 
     def target() -> None:
         try:
-            run(settings, stop)
+            run(settings, stop, own_process=False)  # a process would be forked with the stores of the test open
         except BaseException as error:  # noqa: BLE001 - shown by the test
             failures.append(error)
 

@@ -16,7 +16,7 @@ from core.device import Municipality
 from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from ingest.registry import Registry
+from ingest.lamps import Lamps
 from ingest.sharing import CATCH_ALL, WorkerNumber, keeper_of, slot_of
 from ingest.workers import Workers
 from storage.state import State, open_state
@@ -36,17 +36,18 @@ class Worker:
         self._in_hand: list[Message | Callable[[], None]] = []
         self._sessions: list[MqttClient] = []
         self.before_claim: Callable[[], object] = lambda: None
-        self._registry = Registry(state, lamp_neighbours=0)
-        self._registry.reload()
+        self._lamps = Lamps(state, settings)
+        self._lamps.reload()
         self._workers = Workers(
             number,
             settings,
             state=state,
-            registry=self._registry,
+            lamps=self._lamps,
             receive=self._receive,
             afterwards=self._afterwards,
             share_changed=self._reload,
             sessions_changed=self._take_sessions,
+            leads=lambda _until_s: None,
         )
 
     def tick(self) -> None:
@@ -89,7 +90,7 @@ class Worker:
             threading.Timer(0.01, self.store).start()  # the writer is a thread of its own
 
     def _reload(self) -> None:
-        self._registry.reload()
+        self._lamps.reload()
         self.before_claim()
 
     def _take_sessions(self, sessions: list[MqttClient]) -> None:

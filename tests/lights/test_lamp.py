@@ -1,10 +1,14 @@
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
+from core.command import Reason
 from core.device import Attribute, Device
 from lights.assignment import LightingPlan
+from lights.control import LightControl
+from lights.corridor import Corridor
 from lights.lamp import controlled_lamps
 from lights.profile import PresenceResponse, standby_profile
+from lights.street import StreetRow
 
 PRESENCE = PresenceResponse(dim_level=1.0, standby_dim_level=0.2, hold_s=60, fade_s=1, lamps_ahead=2)
 PLAN = LightingPlan(default=standby_profile(PRESENCE), zone=ZoneInfo("Europe/Berlin"))
@@ -43,3 +47,14 @@ def test_lamps_get_schedule_response_and_least_level_from_the_lighting_plan() ->
 def test_a_lamp_with_control_profile_is_not_live() -> None:
     live, profile = controlled_lamps([device("live"), device("profile", control="profile")], PLAN)
     assert (live.is_live, profile.is_live) == (True, False)
+
+
+def test_a_lamp_that_nobody_gave_a_profile_is_told_of_nothing_but_people_and_event_nights() -> None:
+    own, given = controlled_lamps([device("own"), device("given", lighting_profile="reduced_at_night")], PLAN)
+    assert (own.follows_own, given.follows_own) == (True, False)
+    lights = LightControl()
+    lights.configure([own, given], Corridor([StreetRow(("own",), (0.0,))]), NIGHT)
+    assert {command.device_id for command in lights.due(NIGHT + timedelta(seconds=11))} == {"given"}
+    raised = lights.detected("own", NIGHT + timedelta(seconds=12))
+    assert [(command.device_id, command.reason) for command in raised] == [("own", Reason.PRESENCE)]
+    assert lights.detected("own", NOON) == []

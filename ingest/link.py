@@ -1,0 +1,143 @@
+"""What the two processes of ingest say to each other over a pipe, in lists; decision 0013 says why there are two."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from core.command import Command, CommandState, Reason
+from core.errors import KreispulsError
+from ingest.sharing import Tenure
+
+PackedCommand = tuple[str, str, str, str, str, float, float, float | None, str, float, float]
+Received = tuple[str, bytes, int, bool, int, int, bool, str, float, tuple[PackedCommand, ...]]
+"""The fields of a `Message`, when it was received (epoch seconds), the light commands that it has caused.
+
+Plain tuples of plain values: they take a tenth of the time of objects to get through the pipe.
+"""
+
+
+def pack(command: Command) -> PackedCommand:
+    """A command that has just been sent, for the pipe."""
+    return (
+        command.command_id,
+        command.device_id,
+        command.device_type,
+        command.municipality,
+        command.name,
+        command.dim_level,
+        command.fade_s,
+        command.hold_s,
+        command.reason.value,
+        command.issued_at.timestamp(),
+        command.expires_at.timestamp(),
+    )
+
+
+def unpack(packed: PackedCommand) -> Command:
+    """The command as it was sent."""
+    name, device_id, device_type, municipality, command, dim_level, fade_s, hold_s, reason, issued_s, expires_s = packed
+    return Command(
+        command_id=name,
+        device_id=device_id,
+        device_type=device_type,
+        municipality=municipality,
+        name=command,
+        dim_level=dim_level,
+        fade_s=fade_s,
+        hold_s=hold_s,
+        reason=Reason(reason),
+        state=CommandState.SENT,
+        issued_at=datetime.fromtimestamp(issued_s, UTC),
+        expires_at=datetime.fromtimestamp(expires_s, UTC),
+    )
+
+
+# -- to the keeping process --------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Begin:
+    """The state database has its tables: open the stores, then say Ready or Failed."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sent:
+    """A light command that no message has caused."""
+
+    command: PackedCommand
+
+
+@dataclass(frozen=True, slots=True)
+class Connected:
+    """The broker connection was made or is gone."""
+
+    stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Lit:
+    """How many lamps are up for presence."""
+
+    lamps_up: int
+
+
+@dataclass(frozen=True, slots=True)
+class Lead:
+    """Run the platform's jobs until then (monotonic seconds, which all processes of a machine share)."""
+
+    until_s: float
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Finish what is in hand, acknowledge it, end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """To the keeping process: answer when all that was said before is durable and acknowledged. Back: it is."""
+
+    number: int
+
+
+Said = Received | Sent | Begin | Connected | Lit | Lead | Tenure | Token | Stop
+
+
+# -- back --------------------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """First: settings and rules are right, metrics are served. Then: the stores are open, messages may come."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failed:
+    """What kept it from being ready."""
+
+    error: KreispulsError
+
+
+@dataclass(frozen=True, slots=True)
+class Durable:
+    """These messages (connection, packet identifier) are to be acknowledged to the broker."""
+
+    deliveries: list[tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Heard:
+    """What lamps said: answers (lamp, command, result) and levels (lamp, level 0-1, observed at in epoch seconds)."""
+
+    answers: list[tuple[str, str, str]]
+    levels: list[tuple[str, float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Publish:
+    """To be published with QoS 0."""
+
+    topic: str
+    payload: bytes
+
+
+Answered = Ready | Failed | Durable | Heard | Publish | Token
