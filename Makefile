@@ -50,6 +50,7 @@ bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/end_to_end.py $(ARGS)
 	@$(BIN)/python benchmarks/ingest.py
 	@$(BIN)/python benchmarks/latency.py
+	@$(BIN)/python benchmarks/light_control.py
 	@$(BIN)/python benchmarks/history.py
 
 lock: $(VENV)/.uv ## write the lock files anew

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from typing import Final
 
+from core.clock import utc_now
 from core.command import Command, Reason, SetLight
 from core.device import Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError
@@ -41,7 +42,8 @@ def publish_light(mqtt: MqttClient, topics: Topics, command: Command) -> None:
     While the broker is away the command waits in the client, until it expires; then it is never sent.
     """
     topic, payload = topic_and_payload(command, topics)
-    mqtt.publish(topic, payload, qos=1, expires_s=(command.expires_at - command.issued_at).total_seconds())
+    left = command.expires_at - max(command.issued_at, utc_now())  # less when it is repeated; the clock may be set
+    mqtt.publish(topic, payload, qos=1, expires_s=left.total_seconds())
 
 
 def send_set_light(
