@@ -113,11 +113,10 @@ class HourlyTotals:
         with writing(self._engine) as connection:
             connection.execute(_reach.update().values(from_hour=from_hour, rolled_hour=rolled_hour))
 
-    def written(self, hours: Iterable[tuple[Whose, int]]) -> None:
-        """After readings of these hours were written: what is before the marking is late, and marked as stale."""
+    def marking_hour(self) -> int:
+        """What was written into an hour before this one is late: whoever wrote it marks the hour."""
         with reading(self._engine) as connection:
-            marking = connection.execute(select(_reach.c.marking_hour)).scalar_one()
-        self.mark({(whose, hour) for whose, hour in hours if hour < marking})
+            return int(connection.execute(select(_reach.c.marking_hour)).scalar_one())
 
     def mark(self, hours: Collection[tuple[Whose, int]]) -> None:
         """These hours are no longer right."""

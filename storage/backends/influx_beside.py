@@ -58,12 +58,14 @@ class InfluxBeside:
     def written(self, readings: Sequence[Reading]) -> None:
         """After these readings were written to the bucket."""
         self._newest.write(readings)
-        self._hours.written(
-            {
-                ((reading.municipality, reading.device_type), to_epoch_us(reading.observed_at) // HOUR_US)
-                for reading in readings
-            }
-        )
+        marking_us = self._hours.marking_hour() * HOUR_US
+        late = [
+            ((each.municipality, each.device_type), observed_us // HOUR_US)
+            for each in readings
+            if (observed_us := to_epoch_us(each.observed_at)) < marking_us
+        ]
+        if late:
+            self._hours.mark(set(late))
 
     def delete(self, device_id: str, before_us: int, delete: Callable[[], None]) -> None:
         """Delete a device's readings before an instant; its hours are stale before it and after it."""

@@ -64,7 +64,7 @@ def test_what_nobody_wrote_is_right(hours: HourlyTotals) -> None:
 
 
 def test_late_hours_are_stale_until_made(hours: HourlyTotals) -> None:
-    hours.written([(MARBURG, 15), (ZOO, 15), (MARBURG, 100)])
+    hours.mark([(MARBURG, 15), (ZOO, 15)])
     assert answered(hours, 10, 20) == ({}, 10, 15)
     assert answered(hours, 15, 20) is None
     make(hours, 230.0)
@@ -83,10 +83,10 @@ def test_advancing_marks_what_there_may_be_of_everybody(hours: HourlyTotals) -> 
 
 
 def test_what_changed_while_it_was_computed_is_not_taken(hours: HourlyTotals) -> None:
-    hours.written([(MARBURG, 15), (MARBURG, 16)])
+    hours.mark([(MARBURG, 15), (MARBURG, 16)])
     run = hours.next_run(LONGEST)
     assert run is not None
-    hours.written([(MARBURG, 15)])
+    hours.mark([(MARBURG, 15)])
     hours.take(run, {("marburg", hour, "voltage_v"): (1, 1.0, 1.0, 1.0) for hour in (15, 16)})
     again = hours.next_run(LONGEST)
     assert again is not None
@@ -95,7 +95,7 @@ def test_what_changed_while_it_was_computed_is_not_taken(hours: HourlyTotals) ->
 
 
 def test_made_anew_takes_the_place_and_what_is_gone_goes(hours: HourlyTotals) -> None:
-    hours.written([(MARBURG, 15), (MARBURG, 16)])
+    hours.mark([(MARBURG, 15), (MARBURG, 16)])
     make(hours, 1.0)
     hours.mark([(MARBURG, 15), (MARBURG, 16)])
     run = hours.next_run(LONGEST)
@@ -105,7 +105,7 @@ def test_made_anew_takes_the_place_and_what_is_gone_goes(hours: HourlyTotals) ->
 
 
 def test_forgotten_hours_go_and_the_cut_one_is_stale(hours: HourlyTotals) -> None:
-    hours.written([(whose, hour) for whose in (MARBURG, ZOO) for hour in (15, 16, 17)])
+    hours.mark([(whose, hour) for whose in (MARBURG, ZOO) for hour in (15, 16, 17)])
     make(hours, 1.0)
     hours.forget(16 * HOUR_US + 1, "voltage_v", None, ["zoo"])
     assert answered(hours, 10, 20) == ({(15, "zoo"): 1.0}, 10, 16)
@@ -117,7 +117,7 @@ def test_forgotten_hours_go_and_the_cut_one_is_stale(hours: HourlyTotals) -> Non
 
 
 def test_what_is_computed_while_it_is_forgotten_is_not_taken(hours: HourlyTotals) -> None:
-    hours.written([(MARBURG, 15)])
+    hours.mark([(MARBURG, 15)])
     run = hours.next_run(LONGEST)
     assert run is not None
     hours.forget(50 * HOUR_US, None, None, ())
@@ -129,7 +129,7 @@ def test_what_lies_before_the_reach_is_asked_of_the_readings(hours: HourlyTotals
     hours.begin(100)
     assert answered(hours, 10, 200) is None
     hours.reach(50, 50)
-    hours.written([(MARBURG, 20)])
+    hours.mark([(MARBURG, 20)])
     assert hours.next_run(LONGEST) is None
     hours.advance(60, lambda: [MARBURG])
     make(hours, 1.0)
