@@ -11,7 +11,7 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from contextlib import contextmanager
 from typing import Any, Final
 
-from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, LargeBinary, MetaData, Table, func, select, text
+from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, LargeBinary, MetaData, Table, select, text
 
 from core.clock import to_epoch_us
 from core.quantity import Value
@@ -193,12 +193,6 @@ class NewestValues:
                 if (kept := {name: each for name, each in values.items() if keep(key[2], name, observed_us)})
             ],
         )
-
-    def count(self) -> int:
-        """How many devices have any."""
-        with self._changing() as connection:
-            _fold(connection)
-            return int(connection.execute(select(func.count()).select_from(_rows)).scalar_one())
 
     def whose(self) -> list[tuple[str, str]]:
         """Every municipality and device type of which there is a value."""

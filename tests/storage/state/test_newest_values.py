@@ -87,7 +87,7 @@ def test_what_is_in_no_row_yet_counts_for_everybody(newest: NewestValues, url: s
         assert brief(other.latest(["lamp-1", "lamp-9"], None, None)) == known[:2]
         assert brief(other.latest(None, "zoo", "streetlight")) == known[2:]
         assert other.latest(None, None, "waste_bin") == []
-        assert other.count() == 3
+        assert other.whose() == [("marburg", "streetlight"), ("zoo", "streetlight")]
         assert brief(other.latest(None, None, None)) == known, "the same when it is in rows"
 
 
