@@ -40,6 +40,8 @@ def with_groups(known: Groups, later: Groups) -> Groups:
 
 def with_reading(known: Groups, observed_us: int, values: Mapping[str, Value]) -> Groups:
     """What is known after a reading was said too."""
+    if len(known) == 1 and known[0][0] <= observed_us and known[0][1].keys() <= values.keys():
+        return [(observed_us, values)]  # a device mostly says the same quantities
     groups: list[tuple[int, Mapping[str, Value]]] = []
     for at_us, group in known:
         if at_us > observed_us:
