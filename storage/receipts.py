@@ -5,17 +5,24 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, text
 
 from storage.sqlite_rows import bound, run_many
 from storage.tables import receipts
-from storage.transaction import insert_into, writing
+from storage.transaction import writing
 
 PACKETS_PER_QUERY: Final = 500
 _COLUMNS: Final = ("session", "packet", "digest", "received_at")
 _UPSERT: Final = (  # an update leaves the index as it is: half the time of INSERT OR REPLACE
-    f"INSERT INTO receipts ({', '.join(_COLUMNS)}) VALUES {{rows}} ON CONFLICT (session, packet) "  # noqa: S608
+    f"INSERT INTO receipts ({', '.join(_COLUMNS)}) {{rows}} ON CONFLICT (session, packet) "
     "DO UPDATE SET digest = excluded.digest, received_at = excluded.received_at"
+)
+_ON_SQLITE: Final = _UPSERT.format(rows="VALUES {rows}")
+_ON_POSTGRESQL: Final = text(
+    _UPSERT.format(
+        rows="SELECT * FROM unnest(CAST(:session AS text[]), CAST(:packet AS integer[]), CAST(:digest AS bytea[]), "
+        "CAST(:received_at AS timestamptz[]))"
+    )
 )
 
 _Packet = tuple[str, int]
@@ -70,12 +77,10 @@ class Receipts:
 
 def _replace(connection: Connection, rows: list[tuple[str, int, bytes, datetime]]) -> None:
     if connection.dialect.name == "sqlite":
-        run_many(connection, _UPSERT, bound(connection, receipts.columns, rows))
+        run_many(connection, _ON_SQLITE, bound(connection, receipts.columns, rows))
     elif rows:
-        insert = insert_into(connection, receipts)
-        replaced = {name: insert.excluded[name] for name in _COLUMNS[2:]}
-        statement = insert.on_conflict_do_update(index_elements=_COLUMNS[:2], set_=replaced)
-        connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        columns = map(list, zip(*rows, strict=True))
+        connection.execute(_ON_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
 
 
 def _known(connection: Connection, keys: list[_Packet]) -> Iterator[Receipt]:
