@@ -141,16 +141,17 @@ def measure_bucket(
 
 def measure(store: ReadingStore, readings: list[Reading], options: argparse.Namespace) -> dict[str, object]:
     """Write everything, then ask."""
-    began = time.perf_counter()
+    began, cpu_began = time.perf_counter(), time.process_time()
     for first in range(0, len(readings), options.batch):
         store.write(readings[first : first + options.batch])
-    seconds = time.perf_counter() - began
+    seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - cpu_began
     end = readings[-1].observed_at + EVERY
     device_id = readings[0].device_id
     streets = {reading.device_id: f"street {index // 20}" for index, reading in enumerate(readings[: options.devices])}
     return {
         "readings_per_s": round(len(readings) / seconds),
         "values_per_s": round(len(readings) * VALUES / seconds),
+        "our_cpu_us_per_reading": round(cpu_seconds / len(readings) * 1e6, 1),
         "latest_all_ms": milliseconds(store.latest),
         "latest_municipality_ms": milliseconds(lambda: store.latest(municipality="town-07")),
         "latest_device_ms": milliseconds(lambda: store.latest(device_ids=[device_id])),

@@ -31,7 +31,9 @@ class Text(TypeDecorator[str]):
     def process_bind_param(self, value: str | None, dialect: Dialect) -> str | None:
         """Make the text storable."""
         del dialect
-        return None if value is None else str(_UNSTORABLE.sub("\ufffd", value))
+        if value is None or (value.isascii() and "\0" not in value):
+            return value
+        return str(_UNSTORABLE.sub("\ufffd", value))
 
 
 class Instant(TypeDecorator[datetime]):

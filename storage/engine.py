@@ -54,6 +54,18 @@ def open_engine(url: str, *, upgrade: bool = True) -> Engine:
     return engine
 
 
+def write_ahead(engine: Engine) -> None:
+    """Let a SQLite file have readers beside its writer, and one sync per transaction; it stays so.
+
+    Raises:
+        StorageUnavailableError: the file cannot be opened.
+    """
+    with translated_errors(engine.url), engine.connect() as connection:
+        driver = connection.connection.driver_connection
+        if isinstance(driver, sqlite3.Connection):
+            _write_ahead(driver)
+
+
 def ping(engine: Engine) -> None:
     """Answer quickly.
 

@@ -5,15 +5,25 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from sqlalchemy import Connection, Engine, select
+from sqlalchemy import Connection, Engine, select, text
 
 from storage.sqlite_rows import bound, run_many
 from storage.tables import receipts
-from storage.transaction import insert_into, writing
+from storage.transaction import writing
 
 PACKETS_PER_QUERY: Final = 500
 _COLUMNS: Final = ("session", "packet", "digest", "received_at")
-_REPLACE: Final = f"INSERT OR REPLACE INTO receipts ({', '.join(_COLUMNS)}) VALUES {{rows}}"  # noqa: S608 - our columns
+_UPSERT: Final = (  # an update leaves the index as it is: half the time of INSERT OR REPLACE
+    f"INSERT INTO receipts ({', '.join(_COLUMNS)}) {{rows}} ON CONFLICT (session, packet) "
+    "DO UPDATE SET digest = excluded.digest, received_at = excluded.received_at"
+)
+_ON_SQLITE: Final = _UPSERT.format(rows="VALUES {rows}")
+_ON_POSTGRESQL: Final = text(
+    _UPSERT.format(
+        rows="SELECT * FROM unnest(CAST(:session AS text[]), CAST(:packet AS integer[]), CAST(:digest AS bytea[]), "
+        "CAST(:received_at AS timestamptz[]))"
+    )
+)
 
 _Packet = tuple[str, int]
 """Session and packet identifier."""
@@ -50,38 +60,33 @@ class Receipts:
             return []
         firsts: list[datetime] = []
         with writing(self._engine) as connection:
-            known = dict(_known(connection, sorted({_key(each) for each in delivered if each.repeated})))
-            new: dict[_Packet, tuple[bytes, datetime]] = {}
+            again = {(each.session, each.packet) for each in delivered if each.repeated}
+            known = {(each.session, each.packet): each for each in _known(connection, sorted(again))}
+            new: dict[_Packet, Receipt] = {}
             for each in delivered:
-                key = _key(each)
-                before = new.get(key) or known.get(key)
-                if each.repeated and before is not None and before[0] == each.digest:
-                    firsts.append(before[1])
+                key = (each.session, each.packet)
+                before = (new.get(key) or known.get(key)) if each.repeated else None
+                if before is not None and before.digest == each.digest:
+                    firsts.append(before.received_at)
                 else:
-                    new[key] = each.digest, each.received_at
+                    new[key] = each
                     firsts.append(each.received_at)
-            _replace(connection, [(*key, *new[key]) for key in sorted(new)])
+            _replace(connection, [(*key, new[key].digest, new[key].received_at) for key in sorted(new)])
         return firsts
 
 
 def _replace(connection: Connection, rows: list[tuple[str, int, bytes, datetime]]) -> None:
     if connection.dialect.name == "sqlite":
-        run_many(connection, _REPLACE, bound(connection, receipts.columns, rows))
+        run_many(connection, _ON_SQLITE, bound(connection, receipts.columns, rows))
     elif rows:
-        insert = insert_into(connection, receipts)
-        replaced = {name: insert.excluded[name] for name in _COLUMNS[2:]}
-        statement = insert.on_conflict_do_update(index_elements=_COLUMNS[:2], set_=replaced)
-        connection.execute(statement, [dict(zip(_COLUMNS, row, strict=True)) for row in rows])
+        columns = map(list, zip(*rows, strict=True))
+        connection.execute(_ON_POSTGRESQL, dict(zip(_COLUMNS, columns, strict=True)))
 
 
-def _key(receipt: Receipt) -> _Packet:
-    return receipt.session, receipt.packet
-
-
-def _known(connection: Connection, keys: list[_Packet]) -> Iterator[tuple[_Packet, tuple[bytes, datetime]]]:
+def _known(connection: Connection, keys: list[_Packet]) -> Iterator[Receipt]:
     for session in sorted({session for session, _ in keys}):
         packets = [packet for of_session, packet in keys if of_session == session]
         for first in range(0, len(packets), PACKETS_PER_QUERY):
             some = receipts.c.packet.in_(packets[first : first + PACKETS_PER_QUERY])
             for row in connection.execute(select(receipts).where(receipts.c.session == session, some)):
-                yield (row.session, row.packet), (row.digest, row.received_at)
+                yield Receipt(session, row.packet, row.digest, row.received_at, repeated=False)

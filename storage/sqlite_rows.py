@@ -36,11 +36,10 @@ def run_many(connection: Connection, statement: str, rows: Sequence[Sequence[Any
         connection.exec_driver_sql(statement.format(rows=places(len(rows[0]), count)), values)
 
 
-def bound(connection: Connection, columns: Iterable[Column[Any]], rows: Iterable[Sequence[Any]]) -> list[list[Any]]:
+def bound(
+    connection: Connection, columns: Iterable[Column[Any]], rows: Sequence[Sequence[Any]]
+) -> list[tuple[Any, ...]]:
     """Rows with their values as the driver takes them."""
-    processors = [column.type.bind_processor(connection.dialect) or _as_it_is for column in columns]
-    return [[process(value) for process, value in zip(processors, row, strict=True)] for row in rows]
-
-
-def _as_it_is(value: Any) -> Any:
-    return value
+    processors = [column.type.bind_processor(connection.dialect) for column in columns]
+    given = zip(processors, zip(*rows, strict=True), strict=bool(rows))
+    return list(zip(*(values if process is None else map(process, values) for process, values in given), strict=True))

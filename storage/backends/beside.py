@@ -6,7 +6,7 @@ from sqlalchemy import Engine
 
 from storage.backends.hourly_totals import HourlyTotals
 from storage.backends.newest_values import NewestValues
-from storage.engine import open_engine, parse_url
+from storage.engine import open_engine, parse_url, write_ahead
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +36,7 @@ def open_beside(state_url: str) -> Beside | None:
         url = url.set(database=f"{url.database}.beside")  # not in backups, and nobody waits for it who needs the state
     engine = open_engine(url.render_as_string(hide_password=False), upgrade=False)
     try:
+        write_ahead(engine)
         return Beside(engine, NewestValues(engine), HourlyTotals(engine))
     except BaseException:
         engine.dispose()

@@ -3,8 +3,10 @@
 import csv
 import io
 import operator
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from datetime import datetime
+from functools import lru_cache
 from operator import itemgetter
 from typing import Final
 
@@ -24,12 +26,16 @@ _PARSE: Final[Mapping[Kind, Callable[[str], Value]]] = {
     Kind.CHOICE: str,
     Kind.FAULTS: str,
 }
+_TO_THE_HOUR: Final = len("2026-11-22T03")
 _COMBINE: Final[Mapping[Aggregate, Callable[[float, float], float]]] = {
     Aggregate.MIN: min,
     Aggregate.MAX: max,
     Aggregate.SUM: operator.add,
     Aggregate.COUNT: operator.add,
 }
+
+Part = tuple[int, float | None, float | None, float | None]
+"""Count, sum, minimum, maximum; None of quantities that are no numbers."""
 
 
 def parse_value(name: str, text: str) -> Value:
@@ -142,14 +148,32 @@ def totals(values: str, counts: str, query: TotalsQuery) -> Iterator[tuple[int, 
             yield start_us, group, value / count if query.aggregate is Aggregate.MEAN else value, count
 
 
-def hours(answer: str, first_hour: int) -> dict[tuple[str, int, str], dict[Aggregate, float]]:
-    """Aggregates by municipality, hour since 1970 and quantity; without a time they are of the first hour."""
-    found: dict[tuple[str, int, str], dict[Aggregate, float]] = {}
-    rows = parse_rows(answer, "result", "municipality", "_time", "_field", "_value")
-    for result, municipality, start, name, value in rows:
-        key = (municipality, _us(start) // HOUR_US if start else first_hour, name)
-        found.setdefault(key, {})[Aggregate(result.removesuffix(CONVERTED))] = float(value)
-    return found
+def hours(answer: str) -> tuple[dict[tuple[str, int, str], Part], int]:
+    """Totals by municipality, hour since 1970 and quantity, from every single value; and how many values there were."""
+    found: dict[tuple[str, int, str], list[float]] = {}
+    counted: Counter[tuple[str, int, str]] = Counter()
+    values = 0
+    for at, municipality, name, text in parse_rows(answer, "_time", "municipality", "_field", "_value"):
+        values += 1
+        key = (municipality, _hour(at[:_TO_THE_HOUR]), name)
+        value = parse_value(name, text)
+        if isinstance(value, str):
+            counted[key] += 1
+            continue
+        part = found.get(key)
+        if part is None:
+            found[key] = [1, value, value, value]
+            continue
+        part[0] += 1
+        part[1] += value
+        if value < part[2]:
+            part[2] = value
+        elif value > part[3]:
+            part[3] = value
+    numbers: dict[tuple[str, int, str], Part] = {
+        key: (int(n), float(total), float(lowest), float(highest)) for key, (n, total, lowest, highest) in found.items()
+    }
+    return numbers | {key: (n, None, None, None) for key, n in counted.items()}, values
 
 
 def hours_of_device(answer: str) -> Iterator[tuple[tuple[str, str], int]]:
@@ -174,6 +198,11 @@ def _group(answer: str, query: TotalsQuery, part: Aggregate) -> dict[tuple[int, 
 
 def _add(found: dict[tuple[int, str], float], part: Aggregate, key: tuple[int, str], value: float) -> None:
     found[key] = _COMBINE[part](found[key], value) if key in found else value
+
+
+@lru_cache(maxsize=10_000)
+def _hour(text: str) -> int:
+    return _us(f"{text}:00:00Z") // HOUR_US
 
 
 def _us(text: str) -> int:

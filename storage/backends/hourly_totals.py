@@ -6,29 +6,36 @@ A stamp is drawn anew with each change, so that one who computed from an older s
 as `newest_values`.
 """
 
+import math
 import random
 from collections.abc import Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy import (
     BigInteger,
     Column,
+    ColumnElement,
     Connection,
     Double,
     Engine,
     Integer,
     MetaData,
+    Select,
     Table,
     bindparam,
+    case,
+    cast,
     func,
+    literal_column,
     select,
     text,
 )
 
 from core.reading import Aggregate
-from storage.backends.contract import TotalRow, TotalsQuery, interval_start
+from storage.backends.contract import TotalRow, TotalsQuery
 from storage.backends.flux import HOUR_US
+from storage.backends.flux_answers import Part
+from storage.backends.hourly_run import Run
 from storage.columns import Text
 from storage.readings import GroupBy
 from storage.transaction import insert_into, reading, writing
@@ -39,8 +46,6 @@ NEVER: Final = 2**40
 
 Whose = tuple[str, str]
 """Municipality, device type."""
-Part = tuple[int, float | None, float | None, float | None]
-"""Count, sum, minimum, maximum; None of quantities that are no numbers."""
 
 _metadata: Final = MetaData()
 _hours: Final = Table(
@@ -54,6 +59,7 @@ _hours: Final = Table(
     Column("s", Double),
     Column("lo", Double),
     Column("hi", Double),
+    sqlite_with_rowid=False,
 )
 _stale: Final = Table(
     "hourly_totals_stale",
@@ -75,16 +81,6 @@ _reach: Final = Table(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Run:
-    """Stale hours of one device type that lie together, with their stamps by (municipality, hour)."""
-
-    device_type: str
-    first_hour: int
-    last_hour: int
-    stamps: Mapping[tuple[str, int], int]
-
-
 class HourlyTotals:
     """Safe for several threads and programs. Every method raises StorageUnavailableError and StorageError."""
 
@@ -103,7 +99,8 @@ class HourlyTotals:
     def begin(self, marking_hour: int) -> None:
         """Begin anew with nothing: from now on all that is written before this hour is marked; `reach` comes next."""
         with writing(self._engine) as connection:
-            connection.execute(_hours.delete())
+            _hours.drop(connection)  # and not only its rows: an earlier version laid it out otherwise
+            _hours.create(connection)
             connection.execute(_stale.delete())
             connection.execute(_reach.update().values(from_hour=-NEVER, marking_hour=marking_hour, rolled_hour=-NEVER))
 
@@ -113,11 +110,10 @@ class HourlyTotals:
         with writing(self._engine) as connection:
             connection.execute(_reach.update().values(from_hour=from_hour, rolled_hour=rolled_hour))
 
-    def written(self, hours: Iterable[tuple[Whose, int]]) -> None:
-        """After readings of these hours were written: what is before the marking is late, and marked as stale."""
+    def marking_hour(self) -> int:
+        """What was written into an hour before this one is late: whoever wrote it marks the hour."""
         with reading(self._engine) as connection:
-            marking = connection.execute(select(_reach.c.marking_hour)).scalar_one()
-        self.mark({(whose, hour) for whose, hour in hours if hour < marking})
+            return int(connection.execute(select(_reach.c.marking_hour)).scalar_one())
 
     def mark(self, hours: Collection[tuple[Whose, int]]) -> None:
         """These hours are no longer right."""
@@ -146,25 +142,25 @@ class HourlyTotals:
         with writing(self._engine) as connection:
             connection.execute(_reach.update().where(_reach.c.rolled_hour < marking).values(rolled_hour=marking))
 
-    def next_run(self, longest: int) -> Run | None:
-        """Stale hours of one device type, the first of all, at most so many hours long; None: nothing is stale."""
-        order = (_stale.c.device_type, _stale.c.hour, _stale.c.municipality)
+    def next_run(self, most: int) -> Run | None:
+        """Stale hours of one device type, oldest first, at most so many of municipalities; None: nothing is stale."""
         with reading(self._engine) as connection:
-            first = connection.execute(select(*order).order_by(*order).limit(1)).first()
-            if first is None:
+            kind = connection.execute(select(func.min(_stale.c.device_type))).scalar_one()
+            if kind is None:
                 return None
-            kind, hour = first[0], first[1]
             marks = connection.execute(
-                select(_stale.c.municipality, _stale.c.hour, _stale.c.stamp).where(
-                    _stale.c.device_type == kind, _stale.c.hour >= hour, _stale.c.hour < hour + longest
-                )
+                select(_stale.c.municipality, _stale.c.hour, _stale.c.stamp)
+                .where(_stale.c.device_type == kind)
+                .order_by(_stale.c.hour, _stale.c.municipality)
+                .limit(most)
             ).all()
-        stamps = {(row[0], row[1]): row[2] for row in marks}
-        return Run(kind, hour, max((row[1] for row in marks), default=hour), stamps)
+        return Run(kind, {(row[0], row[1]): row[2] for row in marks})
 
     def take(self, run: Run, made: Mapping[tuple[str, int, str], Part]) -> None:
         """Keep what was computed, by (municipality, hour, quantity), of those hours that did not change meanwhile."""
-        inside = (_stale.c.device_type == run.device_type, _stale.c.hour.between(run.first_hour, run.last_hour))
+        hours = [hour for _, hour in run.stamps]
+        first_hour, last_hour = min(hours), max(hours)
+        inside = (_stale.c.device_type == run.device_type, _stale.c.hour.between(first_hour, last_hour))
         with writing(self._engine) as connection:
             now = connection.execute(
                 select(_stale.c.municipality, _stale.c.hour, _stale.c.stamp)
@@ -177,7 +173,7 @@ class HourlyTotals:
                 return
             there = connection.execute(
                 select(_hours.c.quantity, _hours.c.hour, _hours.c.device_type, _hours.c.municipality).where(
-                    _hours.c.device_type == run.device_type, _hours.c.hour.between(run.first_hour, run.last_hour)
+                    _hours.c.device_type == run.device_type, _hours.c.hour.between(first_hour, last_hour)
                 )
             ).all()
             gone = [row for row in there if (row[3], row[1]) in right and (row[3], row[1], row[0]) not in made]
@@ -225,7 +221,7 @@ class HourlyTotals:
                 cut = select(_hours.c.municipality, _hours.c.device_type).where(_hours.c.hour == hour, *of).distinct()
                 _mark(connection, sorted(((row[0], row[1]), hour) for row in connection.execute(cut)))
 
-    def totals(self, query: TotalsQuery, name: str) -> tuple[list[TotalRow], int, int] | None:
+    def totals(self, query: TotalsQuery, name: str) -> tuple[list[TotalRow], tuple[int, int]] | None:
         """Rows of whole hours, and the span that they cover (microseconds); None: the readings have to be asked."""
         if query.group_by is GroupBy.STREET or query.every_us % HOUR_US:
             return None
@@ -243,25 +239,35 @@ class HourlyTotals:
             end = end if stale is None else stale
             if first >= end:
                 return None
-            group = _hours.c.municipality if query.group_by is GroupBy.MUNICIPALITY else _hours.c.device_type
-            column = {Aggregate.MIN: _hours.c.lo, Aggregate.MAX: _hours.c.hi, Aggregate.COUNT: _hours.c.n}
-            rows = select(_hours.c.hour, group, column.get(query.aggregate, _hours.c.s), _hours.c.n).where(
-                _hours.c.quantity == name, _hours.c.hour >= first, _hours.c.hour < end
-            )
-            if query.municipality is not None:
-                rows = rows.where(_hours.c.municipality == query.municipality)
-            if query.device_type is not None:
-                rows = rows.where(_hours.c.device_type == query.device_type)
-            found = connection.execute(rows).all()
-        mean = query.aggregate is Aggregate.MEAN
-        return (
-            [
-                (interval_start(hour * HOUR_US, query.every_us), of, value / n if mean else value, n)
-                for hour, of, value, n in found
-            ],
+            found = connection.execute(_totals(query, name, first, end)).all()
+        return [(hour * HOUR_US, of, math.nan if value is None else value, n) for hour, of, value, n in found], (
             first * HOUR_US,
             end * HOUR_US,
         )
+
+
+def _totals(query: TotalsQuery, name: str, first_hour: int, end_hour: int) -> Select[Any]:
+    """Rows of (hour that an interval starts with, group, value, count)."""
+    hours: ColumnElement[int] = literal_column(str(query.every_us // HOUR_US))  # no parameter: what is grouped by
+    start = _hours.c.hour - (_hours.c.hour % hours + hours) % hours  # a remainder is negative before 1970
+    group = _hours.c.municipality if query.group_by is GroupBy.MUNICIPALITY else _hours.c.device_type
+    n = cast(func.sum(_hours.c.n), BigInteger)
+    total = case((func.count(_hours.c.s) == func.count(), func.sum(_hours.c.s)))  # else one was no finite number
+    value = {
+        Aggregate.MEAN: total / n,
+        Aggregate.MIN: func.min(_hours.c.lo),
+        Aggregate.MAX: func.max(_hours.c.hi),
+        Aggregate.SUM: total,
+        Aggregate.COUNT: n,
+    }[query.aggregate]
+    rows = select(start, group, value, n).where(
+        _hours.c.quantity == name, _hours.c.hour >= first_hour, _hours.c.hour < end_hour
+    )
+    if query.municipality is not None:
+        rows = rows.where(_hours.c.municipality == query.municipality)
+    if query.device_type is not None:
+        rows = rows.where(_hours.c.device_type == query.device_type)
+    return rows.group_by(start, group)
 
 
 def _mark(connection: Connection, hours: Iterable[tuple[Whose, int]]) -> None:

@@ -7,22 +7,23 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from core.clock import to_epoch_us
-from core.reading import Aggregate, DeviceObservation, Reading
+from core.reading import DeviceObservation, Reading
 from devices.registry import device_types
 from storage.backends import flux, flux_answers
 from storage.backends.beside import Beside
 from storage.backends.contract import TotalRow, Totals, TotalsQuery, add_totals, rows_of
 from storage.backends.flux import HOUR_US
+from storage.backends.flux_answers import Part
 from storage.backends.flux_reads import Ask
-from storage.backends.hourly_totals import Part, Run
+from storage.backends.hourly_run import Run
 
 GRACE: Final = timedelta(minutes=10)
 """An hour is rolled up so long after its end: most of what belongs to it is there, the rest is late."""
 REACHES_BACK: Final = timedelta(days=800)
 """What a bucket held from longer ago when the totals began is answered from the readings."""
-HOURS_PER_RUN: Final = 24
-DEVICE_HOURS_PER_RUN: Final = 50_000
-"""A query for more takes InfluxDB longer than we wait: for many devices a run is shorter, down to an hour."""
+VALUES_PER_RUN: Final = 200_000
+"""A run asks for as many hours of municipalities as should have so many values: some 15 MB of an answer."""
+MOST_PER_RUN: Final = 500
 
 
 class InfluxBeside:
@@ -37,6 +38,7 @@ class InfluxBeside:
         self._hours = beside.hours
         self._beside = beside
         self._ask = ask
+        self._per_run = 10
 
     def of(self, bucket_id: str) -> bool:
         """Whether all is there and of this bucket."""
@@ -58,12 +60,14 @@ class InfluxBeside:
     def written(self, readings: Sequence[Reading]) -> None:
         """After these readings were written to the bucket."""
         self._newest.write(readings)
-        self._hours.written(
-            {
-                ((reading.municipality, reading.device_type), to_epoch_us(reading.observed_at) // HOUR_US)
-                for reading in readings
-            }
-        )
+        marking_us = self._hours.marking_hour() * HOUR_US
+        late = [
+            ((each.municipality, each.device_type), observed_us // HOUR_US)
+            for each in readings
+            if (observed_us := to_epoch_us(each.observed_at)) < marking_us
+        ]
+        if late:
+            self._hours.mark(set(late))
 
     def delete(self, device_id: str, before_us: int, delete: Callable[[], None]) -> None:
         """Delete a device's readings before an instant; its hours are stale before it and after it."""
@@ -97,7 +101,9 @@ class InfluxBeside:
         rolled = self._hours.totals(query, name)
         if rolled is None:
             return ask(query)
-        rows, from_us, end_us = rolled
+        rows, (from_us, end_us) = rolled
+        if (from_us, end_us) == (query.from_us, query.end_us):
+            return rows
         totals: Totals = {}
         add_totals(totals, rows, query.aggregate)
         for edge_from_us, edge_end_us in ((query.from_us, from_us), (end_us, query.end_us)):
@@ -109,8 +115,7 @@ class InfluxBeside:
         """As `ReadingStore.roll_up`."""
         deadline = time.monotonic() + within.total_seconds()
         self._hours.advance(to_epoch_us(now - GRACE) // HOUR_US, self._newest.whose)
-        longest = max(1, min(HOURS_PER_RUN, DEVICE_HOURS_PER_RUN // max(1, self._newest.count())))
-        while run := self._hours.next_run(longest):
+        while run := self._hours.next_run(self._per_run):
             if time.monotonic() > deadline:
                 return False
             self._hours.take(run, self._made(run))
@@ -123,17 +128,7 @@ class InfluxBeside:
     def _made(self, run: Run) -> dict[tuple[str, int, str], Part]:
         if run.device_type not in device_types():
             return {}
-        towns = sorted({municipality for municipality, _ in run.stamps})
-        span = (run.first_hour * HOUR_US, (run.last_hour + 1) * HOUR_US)
-        answer = self._ask(lambda text: flux.hours(text, run.device_type, towns, *span))
-        parts = flux_answers.hours(answer, run.first_hour)
-        return {
-            key: (
-                int(of_key[Aggregate.COUNT]),
-                of_key.get(Aggregate.SUM),
-                of_key.get(Aggregate.MIN),
-                of_key.get(Aggregate.MAX),
-            )
-            for key, of_key in parts.items()
-            if Aggregate.COUNT in of_key  # else it was written between the results, and is stale again
-        }
+        answer = self._ask(lambda text: flux.points(text, run.device_type, run.spans()))
+        made, values = flux_answers.hours(answer)
+        self._per_run = max(1, min(MOST_PER_RUN, VALUES_PER_RUN * len(run.stamps) // max(1, values), 2 * self._per_run))
+        return made

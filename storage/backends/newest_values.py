@@ -1,61 +1,83 @@
-"""The newest values of devices beside a store that cannot give them fast: one row per device in the state database.
+"""The newest values of devices beside a store that cannot give them fast, in the state database.
 
-InfluxDB takes about 30 µs per series to find the last point, 8 s for 35,000 lamps. The rows are made of what is written
-and can be made anew at any time: they are no part of the state, its migrations and its backups.
+InfluxDB takes about 30 µs per series to find the last point, 8 s for 35,000 lamps. What is written is appended as it
+comes, a row per batch, and from time to time folded into a row per device; both together are what is known. All is made
+of what is written and can be made anew at any time: it is no part of the state, its migrations and its backups.
 """
 
+import json
+import time
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, Final
 
-import msgspec
-from sqlalchemy import Column, Connection, Engine, MetaData, Table, func, select, text
-from sqlalchemy import Text as SqlText
+from sqlalchemy import BigInteger, Column, Connection, Engine, Integer, LargeBinary, MetaData, Table, select, text
 
 from core.clock import to_epoch_us
 from core.quantity import Value
 from core.reading import DeviceObservation, Reading
 from storage.backends.newest import newest_of
+from storage.backends.newest_groups import (
+    Groups,
+    Identity,
+    Said,
+    decode_groups,
+    decode_said,
+    encode,
+    newest_said,
+    with_groups,
+)
 from storage.columns import Text
+from storage.sqlite_rows import run_many
 from storage.transaction import insert_into, reading, writing
 
 ROWS_AT_ONCE: Final = 2_000
-"""Deleting works in transactions of so many rows, so that writers get in between."""
-Newest = dict[str, tuple[int, Value]]
-"""By quantity: microseconds since 1970, value."""
-Identity = tuple[str, str, str]
-"""Device id, device type, municipality."""
+"""Changing all works in transactions of so many rows, so that writers get in between."""
+FOLD_READINGS: Final = 10_000
+FOLD_S: Final = 1.0
+"""A program folds after so many readings or so long: each that is only appended costs `latest` about a microsecond."""
 Keep = Callable[[str, str, int], bool]
 """Whether a value stays; of municipality, quantity, microseconds."""
 
-_decode: Final = msgspec.json.Decoder(dict[str, tuple[int, float | int | bool | str]]).decode
-_encode: Final = msgspec.json.Encoder().encode
-
 _metadata: Final = MetaData()
-_values: Final = Table(
-    "newest_values",
+_appended: Final = Table(
+    "newest_appended",
+    _metadata,
+    Column("place", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column(
+        "said", LargeBinary, nullable=False, comment="MessagePack: readings that are not in the rows of devices yet"
+    ),
+)
+_rows: Final = Table(
+    "newest",
     _metadata,
     Column("device_id", Text, primary_key=True),
     Column("device_type", Text, primary_key=True),
     Column("municipality", Text, primary_key=True),
-    Column("said", SqlText, nullable=False, comment="JSON: quantity to [microseconds, value]"),
+    Column("said", LargeBinary, nullable=False, comment="MessagePack: [microseconds, quantity to value], ..."),
     postgresql_with={"fillfactor": 70},
+    sqlite_with_rowid=False,
 )
 _source: Final = Table(
-    "newest_values_source",
+    "newest_source",
     _metadata,
     Column("source", Text, primary_key=True, comment="what the newest values are those of; one row when complete"),
 )
-_ROWS: Final = {
-    "postgresql": "unnest(CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:municipalities AS text[]), "
-    "CAST(:said AS text[])) AS new (device_id, device_type, municipality, said)",
-    "sqlite": "(SELECT value ->> 0 AS device_id, value ->> 1 AS device_type, value ->> 2 AS municipality, "
-    "value ->> 3 AS said FROM json_each(:rows))",
-}
+_FORMER: Final = ("newest_values", "newest_values_source")
+"""Tables of earlier versions."""
+_LOCK: Final = text("SELECT pg_advisory_xact_lock(hashtext('newest'))")
+_COLUMNS: Final = "device_id, device_type, municipality, said"
+_PUT_ON_SQLITE: Final = f"INSERT OR REPLACE INTO newest ({_COLUMNS}) VALUES {{rows}}"  # noqa: S608 - our columns
+_PUT_ON_POSTGRESQL: Final = text(
+    f"INSERT INTO newest ({_COLUMNS}) SELECT * FROM unnest(CAST(:ids AS text[]), CAST(:types AS text[]), "  # noqa: S608
+    "CAST(:municipalities AS text[]), CAST(:said AS bytea[])) "
+    "ON CONFLICT (device_id, device_type, municipality) DO UPDATE SET said = excluded.said"
+)
 _AMONG: Final = {
     "postgresql": "device_id = ANY(CAST(:ids AS text[]))",
     "sqlite": "device_id IN (SELECT value FROM json_each(:ids))",
 }
-"""Lists of thousands are one parameter: one for each would take longer than all the rest of a write."""
+"""Lists of thousands are one parameter: one for each would take longer than all the rest."""
 
 
 class NewestValues:
@@ -66,9 +88,11 @@ class NewestValues:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        with writing(engine) as connection:
-            if connection.dialect.name == "postgresql":  # else two programs make the tables at once
-                connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('newest_values'))"))
+        self._unfolded = 0
+        self._fold_at_s = 0.0
+        with self._changing() as connection:  # else two programs make the tables at once
+            for name in _FORMER:
+                connection.execute(text(f"DROP TABLE IF EXISTS {name}"))
             _metadata.create_all(connection)
 
     def complete(self, source: str) -> bool:
@@ -78,20 +102,22 @@ class NewestValues:
 
     def fill(self, source: str, newest: Callable[[], Iterable[DeviceObservation]]) -> None:
         """Take what a source has in place of what is known; what is written meanwhile counts too."""
-        with writing(self._engine) as connection:
+        with self._changing() as connection:
             connection.execute(_source.delete())
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(_values)).all()
-        before: dict[Identity, Newest] = {(row[0], row[1], row[2]): _decode(row[3]) for row in rows}
-        found: dict[Identity, Newest] = {}
-        for one in newest():
-            of_device = found.setdefault((one.device_id, one.device_type, one.municipality), {})
-            of_device[one.quantity] = (to_epoch_us(one.observed_at), one.value)
+            _fold(connection)
+            before = _decoded(connection.execute(select(_rows)))
+        found = newest_said(
+            (one.device_id, one.device_type, one.municipality, to_epoch_us(one.observed_at), {one.quantity: one.value})
+            for one in newest()
+        )
 
-        def renewed(key: Identity, known: Newest) -> Newest:
-            old = before.get(key, {})
-            meanwhile = {name: value for name, value in known.items() if old.get(name) != value}
-            return _merged(found.get(key, {}), meanwhile)
+        def renewed(key: Identity, known: Groups) -> Groups:
+            old = {name: (at_us, each) for at_us, values in before.get(key, ()) for name, each in values.items()}
+            meanwhile = [
+                (at_us, {name: each for name, each in values.items() if old.get(name) != (at_us, each)})
+                for at_us, values in known
+            ]
+            return with_groups(found.get(key, ()), meanwhile)
 
         self._change(before.keys() | found.keys(), renewed)
         with writing(self._engine) as connection:
@@ -99,15 +125,22 @@ class NewestValues:
 
     def write(self, readings: Iterable[Reading]) -> None:
         """Take what is as new or newer than what is known."""
-        said: dict[Identity, Newest] = {}
-        for each in readings:
-            observed_us = to_epoch_us(each.observed_at)
-            of_device = said.setdefault((each.device_id, each.device_type, each.municipality), {})
-            for name, value in each.values.items():
-                known = of_device.get(name)
-                if known is None or known[0] <= observed_us:
-                    of_device[name] = (observed_us, value)
-        self._change(said, lambda key, known: _merged(known, said[key]))
+        said: list[Said] = [
+            (each.device_id, each.device_type, each.municipality, to_epoch_us(each.observed_at), each.values)
+            for each in readings
+        ]
+        if not said:
+            return
+        unfolded = self._unfolded + len(said)
+        if unfolded < FOLD_READINGS and time.monotonic() < self._fold_at_s:
+            with writing(self._engine) as connection:
+                connection.execute(_appended.insert(), {"said": encode(said)})
+            self._unfolded = unfolded
+            return
+        with self._changing() as connection:
+            connection.execute(_appended.insert(), {"said": encode(said)})
+            _fold(connection)
+        self._unfolded, self._fold_at_s = 0, time.monotonic() + FOLD_S
 
     def latest(
         self, device_ids: Collection[str] | None, municipality: str | None, device_type: str | None
@@ -116,109 +149,124 @@ class NewestValues:
         where = ["true"]
         with reading(self._engine) as connection:
             dialect = connection.dialect.name
+            if dialect == "postgresql":  # what is folded between the two questions would be in neither answer
+                connection.execution_options(isolation_level="REPEATABLE READ")
             if municipality is not None:
                 where.append("municipality = :municipality")
             if device_type is not None:
                 where.append("device_type = :device_type")
             if device_ids is not None:
                 where.append(_AMONG[dialect])
-            columns = "device_id, device_type, municipality, said"
-            rows = connection.execute(
-                text(f"SELECT {columns} FROM newest_values WHERE {' AND '.join(where)}"),  # noqa: S608 - our texts
+            answer = connection.execute(
+                text(f"SELECT {_COLUMNS} FROM newest WHERE {' AND '.join(where)}"),  # noqa: S608 - our texts
                 {"municipality": municipality, "device_type": device_type, "ids": _list(dialect, device_ids or ())},
             ).all()
-        return newest_of(
-            map(tuple, rows), lambda row: ((name, *value) for name, value in sorted(_decode(row[3]).items()))
+            appended = connection.execute(select(_appended)).all()
+        ids = None if device_ids is None else frozenset(device_ids)
+        newer = newest_said(
+            each
+            for each in _in_order(appended)
+            if (ids is None or each[0] in ids)
+            and (municipality is None or each[2] == municipality)
+            and (device_type is None or each[1] == device_type)
         )
+        rows: list[tuple[Any, ...]] = [
+            (*row[:3], with_groups(decode_groups(row[3]), newer.pop(row[:3]))) if row[:3] in newer else row
+            for row in map(tuple, answer)
+        ]
+        rows += [(*key, groups) for key, groups in newer.items()]
+        return newest_of(rows, _values_of)
 
     def keep(self, keep: Keep, *, device_id: str | None = None) -> None:
         """Keep only these values, of one device or of all."""
-        query = select(_values.c.device_id, _values.c.device_type, _values.c.municipality)
+        query = select(_rows.c.device_id, _rows.c.device_type, _rows.c.municipality)
         if device_id is not None:
-            query = query.where(_values.c.device_id == device_id)
-        with reading(self._engine) as connection:
+            query = query.where(_rows.c.device_id == device_id)
+        with self._changing() as connection:
+            _fold(connection)
             keys = [(row[0], row[1], row[2]) for row in connection.execute(query)]
         self._change(
             keys,
-            lambda key, known: {name: value for name, value in known.items() if keep(key[2], name, value[0])},
+            lambda key, known: [
+                (observed_us, kept)
+                for observed_us, values in known
+                if (kept := {name: each for name, each in values.items() if keep(key[2], name, observed_us)})
+            ],
         )
-
-    def count(self) -> int:
-        """How many devices have any."""
-        with reading(self._engine) as connection:
-            return int(connection.execute(select(func.count()).select_from(_values)).scalar_one())
 
     def whose(self) -> list[tuple[str, str]]:
         """Every municipality and device type of which there is a value."""
-        with reading(self._engine) as connection:
-            rows = connection.execute(select(_values.c.municipality, _values.c.device_type).distinct())
+        with self._changing() as connection:
+            _fold(connection)
+            rows = connection.execute(select(_rows.c.municipality, _rows.c.device_type).distinct())
             return [(row[0], row[1]) for row in rows]
 
-    def _change(self, keys: Iterable[Identity], change: Callable[[Identity, Newest], Newest]) -> None:
+    @contextmanager
+    def _changing(self) -> Iterator[Connection]:
+        """A transaction that nobody else folds or changes rows in; appending goes on (not on SQLite)."""
+        with writing(self._engine) as connection:
+            if connection.dialect.name == "postgresql":
+                connection.execute(_LOCK)
+            yield connection
+
+    def _change(self, keys: Iterable[Identity], change: Callable[[Identity, Groups], Groups]) -> None:
         """Rows become what is made of them; one without values goes."""
-        in_order = sorted(keys)  # everybody locks rows in this order
+        in_order = sorted(keys)
         for first in range(0, len(in_order), ROWS_AT_ONCE):
-            todo = in_order[first : first + ROWS_AT_ONCE]
-            while todo:
-                with writing(self._engine) as connection:
-                    known = dict(_locked(connection, todo))
-                    made = {key: change(key, newest) for key, newest in known.items()}
-                    _put(connection, {key: newest for key, newest in made.items() if newest and newest != known[key]})
-                    _remove(connection, [key for key, newest in made.items() if not newest])
-                todo = [key for key in todo if key not in known]
-                if todo:  # in a transaction of its own: who waits for another's new row must hold none that it wants
-                    with writing(self._engine) as connection:
-                        _put(connection, {key: {} for key in todo}, replace=False)
+            some = in_order[first : first + ROWS_AT_ONCE]
+            with self._changing() as connection:
+                known = _known(connection, some)
+                made = {key: change(key, known.get(key, ())) for key in some}
+                _put(connection, {key: newest for key, newest in made.items() if newest and newest != known.get(key)})
+                _remove(connection, [key for key in some if key in known and not made[key]])
 
 
-def _merged(known: Newest, said: Newest) -> Newest:
-    """What is as new or newer takes the place."""
-    newer = {name: value for name, value in said.items() if (old := known.get(name)) is None or old[0] <= value[0]}
-    return {**known, **newer}
+def _fold(connection: Connection) -> None:
+    """Put what is appended into the rows of its devices: what is known stays the same."""
+    appended = connection.execute(_appended.delete().returning(_appended.c.place, _appended.c.said)).all()
+    newer = newest_said(_in_order(appended))
+    known = _known(connection, newer)
+    _put(connection, {key: with_groups(known.get(key, ()), newest) for key, newest in newer.items()})
 
 
-def _locked(connection: Connection, keys: Sequence[Identity]) -> Iterator[tuple[Identity, Newest]]:
+def _in_order(appended: Iterable[Sequence[Any]]) -> Iterator[Said]:
+    for _, said in sorted(map(tuple, appended)):
+        yield from decode_said(said)
+
+
+def _values_of(row: Sequence[Any]) -> list[tuple[str, int, Value]]:
+    newest: Groups = decode_groups(row[3]) if isinstance(row[3], bytes) else row[3]
+    return sorted((name, observed_us, each) for observed_us, values in newest for name, each in values.items())
+
+
+def _decoded(rows: Iterable[Sequence[Any]]) -> dict[Identity, Groups]:
+    return {(device_id, kind, municipality): decode_groups(said) for device_id, kind, municipality, said in rows}
+
+
+def _known(connection: Connection, keys: Collection[Identity]) -> dict[Identity, Groups]:
+    """What the rows of these devices say, whatever their types and municipalities."""
     dialect = connection.dialect.name
-    lock = "FOR UPDATE" if dialect == "postgresql" else ""  # on SQLite nobody else writes in this transaction
-    query = text(
-        f"SELECT device_id, device_type, municipality, said FROM newest_values WHERE {_AMONG[dialect]} "  # noqa: S608
-        f"ORDER BY device_id, device_type, municipality {lock}"
-    )
-    wanted = frozenset(keys)
-    for device_id, kind, municipality, said in connection.execute(
-        query, {"ids": _list(dialect, [key[0] for key in keys])}
-    ):
-        if (device_id, kind, municipality) in wanted:
-            yield (device_id, kind, municipality), _decode(said)
+    query = f"SELECT {_COLUMNS} FROM newest WHERE {_AMONG[dialect]}"  # noqa: S608 - our texts
+    return _decoded(connection.execute(text(query), {"ids": _list(dialect, {key[0] for key in keys})}))
 
 
-def _put(connection: Connection, rows: Mapping[Identity, Newest], *, replace: bool = True) -> None:
-    if not rows:
-        return
-    dialect = connection.dialect.name
-    given = [(*key, _encode(rows[key]).decode()) for key in sorted(rows)]
-    parameters: dict[str, Any] = {"rows": _encode(given).decode()}
-    if dialect == "postgresql":
-        columns = map(list, zip(*given, strict=True))
+def _put(connection: Connection, newest: Mapping[Identity, Groups]) -> None:
+    rows = [(*key, encode(newest[key])) for key in sorted(newest)]
+    if connection.dialect.name == "sqlite":
+        run_many(connection, _PUT_ON_SQLITE, rows)
+    elif rows:
+        columns = map(list, zip(*rows, strict=True))
         parameters = dict(zip(("ids", "types", "municipalities", "said"), columns, strict=True))
-    then = "UPDATE SET said = excluded.said" if replace else "NOTHING"
-    connection.execute(
-        text(
-            "INSERT INTO newest_values (device_id, device_type, municipality, said) "  # noqa: S608 - our names
-            f"SELECT device_id, device_type, municipality, said FROM {_ROWS[dialect]} WHERE true "
-            f"ON CONFLICT (device_id, device_type, municipality) DO {then}"
-        ),
-        parameters,
-    )
+        connection.execute(_PUT_ON_POSTGRESQL, parameters)
 
 
 def _remove(connection: Connection, keys: Sequence[Identity]) -> None:
     if keys:
         connection.execute(
-            text("DELETE FROM newest_values WHERE device_id = :id AND device_type = :type AND municipality = :of"),
+            text("DELETE FROM newest WHERE device_id = :id AND device_type = :type AND municipality = :of"),
             [{"id": device_id, "type": kind, "of": municipality} for device_id, kind, municipality in keys],
         )
 
 
 def _list(dialect: str, values: Collection[str]) -> list[str] | str:
-    return list(values) if dialect == "postgresql" else _encode(list(values)).decode()
+    return list(values) if dialect == "postgresql" else json.dumps(list(values))

@@ -1,6 +1,8 @@
 """Newest values beside InfluxDB, on SQLite and PostgreSQL: several writers, filling, deleting."""
 
 import itertools
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import closing
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from core.errors import SettingsError, StorageUnavailableError
 from core.quantity import Value
 from core.reading import DeviceObservation, Reading
+from storage.backends import newest_values
 from storage.backends.beside import Beside, open_beside
 from storage.backends.newest_values import ROWS_AT_ONCE, NewestValues
 
@@ -66,6 +69,54 @@ def test_values_keep_their_type(newest: NewestValues) -> None:
         "faults": str,
         "active_power_w": float,
     }
+
+
+def test_what_is_in_no_row_yet_counts_for_everybody(
+    newest: NewestValues, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only the first write is folded into rows at once."""
+    monkeypatch.setattr(newest_values, "FOLD_S", 3600)
+    newest.write([lamp(5, dim_level=0.5, voltage_v=230.0), lamp(5, "lamp-2", "zoo", dim_level=0.1)])
+    newest.write([lamp(4, dim_level=0.4), lamp(6, voltage_v=231.0), lamp(6, "lamp-3", "zoo", dim_level=0.3)])
+    assert newest._unfolded == 3
+    known = [
+        ("lamp-1", "dim_level", 5.0, 0.5),
+        ("lamp-1", "voltage_v", 6.0, 231.0),
+        ("lamp-2", "dim_level", 5.0, 0.1),
+        ("lamp-3", "dim_level", 6.0, 0.3),
+    ]
+    with closing(opened(url)) as beside:
+        other = beside.newest
+        assert brief(other.latest(None, None, None)) == known
+        assert brief(other.latest(["lamp-1", "lamp-9"], None, None)) == known[:2]
+        assert brief(other.latest(None, "zoo", "streetlight")) == known[2:]
+        assert other.latest(None, None, "waste_bin") == []
+        assert sorted(other.whose()) == [("marburg", "streetlight"), ("zoo", "streetlight")]
+        assert brief(other.latest(None, None, None)) == known, "the same when it is in rows"
+
+
+def test_a_writer_that_is_killed_loses_nothing_it_wrote(url: str) -> None:
+    """Every second write is folded; the kill comes at whatever moment."""
+    writer = f"""
+import itertools
+from tests.storage.state.test_newest_values import lamp, opened
+from storage.backends import newest_values
+newest_values.FOLD_READINGS = 2
+newest = opened({url!r}).newest
+for number in itertools.count():
+    newest.write([lamp(number, f"lamp-{{number % 3}}", dim_level=float(number))])
+    print(number, flush=True)
+"""
+    with subprocess.Popen([sys.executable, "-c", writer], stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        written = [int(next(process.stdout)) for _ in range(100)]
+        process.kill()
+        written += [int(line) for line in process.stdout]
+    with closing(opened(url)) as beside:
+        found = [float(one.value) for one in beside.newest.latest(None, None, None)]
+    last = max(found)
+    assert last in (written[-1], written[-1] + 1), "the last one may be written and not said to be"
+    assert sorted(found) == [last - 2, last - 1, last]
 
 
 def test_writers_at_once_end_with_the_newest_of_all(url: str) -> None:
