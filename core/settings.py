@@ -78,6 +78,12 @@ class Settings(BaseSettings):
     command_expires_s: float = Field(
         30.0, ge=1, le=3600, description="how long a light command is good: later it is not sent, and lamps refuse it"
     )
+    co2_g_per_kwh: float = Field(363.0, ge=0, le=2000, description="grams of CO2 per kilowatt hour from the grid")
+    co2_source: str = Field(
+        "German electricity mix 2024, Umweltbundesamt 2025",
+        max_length=200,
+        description="whose factor it is, of which year",
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 
