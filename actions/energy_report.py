@@ -1,7 +1,7 @@
-"""Adds up what lamps used, from the registry and the readings."""
+"""Adds up what lamps used, from the registry and the readings; for the API, and day by day for Grafana."""
 
 from collections.abc import Iterator, Sequence
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, time, timedelta
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final
@@ -10,16 +10,20 @@ from core.counter import CounterSpan
 from core.device import Device, DeviceStatus
 from core.errors import InvalidInputError
 from core.reading import Aggregate
-from lights.energy import HOUR, EnergyGroup, EnergySums, EnergyTotal, Used, lamp_energy
+from core.settings import Settings
+from lights.energy import HOUR, EnergyGroup, EnergyInterval, EnergySums, EnergyTotal, Used, bounds, lamp_energy
 from lights.increase import Known, with_reach
 from storage.devices import DeviceFilter
-from storage.readings import ReadingStore
+from storage.operations import EnergyDay, energy_lines
+from storage.readings import KeepsOperations, ReadingStore
 from storage.state import State
 
 COUNTERS: Final = ("active_energy_kwh", "operating_hours_h", "switch_on_count")
 MOST_LAMP_INTERVALS: Final = 500_000
 """A year of months of 40,000 lamps, a month of days of 16,000."""
 DAY: Final = timedelta(days=1)
+DAYS_SHOWN: Final = 3
+"""So many local days are written for Grafana each time, today among them: late readings change yesterday's figures."""
 
 
 def energy_report(
@@ -68,6 +72,39 @@ def energy_report(
             powered = None if "active_energy_kwh" in own else list(_powered(readings, device, of))
             sums.add(lamp_energy(device, own, of, powered))
     return sums.totals()
+
+
+def show_energy(state: State, readings: ReadingStore, settings: Settings, now: datetime) -> None:
+    """Write the last days' energy of each municipality where Grafana finds it; nothing where the store takes no lines.
+
+    A job for every hour, in one process. Safe to repeat.
+
+    Raises:
+        StorageUnavailableError: a store does not answer.
+        StorageError: the store did not take it.
+    """
+    if not isinstance(readings, KeepsOperations):
+        return
+    first = now.astimezone(settings.zone).date() - (DAYS_SHOWN - 1) * DAY
+    start = datetime.combine(first, time(0), settings.zone).astimezone(UTC)
+    of = bounds(start, now, EnergyInterval.DAY, settings.zone, most=DAYS_SHOWN)
+    totals = energy_report(state, readings, of, group_by=EnergyGroup.MUNICIPALITY)
+    readings.write_lines(
+        energy_lines(
+            EnergyDay(
+                municipality=total.municipality,
+                start=total.start,
+                lamps=total.lamps,
+                energy_kwh=total.energy_kwh,
+                estimated_kwh=total.estimated_kwh,
+                reference_kwh=total.reference_kwh,
+                saving_kwh=total.saving_kwh,
+                co2_saved_kg=total.co2_saved_kg(settings.co2_g_per_kwh),
+                hours_unknown=total.hours_unknown,
+            )
+            for total in totals
+        )
+    )
 
 
 def _powered(readings: ReadingStore, device: Device, of: Sequence[datetime]) -> Iterator[Used | None]:
