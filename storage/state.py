@@ -11,6 +11,7 @@ from storage.engine import open_engine
 from storage.erasures import Erasures
 from storage.leases import Leases
 from storage.municipalities import Municipalities
+from storage.notifications import Notifications
 from storage.pickups import Pickups
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
@@ -34,6 +35,7 @@ class State:
     shares: Shares
     receipts: Receipts
     erasures: Erasures
+    notifications: Notifications
 
     def close(self) -> None:
         """Give back all connections."""
@@ -61,4 +63,5 @@ def open_state(url: str) -> State:
         shares=Shares(engine),
         receipts=Receipts(engine),
         erasures=Erasures(engine),
+        notifications=Notifications(engine),
     )
