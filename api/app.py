@@ -25,6 +25,7 @@ from api.routers import (
     health,
     live,
     municipalities,
+    notifications,
     pickups,
     readings,
     rejected,
@@ -78,6 +79,7 @@ def create_app(settings: Settings) -> FastAPI:
         alerts,
         rules,
         municipalities,
+        notifications,
         pickups,
         rejected,
     ):

@@ -4,8 +4,8 @@ Where a counter went back between them, the points of that device and interval a
 """
 
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
-from datetime import datetime
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from itertools import pairwise
 from operator import itemgetter
 from typing import Final
@@ -17,12 +17,27 @@ from storage.backends.flux import Filter, Flux, narrowed
 from storage.backends.flux_answers import parse_rows
 from storage.backends.flux_reads import MAX_DEVICE_FILTER, Ask
 
+INTERVALS_AT_ONCE: Final = 31
 _HOURS: Final = "hours"
 _ENDS: Final = ("first", "last")
 _EXTREMES: Final = ("min", "max")
 
-_Whose = tuple[str, str]
-"""Device id, municipality."""
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """So many intervals of one length behind each other, of which the first is `interval`; microseconds."""
+
+    interval: int
+    from_us: int
+    length_us: int
+    count: int
+
+    def interval_at(self, at_us: int) -> int:
+        return self.interval + (at_us - self.from_us) // self.length_us
+
+    def span_us(self, interval: int) -> tuple[int, int]:
+        start_us = self.from_us + (interval - self.interval) * self.length_us
+        return start_us, start_us + self.length_us
 
 
 @dataclass(slots=True)
@@ -48,21 +63,28 @@ def counter_spans(ask: Ask, threads: Executor, query: CountersQuery) -> list[Cou
     """The spans in order; see `ReadingStore.counters`."""
     if query.device_ids is not None and not query.device_ids:
         return []
-    intervals = list(enumerate(pairwise(query.bounds_us)))
-    found = [
-        span
-        for spans in threads.map(lambda each: _of_interval(ask, query, each[0], *each[1]), intervals)
-        for span in spans
-    ]
+    found = [span for spans in threads.map(lambda run: _of_run(ask, query, run), _runs(query)) for span in spans]
     found.sort(key=itemgetter(0, 1, 2))
     return found
 
 
-def _of_interval(ask: Ask, query: CountersQuery, interval: int, from_us: int, end_us: int) -> list[CounterSpan]:
+def _runs(query: CountersQuery) -> list[_Run]:
+    """Intervals of one length behind each other are one query."""
+    runs: list[_Run] = []
+    for interval, (from_us, end_us) in enumerate(pairwise(query.bounds_us)):
+        length_us = end_us - from_us
+        if runs and runs[-1].length_us == length_us and runs[-1].count < INTERVALS_AT_ONCE:
+            runs[-1] = replace(runs[-1], count=runs[-1].count + 1)
+        else:
+            runs.append(_Run(interval, from_us, length_us, 1))
+    return runs
+
+
+def _of_run(ask: Ask, query: CountersQuery, run: _Run) -> list[CounterSpan]:
     filters = _filters(query)
-    told = _told(ask(lambda flux: _ends_and_extremes(flux, from_us, end_us, filters)))
+    told = _told(ask(lambda flux: _ends_and_extremes(flux, run, filters)), run)
     spans: list[CounterSpan] = []
-    for (device_id, municipality), of_device in told.items():
+    for (device_id, municipality, interval), of_device in told.items():
         if query.device_ids is not None and device_id not in query.device_ids:
             continue
         if of_device.never_went_back:
@@ -75,7 +97,7 @@ def _of_interval(ask: Ask, query: CountersQuery, interval: int, from_us: int, en
             )
             continue
         own: list[Filter] = [("_field", [query.name]), *narrowed(municipality, None), ("device_id", [device_id])]
-        points = _points(ask, from_us, end_us, own)
+        points = _points(ask, *run.span_us(interval), own)
         if points:  # none: deleted meanwhile
             spans.append(span_of(device_id, municipality, interval, points))
     return spans
@@ -88,29 +110,38 @@ def _filters(query: CountersQuery) -> list[Filter]:
     return filters
 
 
-def _ends_and_extremes(flux: Flux, from_us: int, end_us: int, filters: list[Filter]) -> None:
-    """Results `first`, `last`, `min`, `max`, `hours` per series: each is one that the storage engine computes."""
-    source = flux.source(from_us, end_us, *filters)
-    whose = '"device_id", "municipality"'
+def _ends_and_extremes(flux: Flux, run: _Run, filters: list[Filter]) -> None:
+    """Results `first`, `last`, `min`, `max`, `hours` per series and interval; `_start` is the interval's.
+
+    Each of the first four is one that the storage engine computes.
+    """
+    source = flux.source(run.from_us, run.from_us + run.count * run.length_us, *filters)
+    window = ""
+    if run.count > 1:  # a single interval is the range: that is faster
+        length = flux.bind(timedelta(microseconds=run.length_us))
+        offset = flux.bind(timedelta(microseconds=run.from_us % run.length_us))
+        window = f" |> window(every: {length}, offset: {offset}, createEmpty: false)"
+    columns = '"_start", "_value", "device_id", "municipality"'
     results = [
-        f'{source} |> {function}() |> keep(columns: ["_time", "_value", {whose}]) |> yield(name: "{function}")'
+        f'{source}{window} |> {function}() |> keep(columns: ["_time", {columns}]) |> yield(name: "{function}")'
         for function in _ENDS + _EXTREMES
     ]
     results.append(
-        f"{source} |> aggregateWindow(every: 1h, fn: count, createEmpty: false) |> count()"
-        f' |> keep(columns: ["_value", {whose}]) |> yield(name: "{_HOURS}")'
+        f'{source} |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"){window} |> count()'
+        f' |> keep(columns: [{columns}]) |> yield(name: "{_HOURS}")'
     )
     flux.text = "\n".join(results)
 
 
-def _told(answer: str) -> dict[_Whose, _Told]:
-    told: dict[_Whose, _Told] = {}
-    rows = parse_rows(answer, "result", "device_id", "municipality", "_time", "_value")
-    for result, device_id, municipality, at, value in rows:
-        of_device = told.setdefault((device_id, municipality), _Told())
+def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:
+    """By device, municipality and interval."""
+    told: dict[tuple[str, str, int], _Told] = {}
+    rows = parse_rows(answer, "result", "device_id", "municipality", "_start", "_time", "_value")
+    for result, device_id, municipality, start, at, value in rows:
+        of_device = told.setdefault((device_id, municipality, run.interval_at(_us(start))), _Told())
         if result in _ENDS:
             of_device.series += result == "first"
-            of_device.ends[result] = (to_epoch_us(datetime.fromisoformat(at)), float(value))
+            of_device.ends[result] = (_us(at), float(value))
         elif result in _EXTREMES:
             of_device.extremes[result] = float(value)
         else:
@@ -123,4 +154,8 @@ def _points(ask: Ask, from_us: int, end_us: int, filters: list[Filter]) -> list[
         flux.text = f'{flux.source(from_us, end_us, *filters)} |> keep(columns: ["_time", "_value"])'
 
     rows = parse_rows(ask(build), "_time", "_value")
-    return sorted((to_epoch_us(datetime.fromisoformat(at)), float(value)) for at, value in rows)
+    return sorted((_us(at), float(value)) for at, value in rows)
+
+
+def _us(text: str) -> int:
+    return to_epoch_us(datetime.fromisoformat(text))
