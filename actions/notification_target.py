@@ -66,8 +66,8 @@ def _open(target: str) -> apprise.NotifyBase:
     opened = apprise.Apprise.instantiate(target, asset=asset, suppress_exceptions=True)
     if not isinstance(opened, apprise.NotifyBase):
         raise InvalidInputError("target: not a complete URL of this service; see docs/notifications.md")
-    # What the URL may say of these does not count: nobody is sent elsewhere, and no target holds the others up.
-    opened.redirects = False
+    # What the URL says of these does not count: a failure is one, nobody is sent elsewhere, no target holds others up.
+    opened.optional, opened.retry, opened.redirects = False, 0, False
     opened.socket_connect_timeout, opened.socket_read_timeout = CONNECT_S, READ_S
     return opened
 

@@ -297,13 +297,13 @@ class TestSecrets:
         assert "pass4word" not in told
         assert "secret-path" not in told
 
-    def test_redirects_are_not_followed(self, target: Webhook) -> None:
+    def test_a_url_cannot_ask_for_redirects_or_more_attempts(self, target: Webhook) -> None:
         with webhook() as elsewhere:
             target.status, target.location = 307, f"http://127.0.0.1:{elsewhere.port}/"
-            url = f"{target.url}?redirect=yes"
+            url = f"{target.url}?redirect=yes&retry=3&wait=0&optional=yes"
             subscription = Subscription(subscription_id="s1", name="B", target=url, created_at=utc_now())
             assert try_out(subscription, SETTINGS) is not None
-            assert elsewhere.asked == 0
+            assert (target.asked, elsewhere.asked) == (1, 0)
 
     @pytest.mark.parametrize(
         "wrong", ["", "json", "syslog://localhost", "file:///etc/passwd", "http://x.example/", "json://", "mailto://"]
