@@ -111,26 +111,31 @@ def _filters(query: CountersQuery) -> list[Filter]:
 
 
 def _ends_and_extremes(flux: Flux, run: _Run, filters: list[Filter]) -> None:
-    """Results `first`, `last`, `min`, `max`, `hours` per series and interval; `_start` is the interval's.
+    """Results `first`, `last`, `min`, `max`, `hours` per series and interval, with a `_time` or `_start` inside it.
 
-    Each of the first four is one that the storage engine computes.
+    Each of the first four is one that the storage engine computes. `window` makes a table of each interval, which is
+    slow where `aggregateWindow` does without; but that forgets when the ends were.
     """
     source = flux.source(run.from_us, run.from_us + run.count * run.length_us, *filters)
-    window = ""
-    if run.count > 1:  # a single interval is the range: that is faster
-        length = flux.bind(timedelta(microseconds=run.length_us))
-        offset = flux.bind(timedelta(microseconds=run.from_us % run.length_us))
-        window = f" |> window(every: {length}, offset: {offset}, createEmpty: false)"
-    columns = '"_start", "_value", "device_id", "municipality"'
-    results = [
-        f'{source}{window} |> {function}() |> keep(columns: ["_time", {columns}]) |> yield(name: "{function}")'
-        for function in _ENDS + _EXTREMES
-    ]
-    results.append(
-        f'{source} |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"){window} |> count()'
-        f' |> keep(columns: [{columns}]) |> yield(name: "{_HOURS}")'
+    length = flux.bind(timedelta(microseconds=run.length_us))
+    offset = flux.bind(timedelta(microseconds=run.from_us % run.length_us))
+    many = run.count > 1  # a single interval is the range
+
+    def aggregated(function: str) -> str:
+        each = (
+            f'aggregateWindow(every: {length}, offset: {offset}, fn: {function}, createEmpty: false, timeSrc: "_start")'
+        )
+        return f" |> {each}" if many else f" |> {function}()"
+
+    window = f" |> window(every: {length}, offset: {offset}, createEmpty: false)" if many else ""
+    hourly = 'aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")'
+    steps = {function: f"{window} |> {function}()" for function in _ENDS}
+    steps |= {function: aggregated(function) for function in _EXTREMES}
+    steps[_HOURS] = f" |> {hourly}{aggregated('count')}"
+    columns = '"_time", "_start", "_value", "device_id", "municipality"'
+    flux.text = "\n".join(
+        f'{source}{each} |> keep(columns: [{columns}]) |> yield(name: "{name}")' for name, each in steps.items()
     )
-    flux.text = "\n".join(results)
 
 
 def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:
@@ -138,7 +143,7 @@ def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:
     told: dict[tuple[str, str, int], _Told] = {}
     rows = parse_rows(answer, "result", "device_id", "municipality", "_start", "_time", "_value")
     for result, device_id, municipality, start, at, value in rows:
-        of_device = told.setdefault((device_id, municipality, run.interval_at(_us(start))), _Told())
+        of_device = told.setdefault((device_id, municipality, run.interval_at(_us(at or start))), _Told())
         if result in _ENDS:
             of_device.series += result == "first"
             of_device.ends[result] = (_us(at), float(value))
