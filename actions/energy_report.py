@@ -19,8 +19,6 @@ from storage.readings import KeepsOperations, ReadingStore
 from storage.state import State
 
 COUNTERS: Final = ("active_energy_kwh", "operating_hours_h", "switch_on_count")
-MOST_LAMP_INTERVALS: Final = 500_000
-"""A year of months of 40,000 lamps, a month of days of 16,000."""
 DAY: Final = timedelta(days=1)
 DAYS_SHOWN: Final = 3
 """So many local days are written for Grafana each time, today among them: late readings change yesterday's figures."""
@@ -34,13 +32,14 @@ def energy_report(
     group_by: EnergyGroup,
     municipality: str | None = None,
     device_id: str | None = None,
+    most: int | None = None,
 ) -> list[EnergyTotal]:
     """Energy of registered lamps between each bound and the next, by (start, municipality, group).
 
     Of a lamp that moved only what it said in the municipality where it is now counts.
 
     Raises:
-        InvalidInputError: too many lamps and intervals at once.
+        InvalidInputError: more than `most` lamps times intervals.
         StorageUnavailableError: a store does not answer.
     """
     wanted = DeviceFilter(municipality=municipality, device_type="streetlight")
@@ -49,9 +48,9 @@ def energy_report(
         for device in state.devices.all(wanted)
         if device.status is not DeviceStatus.DISCOVERED and device_id in (None, device.device_id)
     ]
-    if len(lamps) * (len(of) - 1) > MOST_LAMP_INTERVALS:
+    if most is not None and len(lamps) * (len(of) - 1) > most:
         raise InvalidInputError(
-            f"every: {len(lamps)} lamps in {len(of) - 1} intervals are more than {MOST_LAMP_INTERVALS} figures; "
+            f"every: {len(lamps)} lamps in {len(of) - 1} intervals are more than {most} figures; "
             "ask for one municipality, a shorter span or longer intervals"
         )
     positions = {

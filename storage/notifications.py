@@ -106,18 +106,19 @@ class Notifications:
         return len(events)
 
     def waiting(self) -> list[Notification]:
-        """What is to be told, by subscription and in order; at most WAITING_AT_ONCE, of enabled subscriptions."""
-        table = notification_subscriptions
-        query = (
-            select(notifications)
-            .join(table, table.c.subscription_id == notifications.c.subscription_id)
+        """What is to be told, by subscription and in order; of each enabled one at most WAITING_AT_ONCE."""
+        table, own = notification_subscriptions, notifications.c.subscription_id
+        place = func.row_number().over(partition_by=own, order_by=notifications.c.notification_id).label("place")
+        found = (
+            select(notifications, place)
+            .join(table, table.c.subscription_id == own)
             .where(is_waiting, table.c.enabled)
-            .order_by(notifications.c.notification_id)
-            .limit(WAITING_AT_ONCE)
+            .subquery()
         )
+        query = select(found).where(found.c.place <= WAITING_AT_ONCE)
         with reading(self._engine) as connection:
-            found = [_notification(row) for row in connection.execute(query)]
-        return sorted(found, key=lambda each: (each.subscription_id, each.notification_id))
+            rows = connection.execute(query.order_by(found.c.subscription_id, found.c.notification_id))
+            return [_notification(row) for row in rows]
 
     def begin(self, many: Sequence[Notification], next_at: datetime) -> bool:
         """Note, before it is made, that an attempt is made; False: another process was faster, so do not make it.

@@ -168,7 +168,13 @@ notifications: Final = Table(
     comment="what somebody is to be told, until it is",
 )
 is_waiting: Final = notifications.c.done_at.is_(None)
-Index("ix_notifications_waiting", notifications.c.notification_id, sqlite_where=is_waiting, postgresql_where=is_waiting)
+Index(
+    "ix_notifications_waiting",
+    notifications.c.subscription_id,
+    notifications.c.notification_id,
+    sqlite_where=is_waiting,
+    postgresql_where=is_waiting,
+)
 
 commands: Final = Table(
     "commands",

@@ -22,6 +22,8 @@ from lights.energy import EnergyGroup, EnergyInterval, EnergyTotal, bounds
 router = APIRouter(tags=["energy"])
 
 MAX_INTERVALS: Final = 1000
+MAX_FIGURES: Final = 100_000
+"""Lamps times intervals: a year of months of 8,000 lamps, a month of days of 3,000."""
 DIGITS: Final = 4
 """Figures are given to so many decimals: 0.1 Wh."""
 _CSV_ANSWER: Final[dict[int | str, dict[str, Any]]] = {200: {"content": {CSV: {"schema": {"type": "string"}}}}}
@@ -49,7 +51,9 @@ def _totals(  # noqa: PLR0917 - a dependency is called by its names
     if start >= end:
         raise InvalidInputError("start: must be before end, and not in the future")
     of = bounds(start, end, every, settings.zone, most=MAX_INTERVALS)
-    return energy_report(state, readings, of, group_by=group_by, municipality=municipality, device_id=device_id)
+    return energy_report(
+        state, readings, of, group_by=group_by, municipality=municipality, device_id=device_id, most=MAX_FIGURES
+    )
 
 
 TotalsDep = Annotated[list[EnergyTotal], Depends(_totals)]

@@ -89,7 +89,9 @@ def upgrade() -> None:
     op.create_index("ix_notifications_done_at", "notifications", ["done_at"])
     waiting = sa.text("done_at IS NULL")
     op.create_index(
-        "ix_notifications_waiting", "notifications", ["notification_id"], sqlite_where=waiting, postgresql_where=waiting
+        "ix_notifications_waiting",
+        "notifications",
+        ["subscription_id", "notification_id"], sqlite_where=waiting, postgresql_where=waiting
     )
 
 

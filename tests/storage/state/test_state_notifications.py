@@ -5,6 +5,7 @@ from datetime import UTC, datetime, time, timedelta
 
 import pytest
 
+import storage.notifications
 from core.alert import Alert, AlertEvent, AlertState, Severity
 from core.errors import NotFoundError
 from core.notification import DeliveryCounts, Language, Subscription
@@ -76,6 +77,19 @@ def test_every_event_is_queued_once_and_told_until_it_was(state: State) -> None:
     assert state.notifications.counts() == {"s1": DeliveryCounts(last_sent_at=NOON + 2 * MINUTE)}
     assert state.notifications.prune(NOON + 2 * MINUTE) == 0
     assert state.notifications.prune(NOON + 3 * MINUTE) == 1
+
+
+def test_one_with_much_waiting_leaves_room_for_the_others(state: State, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(storage.notifications, "WAITING_AT_ONCE", 2)
+    state.notifications.add(SUBSCRIPTION)
+    many = [replace(FIRING, alert_id=f"a{number}", device_id=f"lamp-{number}") for number in range(5)]
+    state.alerts.save(many[:4])
+    state.notifications.queue(NOON)
+    state.notifications.add(replace(SUBSCRIPTION, subscription_id="s2"))
+    state.alerts.save(many[4:])
+    state.notifications.queue(NOON)
+    waiting = [(each.subscription_id, each.alert_id) for each in state.notifications.waiting()]
+    assert waiting == [("s1", "a0"), ("s1", "a1"), ("s2", "a4")]
 
 
 def test_all_or_none_are_begun(state: State) -> None:
