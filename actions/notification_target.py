@@ -1,14 +1,15 @@
-"""The only file that imports Apprise: checks targets, and sends a message to one."""
+"""The only file that imports Apprise, and only when it is used (it takes 40 MB): checks targets, sends messages."""
 
 import logging
 import threading
 from collections.abc import Collection
-from typing import Final
-
-import apprise
+from typing import TYPE_CHECKING, Final
 
 from actions.notification_text import Message
 from core.errors import InvalidInputError
+
+if TYPE_CHECKING:
+    import apprise
 
 CONNECT_S: Final = 4.0
 READ_S: Final = 8.0
@@ -48,8 +49,8 @@ def send(target: str, message: Message, schemes: Collection[str]) -> str | None:
         taken = opened.notify(
             title=message.title,
             body=message.body,
-            notify_type=apprise.NotifyType.WARNING,
-            body_format=apprise.NotifyFormat.TEXT,
+            notify_type="warning",
+            body_format="text",
         )
     except Exception as error:  # noqa: BLE001 - of a plugin: whatever it is, it must not stop the others
         return f"{_FAILED}: {type(error).__name__}"
@@ -61,7 +62,9 @@ def send(target: str, message: Message, schemes: Collection[str]) -> str | None:
     return f"{_FAILED}: {reason}" if reason else _FAILED
 
 
-def _open(target: str) -> apprise.NotifyBase:
+def _open(target: str) -> "apprise.NotifyBase":
+    import apprise  # noqa: PLC0415 - see above
+
     asset = apprise.AppriseAsset(app_id="Kreispuls", app_desc="Kreispuls", http_redirects=False, secure_logging=True)
     opened = apprise.Apprise.instantiate(target, asset=asset, suppress_exceptions=True)
     if not isinstance(opened, apprise.NotifyBase):

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from api.routers import energy
 from core.device import DeviceStatus
 from core.quantity import Value
 
@@ -105,6 +106,15 @@ def test_what_is_wrong_is_named(client: TestClient, wrong: dict[str, str]) -> No
     answer = client.get("/v1/energy", params=wrong)
     assert answer.status_code == 422
     assert next(iter(wrong)) in answer.json()["detail"] or "start" in answer.json()["detail"]
+
+
+@pytest.mark.usefixtures("three_lamps")
+def test_too_much_at_once_is_refused_with_what_to_narrow(client: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(energy, "MAX_FIGURES", 92)
+    answer = client.get("/v1/energy", params=SPAN | {"every": "P1D"})
+    assert answer.status_code == 422
+    assert "3 lamps in 31 intervals" in answer.json()["detail"]
+    assert client.get("/v1/energy", params=SPAN | {"every": "P1D", "device_id": "lamp-1"}).status_code == 200
 
 
 def test_nothing_is_registered(client: TestClient) -> None:
