@@ -26,8 +26,9 @@ from sqlalchemy import (
 from core.alert import Alert, AlertEvent, AlertState, Severity
 from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
+from storage.notification_tables import alert_events
 from storage.page import Page, fetch_page
-from storage.tables import alert_events, alerts, devices, is_open
+from storage.tables import alerts, devices, is_open
 from storage.transaction import insert_into, reading, writing
 
 ALERTS_AT_ONCE: Final = 500

@@ -10,7 +10,8 @@ from core.alert import AlertState, Severity
 from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
 from core.notification import MAX_ERROR, DeliveryCounts, Language, Notification, Subscription
-from storage.tables import alert_events, alerts, devices, is_new, is_waiting, notification_subscriptions, notifications
+from storage.notification_tables import alert_events, is_new, is_waiting, notification_subscriptions, notifications
+from storage.tables import alerts, devices
 from storage.transaction import insert_into, reading, writing
 
 EVENTS_AT_ONCE: Final = 500

@@ -12,22 +12,15 @@ from sqlalchemy import (
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     Table,
     literal_column,
 )
 
+from storage import notification_tables  # noqa: F401 - its tables belong to the metadata
 from storage.columns import Instant, Json, Text
+from storage.table_base import COUNTED, METADATA
 
-_Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
-
-metadata: Final = MetaData(
-    naming_convention={
-        "pk": "pk_%(table_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_name)s",
-    }
-)
+metadata: Final = METADATA
 
 revision: Final = Table(
     "revision",
@@ -105,77 +98,6 @@ Index("ix_alerts_started_at", alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_municipality", alerts.c.municipality, alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_device_id", alerts.c.device_id, alerts.c.started_at)
 
-alert_events: Final = Table(
-    "alert_events",
-    metadata,
-    Column("event_id", _Counted, primary_key=True),
-    Column("alert_id", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("at", Instant, nullable=False),
-    Column("by", Text),
-    Column("comment", Text),
-    Column("queued_at", Instant, comment="when the notifications about it were queued"),
-    Index("ux_alert_events", "alert_id", "state", "at", unique=True),
-    comment="what happened to alerts",
-)
-is_new: Final = alert_events.c.queued_at.is_(None)
-Index("ix_alert_events_new", alert_events.c.event_id, sqlite_where=is_new, postgresql_where=is_new)
-
-notification_subscriptions: Final = Table(
-    "notification_subscriptions",
-    metadata,
-    Column("subscription_id", Text, primary_key=True),
-    Column("name", Text, nullable=False),
-    Column("target", Text, nullable=False, comment="a secret"),
-    Column("municipality", Text),
-    Column("min_severity", Text, nullable=False),
-    Column("language", Text, nullable=False),
-    Column("quiet_from", Text, comment="local time, HH:MM"),
-    Column("quiet_until", Text),
-    Column("group_s", Integer, nullable=False),
-    Column("resolved", Boolean, nullable=False),
-    Column("enabled", Boolean, nullable=False),
-    Column("created_at", Instant, nullable=False),
-)
-
-notifications: Final = Table(
-    "notifications",
-    metadata,
-    Column("notification_id", _Counted, primary_key=True),
-    Column(
-        "subscription_id",
-        Text,
-        ForeignKey("notification_subscriptions.subscription_id", ondelete="CASCADE"),
-        nullable=False,
-    ),
-    Column("event_id", BigInteger, nullable=False),
-    Column("alert_id", Text, nullable=False),
-    Column("municipality", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("state", Text, nullable=False),
-    Column("summary", Text, nullable=False),
-    Column("summary_de", Text),
-    Column("at", Instant, nullable=False),
-    Column("queued_at", Instant, nullable=False),
-    Column("attempts", Integer, nullable=False),
-    Column("next_at", Instant, nullable=False, comment="not tried before"),
-    Column("sending", Boolean, nullable=False, comment="an attempt was begun and has not ended"),
-    Column("done_at", Instant, comment="sent, or given up"),
-    Column("error", Text, comment="why the last attempt failed; of one that is done: given up"),
-    Index("ux_notifications", "subscription_id", "event_id", unique=True),
-    Index("ix_notifications_alert_id", "alert_id", "subscription_id"),
-    Index("ix_notifications_done_at", "done_at"),
-    comment="what somebody is to be told, until it is",
-)
-is_waiting: Final = notifications.c.done_at.is_(None)
-Index(
-    "ix_notifications_waiting",
-    notifications.c.subscription_id,
-    notifications.c.notification_id,
-    sqlite_where=is_waiting,
-    postgresql_where=is_waiting,
-)
-
 commands: Final = Table(
     "commands",
     metadata,
@@ -210,7 +132,7 @@ Index(
 rejected_messages: Final = Table(
     "rejected_messages",
     metadata,
-    Column("rejected_id", _Counted, primary_key=True),
+    Column("rejected_id", COUNTED, primary_key=True),
     Column("topic", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("payload_size", BigInteger, nullable=False),
@@ -238,7 +160,7 @@ rule_overrides: Final = Table(
 pickup_requests: Final = Table(
     "pickup_requests",
     metadata,
-    Column("pickup_request_id", _Counted, primary_key=True),
+    Column("pickup_request_id", COUNTED, primary_key=True),
     Column("device_id", Text, nullable=False),
     Column("municipality", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),
