@@ -45,7 +45,19 @@ class Alert:
     acknowledged_at: datetime | None = None
     acknowledged_by: str | None = None
     comment: str | None = None
+    summary_de: str | None = None
+    """The summary in German."""
 
     def in_state(self, state: AlertState, **changes: object) -> "Alert":
         """The same alert in another state."""
         return replace(self, state=state, **changes)  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, slots=True)
+class AlertEvent:
+    """An alert got into a state, or was acknowledged once more: by whom, with which words."""
+
+    at: datetime
+    state: AlertState
+    by: str | None = None
+    comment: str | None = None

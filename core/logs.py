@@ -13,6 +13,7 @@ def configure_logging(level: str) -> None:
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     for noisy in ("apscheduler", "alembic", "amqtt", "transitions", "httpx"):
         logging.getLogger(noisy).setLevel(logging.DEBUG if level == "debug" else logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.WARNING)  # its debug lines hold paths of URLs, which may be secrets
 
 
 class RepeatedTrouble:

@@ -89,6 +89,17 @@ class Settings(BaseSettings):
     command_attempts: int = Field(
         5, ge=1, le=10, description="how often a light command is sent that the lamp does not answer"
     )
+    notify_schemes: str = Field(
+        "form,forms,json,jsons,mailto,mailtos,matrix,matrixs,mmost,mmosts,msteams,nctalk,nctalks,ntfy,ntfys,rocket,rockets,"
+        "signal,signals,slack,threema,workflow,workflows",
+        description="where notifications may go: schemes of Apprise's URLs",
+    )
+    co2_g_per_kwh: float = Field(363.0, ge=0, le=2000, description="grams of CO2 per kilowatt hour from the grid")
+    co2_source: str = Field(
+        "German electricity mix 2024, Umweltbundesamt 2025",
+        max_length=200,
+        description="whose factor it is, of which year",
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
@@ -138,6 +149,11 @@ class Settings(BaseSettings):
     def hours_kept(self) -> dict[tuple[str | None, str], int]:
         """Retention of single quantities, by (municipality or None for all, quantity)."""
         return {(None, "presence"): self.retention_presence_hours} | parse_retention(self.retention_hours)
+
+    @property
+    def notify_scheme_set(self) -> frozenset[str]:
+        """The schemes of targets that notifications may go to."""
+        return frozenset(scheme.strip().lower() for scheme in self.notify_schemes.split(",") if scheme.strip())
 
     @property
     def spool_dir(self) -> Path:

@@ -145,6 +145,41 @@ def energy_today(*then: str, by_device: bool = False) -> str:
     )
 
 
+def energy(*fields: str) -> str:
+    """Figures of the chosen municipalities per local day, as `actions.energy_report` wrote them."""
+    some = " or ".join(f'r._field == "{name}"' for name in fields)
+    return query(
+        "from(bucket: v.defaultBucket)",
+        IN_RANGE,
+        f'|> filter(fn: (r) => r._measurement == "energy" and ({some}))',
+        MUNICIPALITY,
+    )
+
+
+def energy_total(field: str) -> str:
+    """The sum of a figure over all days and municipalities."""
+    return query(energy(field), "|> group()", "|> sum()")
+
+
+def energy_per_day(field: str) -> str:
+    """A figure of each day per municipality."""
+    return query(energy(field), '|> keep(columns: ["_time", "_value", "municipality"])')
+
+
+def saving_share() -> str:
+    """What was saved by what always 100 % would have taken."""
+    return query(
+        energy("saving_kwh", "reference_kwh"),
+        "|> group()",
+        "|> reduce(identity: {saving: 0.0, reference: 0.0}, fn: (r, accumulator) => ({",
+        '  saving: accumulator.saving + (if r._field == "saving_kwh" then r._value else 0.0),',
+        '  reference: accumulator.reference + (if r._field == "reference_kwh" then r._value else 0.0)}))',
+        "|> filter(fn: (r) => r.reference > 0.0)",
+        "|> map(fn: (r) => ({r with _value: r.saving / r.reference}))",
+        '|> keep(columns: ["_value"])',
+    )
+
+
 def sum_of_latest_over_time(device_type: str, quantity: str, *, by_device: bool = False) -> str:
     """Per municipality the sum over its devices, each with its newest value until it says another.
 

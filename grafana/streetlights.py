@@ -1,10 +1,12 @@
-"""Dashboard *Streetlights*: energy, dim level, presence and faults."""
+"""Dashboard *Streetlights*: energy, savings, dim level, presence and faults."""
 
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from grafana import flux, panels
 from grafana.flux import STREETLIGHT
 
+MONTH = "30d"
+"""Energy is shown of so long, whatever the dashboard's time range is."""
 STATE = ("dim_level", "active_power_w", "active_energy_kwh", "operating_hours_h")
 
 
@@ -61,6 +63,63 @@ def build() -> Dashboard:
                 flux.count_where(faults, flux.FLAG_FAULT),
                 steps=panels.NONE_IS_GOOD,
             )
+        )
+        .with_panel(
+            panels.number(
+                "Energy",
+                "Strom der letzten 30 Tage",
+                flux.energy_total("energy_kwh"),
+                unit="kwatth",
+                width=6,
+            ).time_from(MONTH)
+        )
+        .with_panel(
+            panels.number(
+                "Saving",
+                "Ersparnis der letzten 30 Tage gegenüber immer 100 % von Sonnenuntergang bis Sonnenaufgang",
+                flux.saving_share(),
+                unit="percentunit",
+                decimals=1,
+                width=6,
+            ).time_from(MONTH)
+        )
+        .with_panel(
+            panels.number(
+                "CO2 saved",
+                "Vermiedenes CO2 der letzten 30 Tage",
+                flux.energy_total("co2_saved_kg"),
+                unit="masskg",
+                width=6,
+            ).time_from(MONTH)
+        )
+        .with_panel(
+            panels.number(
+                "Hours unknown",
+                "Leuchtenstunden der letzten 30 Tage, deren Strom unbekannt ist",
+                flux.energy_total("hours_unknown"),
+                unit="h",
+                width=6,
+            ).time_from(MONTH)
+        )
+        .with_panel(
+            panels.lines(
+                "Energy per day",
+                "Strom je Tag und Gemeinde",
+                flux.energy_per_day("energy_kwh"),
+                unit="kwatth",
+                bars=True,
+                stacked=True,
+            ).time_from(MONTH)
+        )
+        .with_panel(
+            panels.lines(
+                "Saved energy per day",
+                "Ersparnis je Tag und Gemeinde gegenüber immer 100 %",
+                flux.energy_per_day("saving_kwh"),
+                unit="kwatth",
+                bars=True,
+                stacked=True,
+            ).time_from(MONTH)
         )
         .with_panel(
             panels.lines(

@@ -1,13 +1,15 @@
 """Alerts in the state database: the open ones and their history."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Final
 
 from sqlalchemy import (
+    Connection,
     Engine,
     Row,
+    Select,
     Update,
     and_,
     bindparam,
@@ -21,12 +23,15 @@ from sqlalchemy import (
     update,
 )
 
-from core.alert import Alert, AlertState, Severity
+from core.alert import Alert, AlertEvent, AlertState, Severity
+from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
+from storage.notification_tables import alert_events
 from storage.page import Page, fetch_page
-from storage.tables import alerts, is_open
+from storage.tables import alerts, devices, is_open
 from storage.transaction import insert_into, reading, writing
 
+ALERTS_AT_ONCE: Final = 500
 _COLUMNS: Final = tuple(field.name for field in fields(Alert))
 _OF_ACKNOWLEDGEMENT: Final = ("acknowledged_at", "acknowledged_by", "comment")
 _NEW: Final = {name: bindparam(f"new_{name}", type_=alerts.c[name].type) for name in _COLUMNS}
@@ -41,6 +46,12 @@ class AlertFilter:
     municipality: str | None = None
     device_id: str | None = None
     rule: str | None = None
+    since: datetime | None = None
+    """Started then or later."""
+    until: datetime | None = None
+    """Started before then."""
+    muted: bool | None = None
+    """Whether the device is in maintenance."""
 
 
 class Alerts:
@@ -67,11 +78,7 @@ class Alerts:
         Raises:
             InvalidInputError: wrong limit (1-1000) or cursor.
         """
-        query = select(alerts)
-        for name in AlertFilter.__slots__:
-            value = getattr(alert_filter, name)
-            if value is not None:
-                query = query.where(alerts.c[name] == value)
+        query = _narrowed(alert_filter)
         key = [alerts.c.started_at, alerts.c.alert_id]
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
@@ -98,8 +105,27 @@ class Alerts:
             # First all changes, which may resolve what stands in the way, then what is new.
             connection.execute(_CHANGE, rows)
             connection.execute(insert_into(connection, alerts).values(_NEW).on_conflict_do_nothing(), rows)
+            _note_events(connection, [alert.alert_id for alert in last_of_each])
 
-    def acknowledge(self, alert_id: str, *, comment: str, by: str, at: datetime) -> Alert:
+    def history(self, alert_id: str) -> list[AlertEvent]:
+        """What happened to an alert, in order of time: its states, and every acknowledgement.
+
+        Raises:
+            NotFoundError: there is no such alert.
+        """
+        self.get(alert_id)
+        query = select(alert_events).where(alert_events.c.alert_id == alert_id)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.order_by(alert_events.c.at, alert_events.c.event_id))
+            return [AlertEvent(row.at, AlertState(row.state), row.by, row.comment) for row in rows]
+
+    def muted(self, alert_ids: Collection[str]) -> set[str]:
+        """Those of these alerts whose device is in maintenance."""
+        query = select(alerts.c.alert_id).where(alerts.c.alert_id.in_(sorted(alert_ids)), _IS_MUTED)
+        with reading(self._engine) as connection:
+            return set(connection.scalars(query))
+
+    def acknowledge(self, alert_id: str, *, comment: str, by: str | None, at: datetime) -> Alert:
         """An operator has seen it; again: the later comment replaces the earlier. Returns the alert.
 
         Raises:
@@ -116,6 +142,9 @@ class Alerts:
         with writing(self._engine) as connection:
             changed = connection.execute(update(alerts).where(here).where(is_open).values(changes)).rowcount
             row = connection.execute(select(alerts).where(here)).one_or_none()
+            if changed:
+                event = {"alert_id": alert_id, "state": AlertState.ACKNOWLEDGED, "at": at, "by": by, "comment": comment}
+                connection.execute(insert_into(connection, alert_events).values(event).on_conflict_do_nothing())
         if row is None:
             raise _unknown(alert_id)
         if not changed:
@@ -128,6 +157,42 @@ class Alerts:
         with reading(self._engine) as connection:
             rows = connection.execute(select(municipality, func.count()).where(is_open).group_by(municipality)).all()
         return {slug: count for slug, count in rows}  # noqa: C416 - a row is no tuple to mypy
+
+
+_IS_MUTED: Final = exists().where(
+    devices.c.device_id == alerts.c.device_id, devices.c.status == DeviceStatus.MAINTENANCE
+)
+
+
+def _narrowed(wanted: AlertFilter) -> Select[Any]:
+    query = select(alerts)
+    for name in ("state", "severity", "municipality", "device_id", "rule"):
+        value = getattr(wanted, name)
+        if value is not None:
+            query = query.where(alerts.c[name] == value)
+    if wanted.since is not None:
+        query = query.where(alerts.c.started_at >= wanted.since)
+    if wanted.until is not None:
+        query = query.where(alerts.c.started_at < wanted.until)
+    if wanted.muted is not None:
+        query = query.where(_IS_MUTED if wanted.muted else not_(_IS_MUTED))
+    return query
+
+
+def _note_events(connection: Connection, alert_ids: Sequence[str]) -> None:
+    """Keep what these alerts, as they are kept now, say of their states; what is known already stays."""
+    events: list[dict[str, Any]] = []
+    for first in range(0, len(alert_ids), ALERTS_AT_ONCE):
+        some = alerts.c.alert_id.in_(alert_ids[first : first + ALERTS_AT_ONCE])
+        for row in connection.execute(select(alerts).where(some)):
+            reached = {AlertState.FIRING: row.fired_at, AlertState.RESOLVED: row.resolved_at}
+            if row.fired_at != row.started_at and (row.fired_at or row.state == AlertState.PENDING):
+                reached = {AlertState.PENDING: row.started_at} | reached
+            events += [
+                {"alert_id": row.alert_id, "state": state, "at": at} for state, at in reached.items() if at is not None
+            ]
+    if events:
+        connection.execute(insert_into(connection, alert_events).on_conflict_do_nothing(), events)
 
 
 def _unknown(alert_id: str) -> NotFoundError:
@@ -151,6 +216,7 @@ def _alert(row: Row[Any]) -> Alert:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         comment=row.comment,
+        summary_de=row.summary_de,
     )
 
 

@@ -1,8 +1,8 @@
-"""The metadata that all tables of the state database belong to."""
+"""What all tables of the state database stand on."""
 
 from typing import Final
 
-from sqlalchemy import MetaData
+from sqlalchemy import BigInteger, Integer, MetaData
 
 metadata: Final = MetaData(
     naming_convention={
@@ -11,3 +11,4 @@ metadata: Final = MetaData(
         "uq": "uq_%(table_name)s_%(column_0_name)s",
     }
 )
+COUNTED: Final = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER

@@ -1,4 +1,4 @@
-"""What Grafana needs besides readings, as InfluxDB line protocol: how ingest is doing, and where each device stands.
+"""What Grafana needs besides readings, as InfluxDB line protocol: state of ingest, place of each device, energy.
 
 Written only with the InfluxDB backend (`InfluxReadings.write_lines`); times are in microseconds, its precision.
 """
@@ -14,6 +14,7 @@ from core.device import Device, DeviceStatus, Municipality
 
 INGEST_MEASUREMENT: Final = "ingest"
 DEVICE_MEASUREMENT: Final = "device"
+ENERGY_MEASUREMENT: Final = "energy"
 
 Field = bool | int | float | str
 
@@ -34,6 +35,42 @@ class IngestReport:
     lag_s: float | None
     batch_readings: int
     connected_devices: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EnergyDay:
+    """Energy of a municipality's lamps on one local day, in kWh and kg of CO2; None: of no lamp is it known."""
+
+    municipality: str
+    start: datetime
+    lamps: int
+    energy_kwh: float | None
+    estimated_kwh: float
+    reference_kwh: float | None
+    saving_kwh: float | None
+    co2_saved_kg: float | None
+    hours_unknown: float
+
+
+def energy_lines(days: Iterable[EnergyDay]) -> list[str]:
+    """One line per day, dated at its start: measurement `energy`, tag `municipality`. Write today's every hour."""
+    return [
+        _line(
+            ENERGY_MEASUREMENT,
+            {"municipality": day.municipality},
+            {
+                "lamps": day.lamps,
+                "energy_kwh": day.energy_kwh,
+                "estimated_kwh": day.estimated_kwh,
+                "reference_kwh": day.reference_kwh,
+                "saving_kwh": day.saving_kwh,
+                "co2_saved_kg": day.co2_saved_kg,
+                "hours_unknown": day.hours_unknown,
+            },
+            day.start,
+        )
+        for day in days
+    ]
 
 
 def ingest_lines(reports: Iterable[IngestReport]) -> list[str]:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Protocol, runtime_checkable
 
+from core.counter import CounterSpan
 from core.errors import SettingsError
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
 from core.settings import Settings
@@ -103,6 +104,23 @@ class ReadingStore(Protocol):
 
         Raises:
             InvalidInputError: `every` as in `series`, another aggregate, or `streets` are missing.
+        """
+
+    def counters(
+        self,
+        quantity: str,
+        bounds: Sequence[datetime],
+        *,
+        municipality: str | None = None,
+        device_ids: Collection[str] | None = None,
+    ) -> list[CounterSpan]:
+        """What a counter of each device did between each bound and the next, by (device, municipality, interval).
+
+        Intervals without a reading are left out. A device that moved has spans of each municipality in which it was
+        observed. Readings are read into Python only where a counter went back or nothing is rolled up yet.
+
+        Raises:
+            InvalidInputError: the quantity is no counter, or the bounds do not ascend.
         """
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:

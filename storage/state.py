@@ -12,6 +12,7 @@ from storage.erasures import Erasures
 from storage.leases import Leases
 from storage.lighting import Lighting
 from storage.municipalities import Municipalities
+from storage.notifications import Notifications
 from storage.pickups import Pickups
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
@@ -36,6 +37,7 @@ class State:
     shares: Shares
     receipts: Receipts
     erasures: Erasures
+    notifications: Notifications
 
     def close(self) -> None:
         """Give back all connections."""
@@ -64,4 +66,5 @@ def open_state(url: str) -> State:
         shares=Shares(engine),
         receipts=Receipts(engine),
         erasures=Erasures(engine),
+        notifications=Notifications(engine),
     )

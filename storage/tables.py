@@ -16,11 +16,10 @@ from sqlalchemy import (
     literal_column,
 )
 
-import storage.lighting_tables  # noqa: F401 - so that the metadata knows them
+from storage import lighting_tables, notification_tables  # noqa: F401 - so that the metadata knows them
 from storage.columns import Instant, Json, Text
+from storage.metadata import COUNTED
 from storage.metadata import metadata as metadata  # noqa: PLC0414 - given on
-
-_Counted = BigInteger().with_variant(Integer(), "sqlite")  # SQLite numbers rows by itself only in INTEGER
 
 revision: Final = Table(
     "revision",
@@ -82,6 +81,7 @@ alerts: Final = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Text),
     Column("comment", Text),
+    Column("summary_de", Text, comment="the summary in German"),
 )
 is_open: Final = alerts.c.state != literal_column("'resolved'")  # in the text: a parameter would not match the index
 Index(
@@ -131,7 +131,7 @@ Index(
 rejected_messages: Final = Table(
     "rejected_messages",
     metadata,
-    Column("rejected_id", _Counted, primary_key=True),
+    Column("rejected_id", COUNTED, primary_key=True),
     Column("topic", Text, nullable=False),
     Column("payload", LargeBinary, nullable=False),
     Column("payload_size", BigInteger, nullable=False),
@@ -159,7 +159,7 @@ rule_overrides: Final = Table(
 pickup_requests: Final = Table(
     "pickup_requests",
     metadata,
-    Column("pickup_request_id", _Counted, primary_key=True),
+    Column("pickup_request_id", COUNTED, primary_key=True),
     Column("device_id", Text, nullable=False),
     Column("municipality", Text, nullable=False),
     Column("requested_at", Instant, nullable=False),

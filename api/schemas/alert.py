@@ -33,3 +33,14 @@ class AlertShown(Shown):
     acknowledged_at: TimeOut | None
     acknowledged_by: str | None
     comment: str | None
+    summary_de: str | None = Field(description="the summary in German")
+    muted: bool = Field(description="the device is in maintenance: nobody is notified, and no new alert begins")
+
+
+class AlertEventShown(Shown):
+    """An alert got into a state, or was acknowledged once more."""
+
+    at: TimeOut
+    state: AlertState
+    by: str | None = Field(description="who acknowledged, as far as they said")
+    comment: str | None

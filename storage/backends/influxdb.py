@@ -17,6 +17,7 @@ from influxdb_client.rest import ApiException
 from urllib3.exceptions import HTTPError
 
 from core.clock import from_epoch_us, utc_now
+from core.counter import CounterSpan
 from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
@@ -33,8 +34,10 @@ from storage.backends.contract import (
     series_query,
     totals_query,
 )
+from storage.backends.counters import counters_query
 from storage.backends.flux import Flux
 from storage.backends.flux_answers import parse_rows
+from storage.backends.flux_counters import counter_spans
 from storage.backends.influx_beside import InfluxBeside
 from storage.backends.line_protocol import encode_lines
 from storage.readings import GroupBy
@@ -179,6 +182,18 @@ class InfluxReadings:
             return flux_reads.totals(self._query, self._threads, part, quantity)
 
         return query.totals(ask(query) if self._beside is None else self._beside.totals(query, quantity, ask))
+
+    def counters(
+        self,
+        quantity: str,
+        bounds: Sequence[datetime],
+        *,
+        municipality: str | None = None,
+        device_ids: Collection[str] | None = None,
+    ) -> list[CounterSpan]:
+        """What a counter did per interval; see `ReadingStore`."""
+        query = counters_query(quantity, bounds, municipality, device_ids)
+        return counter_spans(self._query, self._threads, query)
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete on the server; see `ReadingStore`."""

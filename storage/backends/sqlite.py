@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from core.clock import to_epoch_us
+from core.counter import CounterSpan
 from core.errors import SettingsError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation, Observation, Reading, Total
@@ -25,7 +26,9 @@ from storage.backends.contract import (
     series_query,
     totals_query,
 )
+from storage.backends.counters import counters_query
 from storage.backends.newest import newest_of
+from storage.backends.sqlite_counters import counter_spans
 from storage.backends.sqlite_file import SqliteFile
 from storage.backends.sqlite_forget import forget_quantity
 from storage.backends.sqlite_rollup_marks import forget_days, forget_hours, mark_hours_before, mark_late
@@ -193,6 +196,18 @@ class SqliteReadings:
             return query.totals(rolled)
         sql, parameters = sqlite_queries.select_totals(query, quantity, tables)
         return query.totals(self._file.select(sql, parameters))
+
+    def counters(
+        self,
+        quantity: str,
+        bounds: Sequence[datetime],
+        *,
+        municipality: str | None = None,
+        device_ids: Collection[str] | None = None,
+    ) -> list[CounterSpan]:
+        """What a counter did per interval; see `ReadingStore`."""
+        query = counters_query(quantity, bounds, municipality, device_ids)
+        return counter_spans(self._file, self._tables, query)
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete in short transactions; broken off, it is finished by a repetition. See `ReadingStore`."""

@@ -1,7 +1,8 @@
 """Tables and SQL texts of the rollups in the SQLite file; all names are of our own catalogue.
 
-`daily_<quantity>`: per device and day of UTC. `hourly_<quantity>`: per municipality, device type and hour, over all its
-devices. `stale_days`, `stale_hours`: what of them has to be made anew. `rollup_state`: how far they reach.
+`daily_<quantity>`: per device and day of UTC; `hours` has a bit for each hour of the day that has a value.
+`hourly_<quantity>`: per municipality, device type and hour, over all its devices. `stale_days`,
+`stale_hours`: what of them has to be made anew. `rollup_state`: how far they reach.
 """
 
 import sqlite3
@@ -50,10 +51,15 @@ def create_rollups(connection: sqlite3.Connection) -> None:
     for statement in _STATE.split(";\n"):
         connection.execute(statement)
     for quantity in CATALOGUE.values():
+        columns = {row[1] for row in connection.execute(f'PRAGMA table_info("daily_{quantity.name}")')}
+        if columns and "hours" not in columns:  # of an earlier version: all is made anew
+            connection.execute(f'DROP TABLE "daily_{quantity.name}"')
+            connection.execute("UPDATE rollup_state SET rolled_us = ?", (MIN_US,))
         connection.execute(
             f'CREATE TABLE IF NOT EXISTS "daily_{quantity.name}" (device INTEGER NOT NULL, day INTEGER NOT NULL, '
             "n INTEGER NOT NULL, s REAL, lo REAL, hi REAL, first_us INTEGER NOT NULL, "
-            f"last {_LAST_TYPE[quantity.kind]} NOT NULL, held REAL, PRIMARY KEY (device, day)) WITHOUT ROWID"
+            f"last {_LAST_TYPE[quantity.kind]} NOT NULL, held REAL, hours INTEGER NOT NULL, "
+            "PRIMARY KEY (device, day)) WITHOUT ROWID"
         )
         connection.execute(
             f'CREATE TABLE IF NOT EXISTS "hourly_{quantity.name}" (hour INTEGER NOT NULL, municipality TEXT NOT NULL, '
@@ -85,7 +91,7 @@ def find_days(table: TypeTables) -> str:
 
 
 def select_days(table: TypeTables, names: Sequence[str]) -> str:
-    """Rows of day, count, first instant, then sum, minimum, maximum, last and held of each quantity.
+    """Rows of day, count, first instant, hours, then sum, minimum, maximum, last and held of each quantity.
 
     The parts of days inside [:from, :end) of one :key. Each reading there has all of these quantities or none. `held`
     is the sum of value times microseconds until the next value, the day's end or `:end`.
@@ -104,7 +110,8 @@ def select_days(table: TypeTables, names: Sequence[str]) -> str:
         f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{names[0]}" IS NOT NULL'
     )
     return (
-        f"SELECT day, count(*), min(t), {aggregates} FROM (SELECT *, next_t IS NULL OR next_t >= {day_end} AS last, "  # noqa: S608
+        f"SELECT day, count(*), min(t), sum(DISTINCT 1 << (t - day * {DAY_US}) / {HOUR_US}), {aggregates} "  # noqa: S608
+        f"FROM (SELECT *, next_t IS NULL OR next_t >= {day_end} AS last, "
         f"min(ifnull(next_t, :end), {day_end}) - t AS held_us FROM ({values})) GROUP BY day"
     )
 

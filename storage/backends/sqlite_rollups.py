@@ -181,10 +181,10 @@ class Rollups:
         if table is not None:
             span = {"key": key, "from": first * DAY_US, "end": (last + 1) * DAY_US}
             for names in self._alike(table, span):
-                for day, count, first_us, *columns in self._file.select(select_days(table, names), span):
+                for day, count, first_us, hours, *columns in self._file.select(select_days(table, names), span):
                     for index, name in enumerate(names):
                         s, lo, hi, last_value, held = columns[5 * index : 5 * index + 5]
-                        row = (key, day, count, s, lo, hi, first_us, last_value, held)
+                        row = (key, day, count, s, lo, hi, first_us, last_value, held, hours)
                         made.setdefault(name, []).append(row)
         return made
 
@@ -211,7 +211,7 @@ class Rollups:
         for name in () if table is None else table.quantities:
             connection.execute(f'DELETE FROM "daily_{name}" WHERE {where}', whose)  # noqa: S608
             if name in made:
-                connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
+                connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
         connection.execute(f"DELETE FROM stale_days WHERE {where}", whose)  # noqa: S608
 
 

@@ -60,7 +60,7 @@ class TestProblems:
         assert answer.status_code == 422
         (error,) = answer.json()["errors"]
         assert error["location"] == "query.colour"
-        assert "cursor, device_id, limit, municipality, rule, severity, state" in error["detail"]
+        assert "cursor, device_id, end, limit, municipality, muted, rule, severity, start, state" in error["detail"]
 
     @pytest.mark.parametrize("path", ["/healthz", "/readyz", "/metrics", "/v1/live", "/v1/rules"])
     def test_no_route_takes_any_query(self, client: TestClient, path: str) -> None:

@@ -11,12 +11,15 @@ from typing import Any
 import httpx
 import pytest
 
+from actions.energy_report import show_energy
 from core.reading import Reading
+from core.settings import Settings
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import write_history
 from simulators.region import load_region
 from storage.backends.influxdb import InfluxReadings
 from storage.operations import IngestReport, device_lines, ingest_lines
+from storage.state import State, open_state
 
 WINDOW = "1m0s"
 """A day on a wide panel, as Grafana's server prints it."""
@@ -42,6 +45,7 @@ class Filled:
     store: InfluxReadings
     fleet: Fleet
     end: datetime
+    state: State
     faulty: str = ""
     full: str = ""
     variables: dict[str, str] = field(default_factory=lambda: {"municipality": ".*", "device": ".*"})
@@ -90,7 +94,7 @@ def _tables(text: str) -> Iterator[Table]:
 
 
 @pytest.fixture(scope="session")
-def filled(influxdb_server: Any) -> Iterator[Filled]:
+def filled(influxdb_server: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Filled]:
     """One day of a small fleet up to now, one lamp with a fault, one full bin, an hour of ingest's own state."""
     end = datetime.now(UTC)
     fleet = build_fleet(load_region("marburg-biedenkopf"), lamps=30, bins=12, seed=3)
@@ -99,6 +103,9 @@ def filled(influxdb_server: Any) -> Iterator[Filled]:
     write_history(fleet, store, start=end - timedelta(days=1), end=end, progress=lambda _: None)
     faulty, full = next(iter(fleet.lamps)), next(iter(fleet.bins))
     ours = {device.device_id: device for device in fleet.devices}
+    state = open_state(f"sqlite:///{tmp_path_factory.mktemp('grafana') / 'state.db'}")
+    state.devices.put_many(fleet.devices)
+    show_energy(state, store, Settings(_env_file=None), end)
     store.write(
         [
             Reading(faulty, "streetlight", ours[faulty].municipality, end, end, {"faults": "lamp_failure"}),
@@ -108,7 +115,7 @@ def filled(influxdb_server: Any) -> Iterator[Filled]:
     with httpx.Client(
         base_url=influxdb_server.url, headers={"Authorization": f"Token {influxdb_server.token}"}, timeout=30
     ) as client:
-        bucket_with_readings = Filled(client, influxdb_server.org, bucket, store, fleet, end, faulty, full)
+        bucket_with_readings = Filled(client, influxdb_server.org, bucket, store, fleet, end, state, faulty, full)
         bucket_with_readings.write_lines(device_lines(fleet.devices, fleet.municipalities, end))
         bucket_with_readings.write_lines(
             ingest_lines(
@@ -126,4 +133,5 @@ def filled(influxdb_server: Any) -> Iterator[Filled]:
             )
         )
         yield bucket_with_readings
+    state.close()
     store.close()

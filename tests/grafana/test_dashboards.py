@@ -13,7 +13,7 @@ from core.device import Device
 from core.quantity import CATALOGUE
 from devices.registry import device_types
 from grafana import build
-from storage.operations import IngestReport, device_lines, ingest_lines
+from storage.operations import EnergyDay, IngestReport, device_lines, energy_lines, ingest_lines
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 FILES = sorted((GRAFANA / "dashboards").glob("*.json"))
@@ -98,11 +98,22 @@ def test_only_what_is_written_is_asked_for(dashboard: Dashboard) -> None:
     report = IngestReport(
         worker="w", at=at, received=1, stored=1, rejected=1, lag_s=1.0, batch_readings=1, connected_devices=1
     )
-    written = " ".join([*device_lines([device], [], at), *ingest_lines([report])])
+    energy = EnergyDay(
+        municipality="m",
+        start=at,
+        lamps=1,
+        energy_kwh=1.0,
+        estimated_kwh=0.0,
+        reference_kwh=1.0,
+        saving_kwh=0.0,
+        co2_saved_kg=0.0,
+        hours_unknown=0.0,
+    )
+    written = " ".join([*device_lines([device], [], at), *ingest_lines([report]), *energy_lines([energy])])
     fields = set(CATALOGUE) | set(re.findall(r"[ ,](\w+)=", written))
     for query in queries(dashboard):
         assert set(re.findall(r'r\._field == "(\w+)"', query)) <= fields
-        assert set(re.findall(r'r\._measurement == "(\w+)"', query)) <= {*device_types(), "device", "ingest"}
+        assert set(re.findall(r'r\._measurement == "(\w+)"', query)) <= {*device_types(), "device", "ingest", "energy"}
 
 
 def test_they_refresh_and_show_the_viewers_time(dashboard: Dashboard) -> None:

@@ -2,10 +2,15 @@
 
 import json
 import re
+from datetime import datetime, time, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from actions.energy_report import energy_report
+from core.settings import Settings
+from lights.energy import EnergyGroup, EnergyInterval, bounds
 
 FILES = sorted((Path(__file__).parents[2] / "grafana/dashboards").glob("*.json"))
 BOARDS: list[dict[str, Any]] = [json.loads(file.read_text(encoding="utf-8")) for file in FILES]
@@ -30,6 +35,11 @@ def query_of(board: str, title: str, kind: str) -> str:
     return str(target["query"])
 
 
+def shown_from(board: dict[str, Any], panel: Panel) -> str:
+    """The time range of a panel's own, else the dashboard's."""
+    return f"now-{panel['timeFrom']}" if "timeFrom" in panel else str(board["time"]["from"])
+
+
 def escaped(*values: str) -> str:
     """What Grafana makes of `${variable:regex}`: its regexEscape in packages/grafana-data/src/text/string.ts."""
     safe = [re.sub(r"[\\^$*+?.()|\[\]{}/]", lambda sign: "\\" + sign[0], value) for value in values]
@@ -39,7 +49,7 @@ def escaped(*values: str) -> str:
 @pytest.mark.parametrize(("board", "panel"), PANELS)
 def test_every_panel_query_returns_rows(filled: Filled, board: dict[str, Any], panel: Panel) -> None:
     for target in panel["targets"]:
-        tables = filled.ask(target["query"], board["time"]["from"])
+        tables = filled.ask(target["query"], shown_from(board, panel))
         assert tables, target["query"]
         for table in tables:
             for row in table.rows:
@@ -50,7 +60,7 @@ def test_every_panel_query_returns_rows(filled: Filled, board: dict[str, Any], p
 @pytest.mark.parametrize(("board", "panel"), PANELS)
 def test_grafana_can_show_what_comes_back(filled: Filled, board: dict[str, Any], panel: Panel) -> None:
     """Grafana's server makes labels of the group key and values of the other columns (pkg/tsdb/influxdb/flux)."""
-    tables = [table for target in panel["targets"] for table in filled.ask(target["query"], board["time"]["from"])]
+    tables = [table for target in panel["targets"] for table in filled.ask(target["query"], shown_from(board, panel))]
     columns = {name for table in tables for name in table.data}
     match panel["type"]:
         case "timeseries":
@@ -132,6 +142,27 @@ class TestNumbers:
         due = sum(level >= thresholds[homes[device_id]] for device_id, level in levels.items())
         assert self.value(filled, "Region", "Bins above threshold") == due >= 1
         assert self.value(filled, "Waste bins", "Fullest bin") == max(levels.values())
+
+    def test_energy_and_saving(self, filled: Filled) -> None:
+        """As `/v1/energy` gives them for the local days that were written."""
+        zone = Settings(_env_file=None).zone
+        first = datetime.combine(filled.end.astimezone(zone).date() - timedelta(days=2), time(0), zone)
+        of = bounds(first, filled.end, EnergyInterval.DAY, zone, most=3)
+        totals = energy_report(filled.state, filled.store, of, group_by=EnergyGroup.MUNICIPALITY)
+        saving = sum(total.saving_kwh or 0 for total in totals)
+        reference = sum(total.reference_kwh or 0 for total in totals)
+        used = sum(total.energy_kwh or 0 for total in totals)
+        unknown = sum(total.hours_unknown for total in totals)
+        for title, expected in {
+            "Energy": used,
+            "Saving": saving / reference,
+            "CO2 saved": saving * 0.363,
+            "Hours unknown": unknown,
+        }.items():
+            ((row,),) = (table.rows for table in filled.ask(query_of("Streetlights", title, "stat"), "now-30d"))
+            assert float(row["_value"]) == pytest.approx(expected), title
+        assert 0 < used < reference
+        assert unknown > 0
 
     def test_the_fault_and_the_full_bin_are_listed(self, filled: Filled) -> None:
         assert filled.faulty in {row["device_id"] for row in filled.rows(query_of("Streetlights", "Faults", "table"))}

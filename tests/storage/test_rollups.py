@@ -209,6 +209,13 @@ class SameAnswers(RuleBasedStateMachine):
             ]
             assert close(*daily) or (self.picks_any_of_one_instant and in_two_places_at_once(self.plain))
 
+    @invariant()
+    def same_counters(self) -> None:
+        bounds = [MIDNIGHT + day * DAY - HOUR for day in range(-2, 7)]
+        spans = [store.counters("presence_count", bounds) for store in self.stores]
+        assert [span._replace(gained=0) for span in spans[0]] == [span._replace(gained=0) for span in spans[1]]
+        assert [span.gained for span in spans[0]] == pytest.approx([span.gained for span in spans[1]])
+
 
 TestSameAnswers = SameAnswers.TestCase
 TestSameAnswers.settings = settings(

@@ -316,7 +316,8 @@ def set_rows(told: Any) -> None:
 
 
 def set_kind(told: Any) -> None:
-    told["state"]["tables"][0]["columns"]["started_at"] = "integer"
+    (alerts,) = (table for table in told["state"]["tables"] if table["name"] == "alerts")
+    alerts["columns"]["started_at"] = "integer"
 
 
 @pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
