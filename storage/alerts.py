@@ -151,6 +151,7 @@ def _alert(row: Row[Any]) -> Alert:
         acknowledged_at=row.acknowledged_at,
         acknowledged_by=row.acknowledged_by,
         comment=row.comment,
+        circuit=row.circuit,
     )
 
 

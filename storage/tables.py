@@ -89,6 +89,7 @@ alerts: Final = Table(
     Column("acknowledged_at", Instant),
     Column("acknowledged_by", Text),
     Column("comment", Text),
+    Column("circuit", Text, comment="the circuit that the alert is about as a whole"),
 )
 is_open: Final = alerts.c.state != literal_column("'resolved'")  # in the text: a parameter would not match the index
 Index(

@@ -33,3 +33,6 @@ class AlertShown(Shown):
     acknowledged_at: TimeOut | None
     acknowledged_by: str | None
     comment: str | None
+    circuit: str | None = Field(
+        description="the circuit that the alert is about as a whole; `device_id` is then the lamp by which it was found"
+    )

@@ -1,12 +1,12 @@
 """Rules as the API gives them, and what a municipality may change of them."""
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from pydantic import Field, StringConstraints
 
 from api.schemas.fields import Body, Shown, Slug
 from core.alert import Severity
-from rules.rule import Action, Condition, Rule
+from rules.rule import Action, Rule, RuleKind
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Parameter = Annotated[float, Field(allow_inf_nan=False)]
@@ -30,12 +30,21 @@ class RuleShown(Shown):
     severity: Severity
     summary: str = Field(examples=["{name} is {value:.0%} full"])
     summary_de: str = Field(examples=["{name} ist zu {value:.0%} voll"])
-    condition: Condition
+    condition: RuleKind
     quantity: str | None = Field(examples=["filling_level"])
     equals: bool | float | str | None = None
     contains: str | None = None
     for_s: float = Field(description="how long the condition must hold before the alert fires, in seconds")
     parameters: dict[str, float] = Field(description="the numbers that a municipality may change")
+    for_reports: int = Field(description="in how many reports in a row the condition must hold before the alert fires")
+    keep_firing_s: float = Field(description="what comes back within so many seconds is the same alert")
+    given: dict[str, Any] | None = Field(description="a reading for which this does not hold is not judged")
+    when: dict[str, Any] | None = Field(description="the condition; a text in place of a number names a parameter")
+    clear: dict[str, Any] | None = Field(
+        description="when the alert resolves; null: when the condition no longer holds"
+    )
+    group_by: str | None = Field(description="one alert for all devices with the same value of this attribute")
+    explains: list[str] = Field(description="rules that raise nothing while the alert of the group is open")
     actions: list[Action]
     overridden: bool = Field(description="the municipality has changed it")
 
@@ -50,12 +59,19 @@ def show_rule(rule: Rule, *, municipality: str | None, overridden: bool) -> Rule
         severity=rule.severity,
         summary=rule.summary,
         summary_de=rule.summary_de,
-        condition=rule.condition,
+        condition=rule.kind,
         quantity=rule.quantity,
         equals=rule.equals,
         contains=rule.contains,
         for_s=rule.for_s,
         parameters=dict(rule.parameters),
+        for_reports=rule.for_reports,
+        keep_firing_s=rule.keep_firing_s,
+        given=rule.definition.get("given"),
+        when=rule.definition.get("when"),
+        clear=rule.definition.get("clear"),
+        group_by=rule.group.attribute if rule.group else None,
+        explains=list(rule.group.rules) if rule.group else [],
         actions=list(rule.actions),
         overridden=overridden,
     )

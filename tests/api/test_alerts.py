@@ -63,6 +63,7 @@ class TestGetAlert:
             "acknowledged_at": None,
             "acknowledged_by": None,
             "comment": None,
+            "circuit": None,
         }
 
     def test_a_missing_one_is_404(self, client: TestClient) -> None:
