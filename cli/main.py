@@ -13,6 +13,7 @@ from cli.devices import devices_app
 from cli.plan import plan
 from cli.programs import api, broker, ingest, simulate
 from cli.replay import replay
+from cli.rules import rules_app
 from core.errors import KreispulsError
 
 app = typer.Typer(
@@ -32,6 +33,7 @@ app.command(hidden=True)(broker)
 app.add_typer(devices_app, name="devices")
 app.command()(replay)
 app.command()(plan)
+app.add_typer(rules_app, name="rules")
 app.command()(check)
 app.command()(backup)
 app.command()(restore)

@@ -1,12 +1,15 @@
 """Rules as the API gives them, and what a municipality may change of them."""
 
+from datetime import timedelta
 from typing import Annotated, Any
 
-from pydantic import Field, StringConstraints
+from pydantic import BaseModel, Field, StringConstraints
 
-from api.schemas.fields import Body, Shown, Slug
+from api.schemas.alert import AlertShown
+from api.schemas.fields import Body, DeviceTypeName, Interval, Shown, Slug, TimeOut
 from core.alert import Severity
 from rules.rule import Action, Rule, RuleKind
+from rules.rule_entry import RuleEntry
 
 ParameterName = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
 Parameter = Annotated[float, Field(allow_inf_nan=False)]
@@ -18,6 +21,43 @@ class Override(Body):
     enabled: bool | None = None
     severity: Annotated[Severity, Field(strict=False)] | None = None
     parameters: Annotated[dict[ParameterName, Parameter], Field(max_length=16)] = Field({}, examples=[{"above": 0.7}])
+
+
+class TrialAsked(Body):
+    """Rules to try on what devices have said; written as in a rule file."""
+
+    device_type: DeviceTypeName
+    rules: Annotated[list[RuleEntry], Field(min_length=1, max_length=50)] = Field(
+        examples=[
+            [
+                {
+                    "name": "bin_nearly_full",
+                    "severity": "info",
+                    "summary": "{name} is {value:.0%} full",
+                    "summary_de": "{name} ist zu {value:.0%} voll",
+                    "quantity": "filling_level",
+                    "above": 0.7,
+                    "hysteresis": 0.1,
+                }
+            ]
+        ]
+    )
+    municipality: Slug | None = Field(None, description="only its devices")
+    since: Interval = Field(timedelta(days=30), description="how far back, an ISO 8601 duration", examples=["P30D"])
+
+
+class TrialShown(BaseModel):
+    """What rules would have raised. Nothing of it is kept."""
+
+    alerts: list[AlertShown] = Field(description="those that fired, in this order and in their last state")
+    by_rule: dict[str, int]
+    devices: int
+    readings: int = Field(description="how many were judged")
+    start: TimeOut
+    end: TimeOut = Field(description="until when was judged")
+    complete: bool = Field(
+        description="false: so many readings or alerts, or the time for an answer, ended it at `end`"
+    )
 
 
 class RuleShown(Shown):
