@@ -23,6 +23,7 @@ OLDEST_JUDGED: Final = timedelta(days=1)
 """Readings observed longer ago are history being filled in: nobody needs an alert about them."""
 _UNJUDGED: Final = (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED)
 _JUMP: Final = 10
+"""A step so many times as long as the one before it is none of ours."""
 _SHORTEST_JUMP: Final = timedelta(minutes=2)
 
 
@@ -155,8 +156,7 @@ class RuleEngine:
             usual = self._step or step
             if step < timedelta(0) or step > max(_SHORTEST_JUMP, _JUMP * usual):
                 for memory in self._memories.values():
-                    if memory.heard_at is not None:
-                        memory.heard_at += step - usual
+                    memory.clock_set(step - usual, self._looked_at + usual, now)
             else:
                 self._step = step
         self._looked_at = now

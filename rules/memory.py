@@ -1,7 +1,7 @@
 """What the engine remembers of a device; all of it can be rebuilt, at the price of judging later."""
 
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 from core.alert import Alert
@@ -61,3 +61,8 @@ class DeviceMemory:
             usual_s = min(gap_s, self._gap_s, _LONGEST_LEARNED_S)
             self.interval_s = max(usual_s, self.interval_s + _FORGETS * (usual_s - self.interval_s))
         self._gap_s = gap_s
+
+    def clock_set(self, by: timedelta, before: datetime, now: datetime) -> None:
+        """The clock was set by so much at about `before` (of the old time): what was heard until then moves with it."""
+        if self.heard_at is not None and (self.heard_at <= before or self.heard_at > now):
+            self.heard_at = min(self.heard_at + by, now)
