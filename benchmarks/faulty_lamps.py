@@ -95,6 +95,8 @@ def report(
     rated_w = float(device.attributes["rated_power_w"] or 0)
     scheduled = bool(generator(seed, "scheduled", str(device.attributes["circuit"])).random() < 0.5)  # noqa: PLR2004
     span = Span(datetime.fromtimestamp(past.start_s, UTC), datetime.fromtimestamp(past.end_s, UTC))
+    if not scheduled:
+        readings = sorted([*readings, *_confirmed(readings, past, rated_w)], key=lambda reading: reading.received_at)
     said: list[Reading] = []
     for reading in _odd(readings, span, rng, rated_w, test):
         values = dict(reading.values)
@@ -118,6 +120,21 @@ _IN_LAMP: Final = (FaultKind.DAY_BURNER, FaultKind.BURNT_OUT)
 def _by_clock(at: datetime) -> float:
     hour = at.astimezone(ZONE).hour
     return NIGHT_LEVEL if hour >= EVENING_ENDS or hour < MORNING_BEGINS else 1.0
+
+
+def _confirmed(readings: Sequence[Reading], past: LampPast, rated_w: float) -> Iterator[Reading]:
+    """Reports by which a lamp shows that it was raised; of each hour only one, to keep the month small."""
+    reported_s = np.array([reading.received_at.timestamp() for reading in readings])
+    hours: set[int] = set()
+    for at_s in past.near_s.tolist():
+        before = int(np.searchsorted(reported_s, at_s)) - 1
+        if int(at_s // HOUR_S) in hours or before < 0 or not float(readings[before].values["dim_level"]):
+            continue
+        hours.add(int(at_s // HOUR_S))
+        reading = readings[before]
+        is_dark = float(reading.values["active_power_w"]) < 1
+        values = {**reading.values, **({"dim_level": 1.0} if is_dark else _showing(reading.values, 1.0, rated_w))}
+        yield _said(reading, at_s + 1 - reported_s[before], values)
 
 
 def _showing(

@@ -16,6 +16,7 @@ from rules.prepared import Judge, Prepared
 from rules.rule import Action, Group, Rule
 from rules.seen import Seen
 from rules.silence import silence, silent_as_neighbour
+from rules.tracking import Tracker
 
 __all__ = ["OLDEST_JUDGED", "AlertChange", "RuleEngine"]
 
@@ -42,6 +43,7 @@ class RuleEngine:
         self._devices: Mapping[str, Device] = {}
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._memories: dict[str, DeviceMemory] = {}
+        self._trackers: frozenset[Tracker] = frozenset()
         self._circuits = Circuits()
         self._surroundings = Surroundings(context or NoContext())
         self._looked_at: datetime | None = None
@@ -76,10 +78,15 @@ class RuleEngine:
         changes = self._circuits.configure(
             devices, {key: prepared.groups for key, prepared in self._prepared.items()}, now
         )
+        trackers = frozenset(tracker for prepared in self._prepared.values() for tracker in prepared.trackers)
         for device_id, memory in list(self._memories.items()):
-            changes += self._drop_findings(devices.get(device_id), memory, now)
+            if memory.findings:
+                changes += self._drop_findings(devices.get(device_id), memory, now)
+            if trackers != self._trackers:
+                memory.notes = {tracker: note for tracker, note in memory.notes.items() if tracker in trackers}
             if device_id not in devices:
                 del self._memories[device_id]
+        self._trackers = trackers
         return changes
 
     def restore(self, alerts: Iterable[Alert]) -> None:

@@ -51,7 +51,7 @@ class Prepared:
         self.silent = tuple(rule for rule in enabled if rule.silent)
         self.groups = tuple(rule for rule in enabled if rule.group is not None)
         self._judges = tuple((rule.quantities(), judge) for rule in enabled if (judge := _judge(rule)) is not None)
-        self._trackers = tuple(dict.fromkeys(tracker for rule in enabled for tracker in _trackers(rule)))
+        self.trackers = tuple(dict.fromkeys(tracker for rule in enabled for tracker in _trackers(rule)))
         self._shapes: dict[tuple[str, ...], Shape] = {}
 
     def shape(self, values: Mapping[str, Value]) -> Shape:
@@ -65,7 +65,7 @@ class Prepared:
             found = self._shapes[key] = Shape(
                 judges,
                 frozenset(judge.name for judge in judges),
-                tuple(tracker for tracker in self._trackers if tracker.quantities <= set(key)),
+                tuple(tracker for tracker in self.trackers if tracker.quantities <= set(key)),
             )
         return found
 

@@ -152,8 +152,9 @@ def test_a_lamp_that_stays_off_against_its_command() -> None:
 def test_a_day_burner() -> None:
     street = Street(DAY)
     street.says(0, **power(1.0))
-    assert street.fired == []
     street.says(60, **power(1.0))
+    assert street.fired == []
+    street.says(120, **power(1.0))
     assert street.fired == ["day_burner"]
     street.says(600, **power(0.2))  # by night it may burn: that tells nothing
     assert street.resolved == []
@@ -165,13 +166,13 @@ def test_a_day_burner() -> None:
     ("minutes", "found"),
     [
         (5 * 60 + 25, []),  # 16:25 UTC: dusk, the sun is below the horizon
-        (3 * 60 + 45, []),  # 14:45 and 15:15: below the margin
+        (3 * 60 + 45, []),  # 14:45 to 15:45: below the margin
         (60, ["day_burner"]),
     ],
 )
 def test_dusk_is_no_day(minutes: float, found: list[str]) -> None:
     street = Street(DAY)
-    street.every_quarter(3, begin=minutes, **power(1.0))
+    street.every_quarter(5, begin=minutes, **power(1.0))
     assert street.fired == found
 
 
