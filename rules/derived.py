@@ -31,14 +31,14 @@ class Derived:
 
 def wanted_level(seen: Seen) -> float | None:
     """What light control asks of the lamp; where that is not known, the level it says it shows."""
-    wanted = seen.surroundings.context.wanted_level(seen.device.device_id, seen.at)
+    wanted = seen.wanted_level()
     return seen.number("dim_level") if wanted is None else wanted
 
 
 def command_error(seen: Seen) -> float | None:
     """The level the lamp shows less the one that light control asks of it; None where that is not known."""
-    level = seen.number("dim_level")
-    wanted = seen.surroundings.context.wanted_level(seen.device.device_id, seen.at)
+    wanted = seen.wanted_level()
+    level = None if wanted is None else seen.number("dim_level")
     return None if level is None or wanted is None else level - wanted
 
 
@@ -48,7 +48,7 @@ def light_explained(seen: Seen) -> bool:
     context = seen.surroundings.context
     return (
         context.overridden(device.device_id, at)
-        or (context.wanted_level(device.device_id, at) or 0.0) > 0
+        or (seen.wanted_level() or 0.0) > 0
         or seen.surroundings.presence_near(device, at)
     )
 

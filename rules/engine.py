@@ -49,6 +49,10 @@ class RuleEngine:
         self._looked_at: datetime | None = None
         self._step: timedelta | None = None
 
+    def ask(self, context: LampContext) -> None:
+        """Take what light control knows of lamps from here from now on."""
+        self._surroundings.context = context
+
     def configure(
         self,
         devices: Mapping[str, Device],
@@ -176,8 +180,9 @@ class RuleEngine:
         prepared = None if device is None else self._prepared.get((device.municipality, device.device_type))
         gone = device is None or device.status in _UNJUDGED or prepared is None
         for name in [name for name in memory.findings if gone or (prepared and name not in prepared.names)]:
-            alert = memory.findings.pop(name).alert
-            yield AlertChange(alert.in_state(AlertState.RESOLVED, resolved_at=now), tuple(Action))
+            finding = memory.findings.pop(name)
+            if finding.told:
+                yield AlertChange(finding.alert.in_state(AlertState.RESOLVED, resolved_at=now), tuple(Action))
 
     def _judge(self, seen: Seen, prepared: Prepared, changes: list[AlertChange]) -> None:
         memory, at = seen.memory, seen.at
@@ -205,9 +210,8 @@ class RuleEngine:
 
     def _begin(self, judge: Judge, seen: Seen, changes: list[AlertChange]) -> None:
         alert = make_alert(judge.rule, seen.device, value=judge.read(seen), started_at=seen.at, fired_at=None)
-        finding = seen.memory.findings[judge.name] = Finding(alert, seen.at)
-        if not self._fire(judge, finding, seen, changes):
-            changes.append(AlertChange(alert, ()))
+        finding = seen.memory.findings[judge.name] = Finding(alert, seen.at, told=False)
+        self._fire(judge, finding, seen, changes)
 
     def _go_on(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
         at = seen.at
@@ -225,8 +229,9 @@ class RuleEngine:
         if is_kept and finding.alert.state is not AlertState.PENDING:
             return
         del seen.memory.findings[judge.name]
-        resolved = finding.alert.in_state(AlertState.RESOLVED, resolved_at=finding.clear_since)
-        changes.append(AlertChange(resolved, judge.rule.actions))
+        if finding.told:
+            resolved = finding.alert.in_state(AlertState.RESOLVED, resolved_at=finding.clear_since)
+            changes.append(AlertChange(resolved, judge.rule.actions))
 
     @staticmethod
     def _still(judge: Judge, finding: Finding, seen: Seen) -> bool | None:
@@ -235,22 +240,24 @@ class RuleEngine:
             return None if cleared is None else not cleared
         return judge.met(seen, True)
 
-    def _fire(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> bool:
-        """Fire a pending alert whose time has come, unless its circuit explains it; whether it fired."""
+    def _fire(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
+        """Fire a pending alert whose time has come, unless its circuit explains it; else tell that it is pending."""
         alert = finding.alert
         if alert.state is not AlertState.PENDING or seen.device.status is not DeviceStatus.ACTIVE:
-            return False
-        if not judge.fires((seen.at - alert.started_at).total_seconds(), finding.reports):
-            return False
-        explained, found = self._circuits.explains(
-            judge.name, seen.device, alert.started_at, seen.at, self._affected(seen.at)
-        )
-        changes += found
-        if explained:
-            return False
-        finding.alert = alert.in_state(AlertState.FIRING, fired_at=seen.at)
-        changes.append(AlertChange(finding.alert, judge.rule.actions))
-        return True
+            return
+        if judge.fires((seen.at - alert.started_at).total_seconds(), finding.reports):
+            explained, found = self._circuits.explains(
+                judge.name, seen.device, alert.started_at, seen.at, self._affected(seen.at)
+            )
+            changes += found
+            if not explained:
+                finding.alert = alert.in_state(AlertState.FIRING, fired_at=seen.at)
+                finding.told = True
+                changes.append(AlertChange(finding.alert, judge.rule.actions))
+                return
+        if not finding.told and (judge.for_reports == 1 or finding.reports > 1):
+            finding.told = True
+            changes.append(AlertChange(alert, ()))
 
 
 class _Affected:

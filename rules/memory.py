@@ -21,6 +21,8 @@ class Finding:
     alert: Alert
     last_at: datetime
     reports: int = 1
+    told: bool = True
+    """Somebody knows of the alert: a rule that wants several reports says nothing after the first."""
     clear_since: datetime | None = None
 
 

@@ -1,7 +1,6 @@
 """Measured and expected power of a lamp."""
 
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from rules.seen import Seen
 
@@ -12,9 +11,8 @@ An attribute `standby_share` (below 1) of the lamp is taken instead, where there
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Power:
-    """What a reading says about a lamp's power; None: not known."""
+class Power(NamedTuple):
+    """What a reading says about a lamp's power; None: not known. A tuple: one is made for every report of a lamp."""
 
     expected_w: float | None = None
     """Rated power times driver share plus the rest by level: LED drivers are linear to a few percent.
@@ -58,8 +56,8 @@ def _power(seen: Seen) -> Power:
         return Power(expected_w)
     return Power(
         expected_w,
-        ratio=power_w / expected_w if level > 0 else None,
-        difference_w=power_w - expected_w,
-        share=share,
-        level_error=(share - driver) / (1 - driver) - level if driver < 1 else None,
+        power_w / expected_w if level > 0 else None,
+        power_w - expected_w,
+        share,
+        (share - driver) / (1 - driver) - level if driver < 1 else None,
     )

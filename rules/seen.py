@@ -22,6 +22,8 @@ class Seen:
     surroundings: Surroundings
     power: Any = None
     """What `rules.power` has found out about this reading."""
+    _wanted: float | None = None
+    _asked: bool = False
 
     def number(self, quantity: str) -> float | None:
         """A quantity that the catalogue says is a number; None: it is not in the reading."""
@@ -31,3 +33,10 @@ class Seen:
         """A positive number among the device's attributes."""
         value = self.device.attributes.get(name)
         return float(value) if type(value) in (int, float) and value > 0 else None  # type: ignore[operator,arg-type]
+
+    def wanted_level(self) -> float | None:
+        """What light control asks of the lamp, asked once; None: not known."""
+        if not self._asked:
+            self._asked = True
+            self._wanted = self.surroundings.context.wanted_level(self.device.device_id, self.at)
+        return self._wanted

@@ -91,8 +91,10 @@ def power(level: float, factor: float = 1.0) -> dict[str, Value]:
 def test_a_dark_lamp_is_found_at_every_level_in_its_third_report(level: float) -> None:
     street = Street()
     dark: dict[str, Value] = {"dim_level": level, "active_power_w": 0.7, "faults": ""}
-    street.every_quarter(2, **dark)
-    assert street.fired == []
+    street.says(0, **dark)
+    assert street.changes == []
+    street.says(15, **dark)
+    assert [change.alert.state for change in street.changes] == [AlertState.PENDING]
     street.says(30, **dark)
     assert street.fired == ["lamp_failure"]
     assert street.changes[-1].alert.summary == "Markt 1 should be lit but gives no light"
@@ -295,11 +297,11 @@ def test_voltage_and_temperature_with_hysteresis() -> None:
     assert hot.resolved == ["critical_temperature", "high_temperature"]
 
 
-def test_one_sag_is_no_low_voltage() -> None:
+def test_one_sag_is_no_low_voltage_and_nobody_hears_of_it() -> None:
     street = Street()
     for minutes, volt in ((0, 230.0), (15, 180.0), (30, 229.0), (45, 185.0), (60, 231.0)):
         street.says(minutes, voltage_v=volt)
-    assert street.fired == []
+    assert street.changes == []
 
 
 def test_a_municipality_changes_how_often_and_how_long() -> None:
