@@ -1,10 +1,10 @@
 """Tries rules on readings that are stored: what alerts they would have raised. Changes nothing."""
 
 import heapq
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import groupby
+from itertools import chain, groupby
 from typing import Final
 
 from core.alert import Alert, AlertState
@@ -40,6 +40,7 @@ class Trial:
 
     alerts: list[Alert]
     devices: int
+    """Those that said something."""
     readings: int
     start: datetime
     end: datetime
@@ -60,9 +61,10 @@ def try_rules(
 ) -> Trial:
     """Judge what active devices said from `start` to `end` as ingest would have, by these rules alone.
 
-    Municipalities' filling thresholds hold, their overrides do not: the rules are tried as they are given. A device
-    counts as heard at `start`; what was received late counts as received when it was observed. What light control asked
-    of lamps is not known, nor single presences older than their retention.
+    Municipalities' filling thresholds hold, their overrides do not: the rules are tried as they are given. Nobody is
+    silent before the first reading of the span: a device without any is left out. What was received late counts as
+    received when it was observed. What light control asked of lamps is not known, nor single presences older than their
+    retention.
 
     Raises:
         NotFoundError: there is no such municipality.
@@ -72,16 +74,20 @@ def try_rules(
     municipalities = state.municipalities.all()
     if municipality is not None and municipality not in {known.municipality for known in municipalities}:
         raise NotFoundError(f"no municipality {ascii(municipality)[:80]}")
-    devices = {
-        device.device_id: replace(device, status=DeviceStatus.ACTIVE, last_seen_at=None)
+    registered = [
+        replace(device, status=DeviceStatus.ACTIVE, last_seen_at=None)
         for device in state.devices.all(DeviceFilter(municipality=municipality))
         if device.device_type in rules and device.status in _TRIED
-    }
+    ]
+    said = _histories(registered, readings, start, end)
+    devices = {device.device_id: device for device, _, _ in said}
     engine = RuleEngine(rules)
     engine.configure(devices, municipalities, {}, start)
+    for device, first, _ in said:
+        engine.heard(device.device_id, first.observed_at)
     fired: dict[str, Alert] = {}
     judged, tick = 0, start + STEP
-    for reading in _in_order(devices, readings, start, end):
+    for reading in heapq.merge(*(history for _, _, history in said), key=lambda reading: reading.observed_at):
         while tick <= reading.observed_at:
             _note(fired, engine, tick)
             tick += STEP
@@ -113,15 +119,18 @@ def _keep(fired: dict[str, Alert], alert: Alert) -> None:
         fired[alert.alert_id] = alert
 
 
-def _in_order(
-    devices: Mapping[str, Device], readings: ReadingStore, start: datetime, end: datetime
-) -> Iterator[Reading]:
-    """The readings of all devices in order of time; of each device only a page is in memory."""
-    page = max(_FEWEST, min(_MOST, _TOGETHER // max(1, len(devices))))
-    said = [
-        _of_device(device, _observations(readings, device.device_id, start, end, page)) for device in devices.values()
-    ]
-    return heapq.merge(*said, key=lambda reading: reading.observed_at)
+def _histories(
+    registered: Sequence[Device], readings: ReadingStore, start: datetime, end: datetime
+) -> list[tuple[Device, Reading, Iterator[Reading]]]:
+    """Each device that said something, with its first reading and all of them; of each only a page is in memory."""
+    page = max(_FEWEST, min(_MOST, _TOGETHER // max(1, len(registered))))
+    said: list[tuple[Device, Reading, Iterator[Reading]]] = []
+    for device in registered:
+        history = _of_device(device, _observations(readings, device.device_id, start, end, page))
+        first = next(history, None)
+        if first is not None:
+            said.append((device, first, chain([first], history)))
+    return said
 
 
 def _of_device(device: Device, observations: Iterator[Observation]) -> Iterator[Reading]:

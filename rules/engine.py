@@ -111,6 +111,10 @@ class RuleEngine:
             self._memories.pop(device_id, None)
         self._circuits.forget(forgotten)
 
+    def heard(self, device_id: str, at: datetime) -> None:
+        """Something came from a device."""
+        self._memories.setdefault(device_id, DeviceMemory()).hear(at)
+
     def judge(self, reading: Reading, now: datetime) -> list[AlertChange]:
         """What a reading changes; nothing for devices unknown, discovered or retired."""
         device = self._devices.get(reading.device_id)

@@ -51,7 +51,7 @@ class TrialShown(BaseModel):
 
     alerts: list[AlertShown] = Field(description="those that fired, in this order and in their last state")
     by_rule: dict[str, int]
-    devices: int
+    devices: int = Field(description="how many said something")
     readings: int = Field(description="how many were judged")
     start: TimeOut
     end: TimeOut = Field(description="until when was judged")

@@ -60,7 +60,7 @@ def test_the_alerts_are_those_of_the_live_engine(state: State, readings: SqliteR
     rules = load_rules()["waste_bin"]
     engine = RuleEngine({"waste_bin": rules})
     devices = {device.device_id: device for device in state.devices.all()}
-    engine.configure(devices, state.municipalities.all(), {}, START)
+    engine.configure(devices, state.municipalities.all(), {}, START)  # a few minutes before the first readings
     live, tick = [], START + timedelta(minutes=15)
     for reading in said:
         while tick <= reading.observed_at:
@@ -133,6 +133,16 @@ def test_pages_smaller_than_the_history_miss_nothing(
     monkeypatch.setattr("actions.try_rules._MOST", 7)
     monkeypatch.setattr("actions.try_rules._FEWEST", 1)
     assert tried(state, readings, load_rules()["waste_bin"]).readings == len(said)
+
+
+def test_nobody_is_silent_before_the_first_reading(state: State, readings: SqliteReadings) -> None:
+    state.municipalities.ensure("marburg")
+    for number in (1, 2):
+        state.devices.add(Device(device_id=f"bin-{number}", device_type="waste_bin", municipality="marburg"))
+    at = END - timedelta(hours=7)
+    readings.write([Reading("bin-1", "waste_bin", "marburg", at, at, {"filling_level": 0.1})])
+    (alert,) = tried(state, readings, load_rules()["waste_bin"]).alerts
+    assert (alert.device_id, alert.started_at) == ("bin-1", at)
 
 
 def test_nothing_stored_is_nothing_judged(state: State, readings: SqliteReadings) -> None:
