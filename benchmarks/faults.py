@@ -54,6 +54,7 @@ ALSO: Final[Mapping[FaultKind, frozenset[str]]] = {
     FaultKind.NO_DIMMING: frozenset({"power_too_high"}),
 }
 """What else a fault explains."""
+EXPLAINED: Final = frozenset({"lamp_failure", "communication_failure"})
 CIRCUIT_FAULTS: Final = (FaultKind.SILENCE, FaultKind.DARK)
 
 
@@ -64,6 +65,13 @@ class Tally:
     hours: list[float] = field(default_factory=list)
     missed: int = 0
 
+    def add(self, hours: float | None) -> None:
+        """One that was found after so many hours; None: it was not."""
+        if hours is None:
+            self.missed += 1
+        else:
+            self.hours.append(hours)
+
 
 @dataclass(slots=True)
 class Result:
@@ -71,6 +79,8 @@ class Result:
 
     tallies: dict[str, Tally] = field(default_factory=dict)
     false: Counter[str] = field(default_factory=Counter)
+    beside: int = 0
+    """Alerts of single lamps that are dark or silent with their circuit: true, but not grouped."""
     healthy_months: float = 0.0
     readings: int = 0
     judging_s: float = 0.0
@@ -111,12 +121,14 @@ def show(result: Result) -> dict[str, object]:
     per_1000 = round(alarms / result.healthy_months * 1000, 2) if result.healthy_months else None
     print(f"\nfalse alarms: {alarms} in {result.healthy_months:.0f} lamp-months without a fault {dict(result.false)}")
     print(f"false alarms per 1,000 lamp-months: {per_1000}")
+    print(f"alerts of single lamps beside those of their lost circuits: {result.beside}")
     return {
         "found": {name: len(tally.hours) for name, tally in result.tallies.items()},
         "missed": {name: tally.missed for name, tally in result.tallies.items()},
         "false_alarms": alarms,
         "healthy_lamp_months": round(result.healthy_months),
         "false_per_1000_lamp_months": per_1000,
+        "single_alerts_beside_lost_circuits": result.beside,
     }
 
 
@@ -227,34 +239,28 @@ def count(
     span: Span,
 ) -> None:
     """Hold the alerts of a circuit against what was wrong."""
-    month_s = timedelta(days=30).total_seconds()
     whole = {faults[device_id].since_s for device_id in devices if device_id in faults}
     lost = len(whole) == 1 and all(device_id in faults for device_id in devices) and len(devices) > 1
-    for device_id in devices:
-        until_s = faults[device_id].since_s if device_id in faults else span.end.timestamp()
-        result.healthy_months += (until_s - span.start.timestamp()) / month_s
     found: dict[str, float] = {}
     for fired_at, alert in alerts:
         fault = faults.get(alert.device_id)
-        fired_s = fired_at.timestamp()
-        if fault is None or fired_s < fault.since_s:
+        if fault is None or fired_at.timestamp() < fault.since_s:
             result.false[alert.rule] += 1
-        elif lost and alert.rule == "supply_loss":
-            found.setdefault("circuit", (fired_s - fault.since_s) / 3600)
-        elif not lost and alert.rule == FINDS.get(fault.kind):
-            found.setdefault(alert.device_id, (fired_s - fault.since_s) / 3600)
+            continue
+        hours = (fired_at.timestamp() - fault.since_s) / 3600
+        if alert.rule == ("supply_loss" if lost else FINDS.get(fault.kind)):
+            found.setdefault("circuit" if lost else alert.device_id, hours)
+        elif lost and alert.rule in EXPLAINED:
+            result.beside += 1
         elif alert.rule not in ALSO.get(fault.kind, frozenset()):
             result.false[f"{alert.rule} for {fault.kind}"] += 1
-    if lost:
-        tally = result.tallies["supply_loss"]
-        tally.hours += [found["circuit"]] if "circuit" in found else []
-        tally.missed += "circuit" not in found
-        return
     for device_id in devices:
-        if device_id in faults:
-            tally = result.tallies[FINDS[faults[device_id].kind]]
-            tally.hours += [found[device_id]] if device_id in found else []
-            tally.missed += device_id not in found
+        until_s = faults[device_id].since_s if device_id in faults else span.end.timestamp()
+        result.healthy_months += (until_s - span.start.timestamp()) / timedelta(days=30).total_seconds()
+        if device_id in faults and not lost:
+            result.tallies[FINDS[faults[device_id].kind]].add(found.get(device_id))
+    if lost:
+        result.tallies["supply_loss"].add(found.get("circuit"))
 
 
 if __name__ == "__main__":

@@ -34,6 +34,11 @@ class Circuits:
         self._rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
         self._open: dict[_Key, _Open] = {}
 
+    @property
+    def any_open(self) -> bool:
+        """Whether there is an open alert of any circuit."""
+        return bool(self._open)
+
     def configure(
         self, devices: Mapping[str, Device], rules: Mapping[tuple[str, str], tuple[Rule, ...]], now: datetime
     ) -> list[AlertChange]:
@@ -95,18 +100,22 @@ class Circuits:
                 return True, [AlertChange(alert, rule.actions)]
         return False, []
 
-    def well(self, device: Device, findings: Mapping[str, object], now: datetime) -> list[AlertChange]:
+    def well(
+        self, device: Device, findings: Mapping[str, object], now: datetime, affected: Affected
+    ) -> list[AlertChange]:
         """A device has been judged; the alert of its circuit resolves when few enough are left that are not well."""
         changes: list[AlertChange] = []
-        if not self._open:
-            return changes
         for rule in self._rules.get((device.municipality, device.device_type), ()):
             key = (device.municipality, rule.name, _circuit(rule, device) or "")
             found = self._open.get(key)
             if found is None or rule.group is None or any(name in findings for name in rule.group.rules):
                 continue
             found.lost.discard(device.device_id)
-            if len(found.lost) < _enough(rule, len(self._members.get(key, ()))) / 2:
+            members = self._members.get(key, ())
+            few = _enough(rule, len(members)) / 2
+            if len(found.lost) < few:  # perhaps others have gone meanwhile
+                found.lost.update(member for member in members if affected(member, rule.group))
+            if len(found.lost) < few:
                 changes.append(self._resolve(key, now, rule.actions))
         return changes
 

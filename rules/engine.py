@@ -136,7 +136,9 @@ class RuleEngine:
             if values.get("presence") is True:
                 self._surroundings.detected(device, reading.observed_at)
             self._judge(Seen(values, device, reading.observed_at, memory, self._surroundings), prepared, changes)
-            changes += self._circuits.well(device, memory.findings, reading.received_at)
+            if self._circuits.any_open:
+                at = reading.received_at
+                changes += self._circuits.well(device, memory.findings, at, self._affected(at))
         return changes
 
     def judge_silence(self, now: datetime) -> list[AlertChange]:

@@ -208,9 +208,21 @@ def test_the_alert_of_a_circuit_survives_a_restart() -> None:
     after.waits(600, 1200)
     assert after.changes == []
     for number in range(6):
-        after.says(1205, number)
+        after.says(1205 + number, number)
     (alert,) = after.of(AlertState.RESOLVED)
-    assert (alert.alert_id, alert.resolved_at) == (region.of(AlertState.FIRING)[0].alert_id, at(1205))
+    assert (alert.alert_id, alert.resolved_at) == (region.of(AlertState.FIRING)[0].alert_id, at(1209))
+
+
+def test_a_lamp_that_goes_dark_later_belongs_to_the_circuits_alert() -> None:
+    region = Region(*(lamp(number) for number in range(6)))
+    for quarter in range(4):
+        for number in range(6):
+            region.says(15 * quarter + number, number, **(DARK if number < 3 else LIT))
+    for quarter in range(4, 8):
+        for number in range(6):
+            region.says(15 * quarter + number, number, **(LIT if number in (1, 2) else DARK))
+    assert region.fired == [("supply_loss", "lamp-0")]
+    assert [alert.rule for alert in region.of(AlertState.RESOLVED) if alert.fired_at] == []
 
 
 def test_a_circuit_that_is_gone_has_no_alert() -> None:
