@@ -12,7 +12,7 @@ from rules.change import AlertChange, make_alert
 from rules.circuits import Circuits
 from rules.context import LampContext, NoContext, Surroundings
 from rules.memory import DeviceMemory, Finding
-from rules.prepared import Judge, Prepared
+from rules.prepared import Judge, Prepared, Shape
 from rules.rule import Action, Group, Rule
 from rules.seen import Seen
 from rules.silence import silence, silent_as_neighbour
@@ -135,7 +135,9 @@ class RuleEngine:
             values = reading.values
             if values.get("presence") is True:
                 self._surroundings.detected(device, reading.observed_at)
-            self._judge(Seen(values, device, reading.observed_at, memory, self._surroundings), prepared, changes)
+            shape = prepared.shape(values)
+            if shape.judges or shape.trackers:
+                self._judge(Seen(values, device, reading.observed_at, memory, self._surroundings), shape, changes)
             if self._circuits.any_open:
                 at = reading.received_at
                 changes += self._circuits.well(device, memory.findings, at, self._affected(at))
@@ -190,9 +192,8 @@ class RuleEngine:
             if finding.told:
                 yield AlertChange(finding.alert.in_state(AlertState.RESOLVED, resolved_at=now), tuple(Action))
 
-    def _judge(self, seen: Seen, prepared: Prepared, changes: list[AlertChange]) -> None:
+    def _judge(self, seen: Seen, shape: Shape, changes: list[AlertChange]) -> None:
         memory, at = seen.memory, seen.at
-        shape = prepared.shape(seen.values)
         late = memory.newest_at is not None and at < memory.newest_at
         newer: frozenset[str] = frozenset()
         if late:  # what these rules judged is more recent
