@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from functools import partial
 from itertools import chain, groupby
 from typing import Final
 
@@ -79,7 +80,9 @@ def try_rules(
         for device in state.devices.all(DeviceFilter(municipality=municipality))
         if device.device_type in rules and device.status in _TRIED
     ]
-    said = _histories(registered, readings, start, end)
+    needed = [rule.needed() for of_type in rules.values() for rule in of_type]
+    quantities = None if None in needed else frozenset().union(*(some for some in needed if some))
+    said = _histories(registered, partial(readings.series, quantities=quantities, start=start, end=end))
     devices = {device.device_id: device for device, _, _ in said}
     engine = RuleEngine(rules)
     engine.configure(devices, municipalities, {}, start)
@@ -120,13 +123,13 @@ def _keep(fired: dict[str, Alert], alert: Alert) -> None:
 
 
 def _histories(
-    registered: Sequence[Device], readings: ReadingStore, start: datetime, end: datetime
+    registered: Sequence[Device], series: Callable[..., list[Observation]]
 ) -> list[tuple[Device, Reading, Iterator[Reading]]]:
     """Each device that said something, with its first reading and all of them; of each only a page is in memory."""
     page = max(_FEWEST, min(_MOST, _TOGETHER // max(1, len(registered))))
     said: list[tuple[Device, Reading, Iterator[Reading]]] = []
     for device in registered:
-        history = _of_device(device, _observations(readings, device.device_id, start, end, page))
+        history = _of_device(device, _observations(partial(series, device.device_id), page))
         first = next(history, None)
         if first is not None:
             said.append((device, first, chain([first], history)))
@@ -139,12 +142,10 @@ def _of_device(device: Device, observations: Iterator[Observation]) -> Iterator[
         yield Reading(device.device_id, device.device_type, device.municipality, at, at, values)
 
 
-def _observations(
-    readings: ReadingStore, device_id: str, start: datetime, end: datetime, page: int
-) -> Iterator[Observation]:
+def _observations(series: Callable[..., list[Observation]], page: int) -> Iterator[Observation]:
     after: tuple[datetime, str] | None = None
     while True:
-        found = readings.series(device_id, None, start, end, limit=page, after=after)
+        found = series(limit=page, after=after)
         yield from found
         if len(found) < page:
             return

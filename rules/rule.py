@@ -128,6 +128,18 @@ class Rule:
             return frozenset()
         return frozenset().union(*(leaf.operand.quantities() for leaf in comparisons(self.when)))
 
+    def needed(self) -> frozenset[str] | None:
+        """All quantities that can change what it says; None: every word of a device can."""
+        if self.silent or self.group is not None:
+            return None
+        operands = [self.value] if self.value else []
+        for condition in (self.given, self.when, self.clear):
+            if condition is not None:
+                operands += [leaf.operand for leaf in comparisons(condition)]
+        is_derived = any(operand.kind is Kind.DERIVED for operand in operands)
+        presence = frozenset({"presence", "presence_count"} if is_derived else ())
+        return presence.union(*(operand.quantities() for operand in operands))
+
     @property
     def _only_comparison(self) -> Comparison | None:
         return self.when if isinstance(self.when, Above | Below | Equals | Contains) else None

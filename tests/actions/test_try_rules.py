@@ -145,6 +145,17 @@ def test_nobody_is_silent_before_the_first_reading(state: State, readings: Sqlit
     assert (alert.device_id, alert.started_at) == ("bin-1", at)
 
 
+def test_readings_that_a_rule_does_not_look_at_are_left_out(state: State, readings: SqliteReadings) -> None:
+    fill(state, readings)
+    at = START + timedelta(hours=1, minutes=30)
+    readings.write([Reading("bin-1", "waste_bin", "marburg", at, at, {"battery_level": 0.1})])
+    chosen = {rule.name: rule for rule in load_rules()["waste_bin"]}
+    assert [alert.rule for alert in tried(state, readings, (chosen["battery_low"],)).alerts] == ["battery_low"]
+    assert tried(state, readings, (chosen["battery_low"],)).readings == 1
+    assert tried(state, readings, (chosen["bin_full"],)).readings == 164
+    assert tried(state, readings, (chosen["communication_failure"],)).readings == 165
+
+
 def test_nothing_stored_is_nothing_judged(state: State, readings: SqliteReadings) -> None:
     trial = tried(state, readings, load_rules()["waste_bin"])
     assert (trial.alerts, trial.devices, trial.readings, trial.complete) == ([], 0, 0, True)
