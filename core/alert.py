@@ -27,7 +27,7 @@ OPEN_STATES = (AlertState.PENDING, AlertState.FIRING, AlertState.ACKNOWLEDGED)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Alert:
-    """One finding of one rule on one device; at most one is open per device and rule. Times aware UTC."""
+    """One finding of one rule on a device or a circuit; at most one is open per device and rule. Times aware UTC."""
 
     alert_id: str
     rule: str
@@ -47,6 +47,8 @@ class Alert:
     comment: str | None = None
     summary_de: str | None = None
     """The summary in German."""
+    circuit: str | None = None
+    """The circuit that the alert is about as a whole; its device is then the one by which it was found."""
 
     def in_state(self, state: AlertState, **changes: object) -> "Alert":
         """The same alert in another state."""

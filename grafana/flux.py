@@ -11,7 +11,7 @@ TIMEZONE: Final = "Europe/Berlin"
 
 STREETLIGHT: Final = "streetlight"
 WASTE_BIN: Final = "waste_bin"
-SILENT_AFTER_S: Final = {STREETLIGHT: 10_800, WASTE_BIN: 21_600}
+SILENT_AFTER_S: Final = {STREETLIGHT: 16_200, WASTE_BIN: 21_600}
 """As in the rules `communication_failure` of devices/."""
 
 MUNICIPALITY: Final = "|> filter(fn: (r) => r.municipality =~ /^${municipality:regex}$/)"

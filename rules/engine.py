@@ -1,51 +1,57 @@
 """Judges readings by rules: readings and `now` in, alert changes out; at most one alert is open per device and rule."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
-from uuid import NAMESPACE_URL, uuid5
 
 from core.alert import OPEN_STATES, Alert, AlertState
-from core.clock import format_rfc3339
 from core.device import Device, DeviceStatus, Municipality
-from core.quantity import Value
 from core.reading import Reading
 from rules.catalogue import effective_rule
-from rules.rule import Action, Condition, Rule
+from rules.change import AlertChange, make_alert
+from rules.circuits import Circuits
+from rules.context import LampContext, NoContext, Surroundings
+from rules.memory import DeviceMemory, Finding
+from rules.prepared import Judge, Prepared, Shape
+from rules.rule import Action, Group, Rule
+from rules.seen import Seen
+from rules.silence import silence, silent_as_neighbour
+from rules.tracking import Tracker
+
+__all__ = ["OLDEST_JUDGED", "AlertChange", "RuleEngine"]
 
 OLDEST_JUDGED: Final = timedelta(days=1)
 """Readings observed longer ago are history being filled in: nobody needs an alert about them."""
-
-
-@dataclass(frozen=True, slots=True)
-class AlertChange:
-    """An alert in its new state, and what its rule wants done about it."""
-
-    alert: Alert
-    actions: tuple[Action, ...]
-
-
-@dataclass(slots=True)
-class _Judged:
-    """What is remembered per device and rule."""
-
-    observed_at: datetime
-    alert: Alert | None = None
+_UNJUDGED: Final = (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED)
+_JUMP: Final = 10
+"""A step so many times as long as the one before it is none of ours."""
+_SHORTEST_JUMP: Final = timedelta(minutes=2)
 
 
 class RuleEngine:
-    """Keeps only what can be rebuilt: open alerts (from the state database) and when each device was last heard.
+    """Keeps only what can be rebuilt: open alerts (from the state database) and what was heard of each device.
 
     Readings may be repeated, late or out of order: a reading older than the one a rule judged last is not judged.
+
+    Args:
+        rules: the shipped rules by device type.
+        context: what light control knows of lamps; without it, readings alone decide.
     """
 
-    def __init__(self, rules: Mapping[str, tuple[Rule, ...]]) -> None:
+    def __init__(self, rules: Mapping[str, tuple[Rule, ...]], context: LampContext | None = None) -> None:
         self._shipped = rules
         self._devices: Mapping[str, Device] = {}
-        self._rules: dict[tuple[str, str], tuple[Rule, ...]] = {}
-        self._judged: dict[tuple[str, str], _Judged] = {}
-        self._heard_at: dict[str, datetime] = {}
+        self._prepared: dict[tuple[str, str], Prepared] = {}
+        self._memories: dict[str, DeviceMemory] = {}
+        self._trackers: frozenset[Tracker] = frozenset()
+        self._circuits = Circuits()
+        self._surroundings = Surroundings(context or NoContext())
+        self._looked_at: datetime | None = None
+        self._step: timedelta | None = None
+
+    def ask(self, context: LampContext) -> None:
+        """Take what light control knows of lamps from here from now on."""
+        self._surroundings.context = context
 
     def configure(
         self,
@@ -54,143 +60,239 @@ class RuleEngine:
         overrides: Mapping[str, Mapping[str, Mapping[str, object]]],
         now: datetime,
     ) -> list[AlertChange]:
-        """Take over the registry; open alerts of devices that are gone or retired resolve.
+        """Take over the registry; open alerts resolve whose device is gone or retired, or whose rule is or is disabled.
 
         A device not known before counts as heard `now`: neither a new device nor a restart of ours makes it silent.
         """
         self._devices = devices
         known = {municipality.municipality: municipality for municipality in municipalities}
-        self._rules = {}
+        self._prepared = {}
         for name in {device.municipality for device in devices.values()} | set(known):
             threshold = known[name].filling_threshold if name in known else None
             own = overrides.get(name, {})
             for device_type, rules in self._shipped.items():
-                self._rules[name, device_type] = tuple(
-                    effective_rule(rule, own.get(rule.name, {}), filling_threshold=threshold) for rule in rules
+                self._prepared[name, device_type] = Prepared(
+                    tuple(effective_rule(rule, own.get(rule.name, {}), filling_threshold=threshold) for rule in rules)
                 )
-        for device_id in devices:
-            self._heard_at.setdefault(device_id, now)
-        for device_id in self._heard_at.keys() - devices.keys():
-            del self._heard_at[device_id]
-        changes: list[AlertChange] = []
-        for (device_id, rule_name), judged in list(self._judged.items()):
-            device = devices.get(device_id)
-            if device is None or device.status in (DeviceStatus.RETIRED, DeviceStatus.DISCOVERED):
-                if judged.alert is not None:
-                    # With every action undone: a pickup request of a device that is gone helps nobody.
-                    resolved = judged.alert.in_state(AlertState.RESOLVED, resolved_at=now)
-                    changes.append(AlertChange(resolved, tuple(Action)))
-                del self._judged[device_id, rule_name]
+        for device in devices.values():
+            memory = self._memories.setdefault(device.device_id, DeviceMemory())
+            if memory.heard_at is None:
+                memory.heard_at = now
+                memory.guess_interval(device.last_seen_at)
+        changes = self._circuits.configure(
+            devices, {key: prepared.groups for key, prepared in self._prepared.items()}, now
+        )
+        trackers = frozenset(tracker for prepared in self._prepared.values() for tracker in prepared.trackers)
+        for device_id, memory in list(self._memories.items()):
+            if memory.findings:
+                changes += self._drop_findings(devices.get(device_id), memory, now)
+            if trackers != self._trackers:
+                memory.notes = {tracker: note for tracker, note in memory.notes.items() if tracker in trackers}
+            if device_id not in devices:
+                del self._memories[device_id]
+        self._trackers = trackers
         return changes
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Take up the open alerts of an earlier run."""
         for alert in alerts:
-            if alert.state in OPEN_STATES:
-                self._judged[alert.device_id, alert.rule] = _Judged(alert.started_at, alert)
+            if alert.state not in OPEN_STATES:
+                continue
+            if alert.circuit is not None:
+                self._circuits.restore(alert)
+                continue
+            memory = self._memories.setdefault(alert.device_id, DeviceMemory())
+            memory.findings[alert.rule] = Finding(alert, alert.started_at)
 
     def forget(self, device_ids: Iterable[str]) -> None:
         """Know nothing of these devices, and change no alert: another worker judges them, or did until now."""
         forgotten = frozenset(device_ids)
-        self._judged = {key: judged for key, judged in self._judged.items() if key[0] not in forgotten}
         for device_id in forgotten:
-            self._heard_at.pop(device_id, None)
+            self._memories.pop(device_id, None)
+        self._circuits.forget(forgotten)
 
     def heard(self, device_id: str, at: datetime) -> None:
         """Something came from a device."""
-        if at > self._heard_at.get(device_id, at - timedelta(microseconds=1)):
-            self._heard_at[device_id] = at
+        self._memories.setdefault(device_id, DeviceMemory()).hear(at)
 
     def judge(self, reading: Reading, now: datetime) -> list[AlertChange]:
         """What a reading changes; nothing for devices unknown, discovered or retired."""
         device = self._devices.get(reading.device_id)
-        self.heard(reading.device_id, reading.received_at)
-        if device is None or device.status in (DeviceStatus.DISCOVERED, DeviceStatus.RETIRED):
+        if device is None:
+            return []
+        memory = self._memories.get(reading.device_id)
+        if memory is None:
+            memory = self._memories[reading.device_id] = DeviceMemory()
+        memory.hear(reading.received_at)
+        prepared = self._prepared.get((device.municipality, device.device_type))
+        if device.status in _UNJUDGED or prepared is None:
             return []
         changes: list[AlertChange] = []
-        for rule in self._rules.get((device.municipality, device.device_type), ()):
-            if rule.condition is Condition.SILENT:
-                changes += self._spoke(rule, device, reading.received_at)
-                continue
-            value = reading.values.get(rule.quantity) if rule.quantity is not None else None
-            if value is not None and reading.observed_at >= now - OLDEST_JUDGED:
-                changes += self._judge(rule, device, value, reading.observed_at)
+        if memory.findings:
+            for rule in prepared.silent:
+                changes += _spoke(rule, memory, reading.received_at)
+        if reading.observed_at >= now - OLDEST_JUDGED:
+            values = reading.values
+            if values.get("presence") is True:
+                self._surroundings.detected(device, reading.observed_at)
+            shape = prepared.shape(values)
+            if shape.judges or shape.trackers:
+                self._judge(Seen(values, device, reading.observed_at, memory, self._surroundings), shape, changes)
+            if self._circuits.any_open:
+                at = reading.received_at
+                changes += self._circuits.well(device, memory.findings, at, self._affected(at))
         return changes
 
     def judge_silence(self, now: datetime) -> list[AlertChange]:
-        """Alerts for devices that have been silent too long at `now`."""
+        """Alerts for devices that have been silent too long at `now`; to be called every few seconds.
+
+        A step much longer than the one before it, or backwards, means that the clock was set or that we slept: that
+        time counts for no device's silence.
+        """
+        self._leave_out_jump(now)
         changes: list[AlertChange] = []
         for device in self._devices.values():
             if device.status is not DeviceStatus.ACTIVE:
                 continue
-            for rule in self._rules.get((device.municipality, device.device_type), ()):
-                if rule.condition is not Condition.SILENT or not rule.enabled:
+            memory = self._memories.get(device.device_id)
+            prepared = self._prepared.get((device.municipality, device.device_type))
+            if prepared is None or memory is None or memory.heard_at is None:
+                continue
+            for rule in prepared.silent:
+                if rule.name in memory.findings or silence(rule, device, memory, now) < 1.0:
                     continue
-                heard_at = self._heard_at.get(device.device_id, now)
-                if (device.device_id, rule.name) in self._judged and self._judged[device.device_id, rule.name].alert:
-                    continue
-                if (now - heard_at).total_seconds() >= rule.parameters["silent_s"]:
-                    alert = _alert(rule, device, value=None, started_at=heard_at, state=AlertState.FIRING, now=now)
-                    self._judged[device.device_id, rule.name] = _Judged(heard_at, alert)
+                explained, found = self._circuits.explains(rule.name, device, memory.heard_at, now, self._affected(now))
+                changes += found
+                if not explained:
+                    alert = make_alert(rule, device, value=None, started_at=memory.heard_at, fired_at=now)
+                    memory.findings[rule.name] = Finding(alert, memory.heard_at)
                     changes.append(AlertChange(alert, rule.actions))
         return changes
 
-    def _spoke(self, rule: Rule, device: Device, at: datetime) -> list[AlertChange]:
-        judged = self._judged.get((device.device_id, rule.name))
-        if judged is None or judged.alert is None or at < judged.observed_at:
-            return []
-        resolved = judged.alert.in_state(AlertState.RESOLVED, resolved_at=at)
-        del self._judged[device.device_id, rule.name]
-        return [AlertChange(resolved, rule.actions)]
+    def _leave_out_jump(self, now: datetime) -> None:
+        if self._looked_at is not None:
+            step = now - self._looked_at
+            usual = self._step or step
+            if step < timedelta(0) or step > max(_SHORTEST_JUMP, _JUMP * usual):
+                for memory in self._memories.values():
+                    memory.clock_set(step - usual, self._looked_at + usual, now)
+            else:
+                self._step = step
+        self._looked_at = now
 
-    def _judge(self, rule: Rule, device: Device, value: Value, observed_at: datetime) -> list[AlertChange]:
-        key = (device.device_id, rule.name)
-        judged = self._judged.get(key)
-        if judged is None:
-            judged = self._judged[key] = _Judged(observed_at)
-        elif observed_at < judged.observed_at:
-            return []
-        judged.observed_at = observed_at
-        met = rule.enabled and rule.is_met(value, met_before=judged.alert is not None)
-        if judged.alert is not None:
-            return self._go_on(rule, judged, judged.alert, met=met)
-        if not met or device.status is not DeviceStatus.ACTIVE:  # in maintenance: muted
-            return []
-        state = AlertState.PENDING if rule.for_s else AlertState.FIRING
-        judged.alert = _alert(rule, device, value=value, started_at=observed_at, state=state, now=observed_at)
-        return [AlertChange(judged.alert, rule.actions if state is AlertState.FIRING else ())]
+    def _affected(self, now: datetime) -> "_Affected":
+        return _Affected(self._devices, self._memories, self._prepared, now)
 
-    def _go_on(self, rule: Rule, judged: _Judged, alert: Alert, *, met: bool) -> list[AlertChange]:
-        at = judged.observed_at
-        if not met:
-            judged.alert = None
-            return [AlertChange(alert.in_state(AlertState.RESOLVED, resolved_at=at), rule.actions)]
-        if alert.state is AlertState.PENDING and (at - alert.started_at).total_seconds() >= rule.for_s:
-            judged.alert = alert.in_state(AlertState.FIRING, fired_at=at)
-            return [AlertChange(judged.alert, rule.actions)]
+    def _drop_findings(self, device: Device | None, memory: DeviceMemory, now: datetime) -> Iterable[AlertChange]:
+        """Resolve what nobody will judge again; with every action undone: nobody needs the pickup it asked for."""
+        prepared = None if device is None else self._prepared.get((device.municipality, device.device_type))
+        gone = device is None or device.status in _UNJUDGED or prepared is None
+        for name in [name for name in memory.findings if gone or (prepared and name not in prepared.names)]:
+            finding = memory.findings.pop(name)
+            if finding.told:
+                yield AlertChange(finding.alert.in_state(AlertState.RESOLVED, resolved_at=now), tuple(Action))
+
+    def _judge(self, seen: Seen, shape: Shape, changes: list[AlertChange]) -> None:
+        memory, at = seen.memory, seen.at
+        late = memory.newest_at is not None and at < memory.newest_at
+        newer: frozenset[str] = frozenset()
+        if late:  # what these rules judged is more recent
+            newer = newer.union(*(names for names, newest in memory.newest.items() if at < newest))
+        else:
+            memory.newest_at = at
+        if not late or memory.newest.get(shape.names, at) <= at:
+            memory.newest[shape.names] = at
+        for tracker in shape.trackers:
+            tracker.note(seen)
+        findings = memory.findings
+        for judge in shape.judges:
+            if late and judge.name in newer:
+                continue
+            if judge.given is not None and not judge.given(seen, False):
+                continue
+            if judge.name in findings:
+                self._go_on(judge, findings[judge.name], seen, changes)
+            elif judge.met(seen, False) and seen.device.status is DeviceStatus.ACTIVE:  # in maintenance: muted
+                self._begin(judge, seen, changes)
+
+    def _begin(self, judge: Judge, seen: Seen, changes: list[AlertChange]) -> None:
+        alert = make_alert(judge.rule, seen.device, value=judge.read(seen), started_at=seen.at, fired_at=None)
+        finding = seen.memory.findings[judge.name] = Finding(alert, seen.at, told=False)
+        self._fire(judge, finding, seen, changes)
+
+    def _go_on(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
+        at = seen.at
+        met = self._still(judge, finding, seen) if at >= finding.last_at else None
+        if met is None:
+            return
+        if met:
+            finding.reports += at > finding.last_at
+            finding.last_at = at
+            finding.clear_since = None
+            self._fire(judge, finding, seen, changes)
+            return
+        finding.clear_since = finding.clear_since or at
+        is_kept = (at - finding.clear_since).total_seconds() < judge.keep_firing_s
+        if is_kept and finding.alert.state is not AlertState.PENDING:
+            return
+        del seen.memory.findings[judge.name]
+        if finding.told:
+            resolved = finding.alert.in_state(AlertState.RESOLVED, resolved_at=finding.clear_since)
+            changes.append(AlertChange(resolved, judge.rule.actions))
+
+    @staticmethod
+    def _still(judge: Judge, finding: Finding, seen: Seen) -> bool | None:
+        if judge.clear is not None and finding.alert.state is not AlertState.PENDING:
+            cleared = judge.clear(seen, False)
+            return None if cleared is None else not cleared
+        return judge.met(seen, True)
+
+    def _fire(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
+        """Fire a pending alert whose time has come, unless its circuit explains it; else tell that it is pending."""
+        alert = finding.alert
+        if alert.state is not AlertState.PENDING or seen.device.status is not DeviceStatus.ACTIVE:
+            return
+        if judge.fires((seen.at - alert.started_at).total_seconds(), finding.reports):
+            explained, found = self._circuits.explains(
+                judge.name, seen.device, alert.started_at, seen.at, self._affected(seen.at)
+            )
+            changes += found
+            if not explained:
+                finding.alert = alert.in_state(AlertState.FIRING, fired_at=seen.at)
+                finding.told = True
+                changes.append(AlertChange(finding.alert, judge.rule.actions))
+                return
+        if not finding.told and (judge.for_reports == 1 or finding.reports > 1):
+            finding.told = True
+            changes.append(AlertChange(alert, ()))
+
+
+class _Affected:
+    """Asks of a device whether it shows just now what a group's rules look for."""
+
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        memories: Mapping[str, DeviceMemory],
+        prepared: Mapping[tuple[str, str], Prepared],
+        now: datetime,
+    ) -> None:
+        self._devices, self._memories, self._prepared, self._now = devices, memories, prepared, now
+
+    def __call__(self, device_id: str, group: Group) -> bool:
+        device, memory = self._devices.get(device_id), self._memories.get(device_id)
+        if device is None or memory is None:
+            return False
+        found = [finding.alert.state for name, finding in memory.findings.items() if name in group.rules]
+        if found:
+            return all(state is AlertState.PENDING for state in found)
+        silent = self._prepared[device.municipality, device.device_type].silent
+        return any(rule.name in group.rules and silent_as_neighbour(rule, device, memory, self._now) for rule in silent)
+
+
+def _spoke(rule: Rule, memory: DeviceMemory, at: datetime) -> list[AlertChange]:
+    finding = memory.findings.get(rule.name)
+    if finding is None or at < finding.last_at:
         return []
-
-
-def _alert(
-    rule: Rule, device: Device, *, value: Value | None, started_at: datetime, state: AlertState, now: datetime
-) -> Alert:
-    number = float(value) if isinstance(value, int | float) else None
-    summary = rule.summary.format(
-        name=device.name or device.device_id,
-        value=value if number is None else number,
-        since=format_rfc3339(started_at),
-    )
-    return Alert(
-        # The same finding gets the same id: judging a redelivered reading again makes no second alert.
-        alert_id=str(uuid5(NAMESPACE_URL, f"kreispuls:{device.device_id}:{rule.name}:{started_at.isoformat()}")),
-        rule=rule.name,
-        device_id=device.device_id,
-        device_type=device.device_type,
-        municipality=device.municipality,
-        severity=rule.severity,
-        state=state,
-        summary=summary,
-        value=number,
-        started_at=started_at,
-        fired_at=now if state is AlertState.FIRING else None,
-    )
+    del memory.findings[rule.name]
+    return [AlertChange(finding.alert.in_state(AlertState.RESOLVED, resolved_at=at), rule.actions)]

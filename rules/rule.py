@@ -1,24 +1,31 @@
-"""A rule: what to look at, when it is wrong, when it is right again, and what to do then."""
+"""A rule: when to look, when it is wrong, when it is right again, and what to do then."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Any, Final
 
 from core.alert import Severity
-from core.quantity import Value, split_faults
+from core.quantity import Value
+from rules.condition import Above, Below, Comparison, Condition, Contains, Equals, Kind, Operand, comparisons
+
+SILENT_REPORTS: Final = 3.0
+"""How many reports must be missing before a device counts as silent, where the rule does not say (chosen)."""
 
 
-class Condition(StrEnum):
-    """How a rule judges; the parameters each one has stand beside it."""
+class RuleKind(StrEnum):
+    """How a rule judges."""
 
     ABOVE = "above"
-    """`above`, `hysteresis`: true from `above` on, false again below `above - hysteresis`."""
     BELOW = "below"
-    """`below`, `hysteresis`: true at `below` and less, false again above `below + hysteresis`."""
     EQUALS = "equals"
     CONTAINS = "contains"
     SILENT = "silent"
-    """`silent_s`: nothing has come from the device for so many seconds."""
+    """Nothing has come from the device for `silent_s` seconds and `silent_reports` of its intervals."""
+    COMPOSED = "composed"
+    """A tree of comparisons."""
+    GROUP = "group"
+    """Many devices that share an attribute have what other rules find, at once."""
 
 
 class Action(StrEnum):
@@ -27,42 +34,112 @@ class Action(StrEnum):
     REQUEST_PICKUP = "request_pickup"
 
 
-FILLING_THRESHOLD = "filling_threshold"
+@dataclass(frozen=True, slots=True)
+class Group:
+    """The devices with the same value of `attribute`, and the rules whose alerts one alert of the group replaces."""
+
+    attribute: str
+    rules: tuple[str, ...]
+
+
+_KINDS: Final = {
+    Above: RuleKind.ABOVE,
+    Below: RuleKind.BELOW,
+    Equals: RuleKind.EQUALS,
+    Contains: RuleKind.CONTAINS,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
-    """One rule of one device type, with the numbers that a municipality may change in `parameters`."""
+    """One rule of one device type, with the numbers that a municipality may change in `parameters`.
+
+    Exactly one of `when`, `silent` and `group` says what it looks for.
+    """
 
     name: str
     device_type: str
     severity: Severity
     summary: str
     summary_de: str
-    condition: Condition
-    quantity: str | None = None
+    when: Condition | None = None
+    given: Condition | None = None
+    """A reading for which this does not hold is not judged: an open alert stays, a pending one is not counted on."""
+    clear: Condition | None = None
+    """When an open alert resolves; None: when `when` no longer holds."""
+    value: Operand | None = None
+    """What an alert shows as its value."""
+    silent: bool = False
+    group: Group | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
-    equals: Value | None = None
-    contains: str | None = None
-    for_s: float = 0.0
-    """How long the condition must hold before the alert fires, in seconds of observed time."""
     actions: tuple[Action, ...] = ()
     enabled: bool = True
-    uses_filling_threshold: bool = False
-    """`above` is the municipality's filling threshold unless overridden."""
+    filling_threshold: str | None = None
+    """The parameter that is the municipality's filling threshold unless overridden."""
+    definition: Mapping[str, Any] = field(default_factory=dict)
+    """`given`, `when` and `clear` as the rule file has them."""
 
-    def is_met(self, value: Value, *, met_before: bool) -> bool:
-        """Whether the condition holds for a value; `met_before` decides within the hysteresis."""
-        match self.condition:
-            case Condition.ABOVE:
-                limit = self.parameters["above"]
-                return float(value) >= (limit - self.parameters["hysteresis"] if met_before else limit)
-            case Condition.BELOW:
-                limit = self.parameters["below"]
-                return float(value) <= (limit + self.parameters["hysteresis"] if met_before else limit)
-            case Condition.EQUALS:
-                return value == self.equals
-            case Condition.CONTAINS:
-                return self.contains in split_faults(str(value))
-            case Condition.SILENT:
-                return False
+    @property
+    def kind(self) -> RuleKind:
+        """How it judges, in a word."""
+        if self.silent:
+            return RuleKind.SILENT
+        if self.group is not None:
+            return RuleKind.GROUP
+        leaf = self._only_comparison
+        return RuleKind.COMPOSED if leaf is None else _KINDS[type(leaf)]
+
+    @property
+    def quantity(self) -> str | None:
+        """The quantity of a rule that compares just one."""
+        leaf = self._only_comparison
+        return leaf.operand.name if leaf is not None and leaf.operand.kind is Kind.QUANTITY else None
+
+    @property
+    def equals(self) -> Value | None:
+        """What a rule that compares just one quantity wants it to be."""
+        leaf = self._only_comparison
+        return leaf.value if isinstance(leaf, Equals) else None
+
+    @property
+    def contains(self) -> str | None:
+        """The fault that a rule about just one looks for."""
+        leaf = self._only_comparison
+        return min(leaf.faults) if isinstance(leaf, Contains) and len(leaf.faults) == 1 else None
+
+    @property
+    def for_s(self) -> float:
+        """How long the condition must hold before the alert fires, in seconds of observed time."""
+        return self.parameters.get("for_s", 0.0)
+
+    @property
+    def for_reports(self) -> int:
+        """In how many judged reports in a row the condition must hold before the alert fires."""
+        return int(self.parameters.get("for_reports", 1))
+
+    @property
+    def keep_firing_s(self) -> float:
+        """How long it must not hold before the alert resolves: what comes back sooner is the same alert."""
+        return self.parameters.get("keep_firing_s", 0.0)
+
+    def quantities(self) -> frozenset[str]:
+        """A reading that has none of these is not looked at."""
+        if self.when is None:
+            return frozenset()
+        return frozenset().union(*(leaf.operand.quantities() for leaf in comparisons(self.when)))
+
+    def needed(self) -> frozenset[str] | None:
+        """All quantities that can change what it says; None: every word of a device can."""
+        if self.silent or self.group is not None:
+            return None
+        operands = [self.value] if self.value else []
+        for condition in (self.given, self.when, self.clear):
+            if condition is not None:
+                operands += [leaf.operand for leaf in comparisons(condition)]
+        is_derived = any(operand.kind is Kind.DERIVED for operand in operands)
+        presence = frozenset({"presence", "presence_count"} if is_derived else ())
+        return presence.union(*(operand.quantities() for operand in operands))
+
+    @property
+    def _only_comparison(self) -> Comparison | None:
+        return self.when if isinstance(self.when, Above | Below | Equals | Contains) else None

@@ -8,6 +8,7 @@ from typing import Final
 
 from core.device import Device
 from core.quantity import Value
+from simulators.lamp_faults import MEASURE, Cycling
 from simulators.randomness import generator
 
 LATE_CLOCK_S: Final = 1200.0
@@ -34,6 +35,24 @@ class FaultKind(StrEnum):
     """The lamp burns at full light by day."""
     BURNT_OUT = "burnt_out"
     """The lamp gives no light and takes almost no power, whatever it is told."""
+    CYCLING = "cycling"
+    """The lamp goes off and on again and again."""
+    NO_DIMMING = "no_dimming"
+    """The lamp burns at full light whatever it shows."""
+    HIGH_POWER = "high_power"
+    """The lamp takes half as much again as it should."""
+    LOW_POWER = "low_power"
+    """Part of the lamp's LEDs are dark."""
+    DARK = "dark"
+    """As burnt out, but nothing in the lamp knows it."""
+    LOW_POWER_FACTOR = "low_power_factor"
+    """The driver's capacitor has aged."""
+    UNDERVOLTAGE = "undervoltage"
+    """The supply is 42 V too low."""
+    OVERVOLTAGE = "overvoltage"
+    """The supply is 30 V too high: a lost neutral."""
+    OVERHEATING = "overheating"
+    """The lit lamp's housing is 60 degrees too hot."""
 
 
 _FOR_ALL: Final = (
@@ -45,6 +64,7 @@ _FOR_ALL: Final = (
     FaultKind.BROKEN_PAYLOAD,
 )
 LAMP_FAULTS: Final = (FaultKind.BURNT_OUT, FaultKind.DAY_BURNER, *_FOR_ALL)
+"""What the simulated region has; the faults that show only in a lamp's measurements are for `benchmarks/faults.py`."""
 BIN_FAULTS: Final = _FOR_ALL
 _STUCK: Final = frozenset({"active_power_w", "filling_level", "distance_m"})
 _DRIFT_PER_H: Final = {"streetlight": 0.4, "waste_bin": 0.004}
@@ -64,6 +84,7 @@ class Injection:
     since_s: float = math.inf
     _frozen: dict[str, Value] = field(default_factory=dict)
     _sent: int = 0
+    _cycling: Cycling = field(default_factory=Cycling)
 
     def has(self, kind: FaultKind, at_s: float) -> bool:
         """Whether this fault shows at an instant."""
@@ -77,6 +98,10 @@ class Injection:
 
     def alter(self, values: Mapping[str, Value], at_s: float) -> dict[str, Value]:
         """The values as the faulty device measures them: a stuck one stays at the first seen."""
+        if self.kind in MEASURE and at_s >= self.since_s:
+            return MEASURE[self.kind](values)
+        if self.has(FaultKind.CYCLING, at_s):
+            return self._cycling.measure(values, at_s)
         if not self.has(FaultKind.STUCK_VALUE, at_s):
             return dict(values)
         return {

@@ -217,6 +217,7 @@ def _alert(row: Row[Any]) -> Alert:
         acknowledged_by=row.acknowledged_by,
         comment=row.comment,
         summary_de=row.summary_de,
+        circuit=row.circuit,
     )
 
 

@@ -82,6 +82,7 @@ alerts: Final = Table(
     Column("acknowledged_by", Text),
     Column("comment", Text),
     Column("summary_de", Text, comment="the summary in German"),
+    Column("circuit", Text, comment="the circuit that the alert is about as a whole"),
 )
 is_open: Final = alerts.c.state != literal_column("'resolved'")  # in the text: a parameter would not match the index
 Index(

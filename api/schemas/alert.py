@@ -34,6 +34,9 @@ class AlertShown(Shown):
     acknowledged_by: str | None
     comment: str | None
     summary_de: str | None = Field(description="the summary in German")
+    circuit: str | None = Field(
+        description="the circuit that the alert is about as a whole; `device_id` is then the lamp by which it was found"
+    )
     muted: bool = Field(description="the device is in maintenance: nobody is notified, and no new alert begins")
 
 

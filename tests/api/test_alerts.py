@@ -71,6 +71,7 @@ class TestGetAlert:
             "comment": None,
             "summary_de": None,
             "muted": False,
+            "circuit": None,
         }
 
     def test_a_missing_one_is_404(self, client: TestClient) -> None:

@@ -2,7 +2,8 @@ import pytest
 
 from core.errors import InvalidInputError, NotFoundError, SettingsError
 from devices.registry import device_type
-from rules.catalogue import effective_rule, load_rules, parse_rules, rule_named
+from rules.catalogue import effective_rule, load_rules, rule_named
+from rules.rule_file import parse_rules
 
 HEAD = 'name = "x"\nseverity = "info"\nsummary = "a"\nsummary_de = "b"\n'
 
@@ -12,11 +13,11 @@ HEAD = 'name = "x"\nseverity = "info"\nsummary = "a"\nsummary_de = "b"\n'
     [
         ('quantity = "filling_level"\nabove = 0.5\nbelow = 0.1', "exactly one of above, below"),
         ('quantity = "filling_level"', "exactly one of"),
-        ("above = 0.5", "expected a quantity"),
+        ("above = 0.5", "rule x: expected exactly one of quantity, attribute, derived"),
         ('quantity = "dim_level"\nabove = 0.5', "rule x: quantity: dim_level is none of a waste_bin"),
         ('quantity = "lid_open"\nabove = 0.5', "lid_open is none"),
         ('quantity = "filling_level"\ncontains = "lamp_failure"', "expected the quantity faults"),
-        ('quantity = "filling_level"\nabove = "often"', "rule 1 above"),
+        ('quantity = "filling_level"\nabove = "often"', "rule x: above: expected a number"),
         ("silent_s = -1", "silent_s"),
         ('quantity = "filling_level"\nabove = 0.5\ncolour = "red"', "rule 1 colour"),
         ('quantity = "filling_level"\nabove = 0.5\nactions = ["dance"]', "rule 1 actions 1"),
@@ -69,6 +70,8 @@ def test_an_unknown_rule_is_not_found() -> None:
 def test_every_summary_can_be_filled_in_both_languages() -> None:
     for rules in load_rules().values():
         for rule in rules:
-            value: object = "lamp_failure" if rule.contains else 0.5
+            value: object = "lamp_failure" if rule.name == "reported_fault" else 0.5
+            fields = {"name": "Marktplatz", "value": value, "since": "2026-11-20T08:00:00Z"}
             for text in (rule.summary, rule.summary_de):
-                assert "Marktplatz" in text.format(name="Marktplatz", value=value, since="2026-11-20T08:00:00Z")
+                said = text.format(**fields, circuit="K 7", count=5, members=9)
+                assert ("Marktplatz" if rule.group is None else "5 ") in said

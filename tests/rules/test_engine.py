@@ -9,9 +9,10 @@ from core.device import Device, DeviceStatus, Municipality
 from core.quantity import Value
 from core.reading import Reading
 from devices.registry import device_type
-from rules.catalogue import load_rules, parse_rules
+from rules.catalogue import load_rules
 from rules.engine import AlertChange, RuleEngine
 from rules.rule import Action, Rule
+from rules.rule_file import parse_rules
 
 NOW = datetime(2026, 11, 20, 8, tzinfo=UTC)
 BIN = Device(device_id="bin-1", device_type="waste_bin", municipality="marburg", name="Marktplatz")
@@ -92,6 +93,62 @@ def test_a_late_reading_does_not_undo_a_newer_one() -> None:
     rules = engine()
     rules.judge(reading(60, filling_level=0.9), NOW)
     assert rules.judge(reading(0, filling_level=0.1), NOW) == []
+
+
+def test_a_late_reading_is_judged_by_those_rules_that_have_seen_nothing_newer() -> None:
+    rules = engine()
+    rules.judge(reading(60, filling_level=0.1, temperature_c=20.0), NOW)
+    assert rules.judge(reading(0, filling_level=0.95), NOW) == []
+    assert states(rules.judge(reading(1, filling_level=0.95, battery_level=0.1), NOW)) == [
+        ("battery_low", AlertState.FIRING)
+    ]
+    assert rules.judge(reading(0, battery_level=0.9), NOW) == []
+    assert states(rules.judge(reading(2, battery_level=0.9), NOW)) == [("battery_low", AlertState.RESOLVED)]
+
+
+WARM = """
+    [[rule]]
+    name = "warm"
+    severity = "info"
+    summary = "{name} is warm"
+    summary_de = "{name} ist warm"
+"""
+
+
+def warm(body: str, *degrees: float) -> list[tuple[int, AlertState]]:
+    """The changes of a rule when the temperature is reported every ten minutes; with the minute of the report."""
+    rules = engine(rules={"waste_bin": parse_rules(device_type("waste_bin"), WARM + body)})
+    return [
+        (10 * number, change.alert.state)
+        for number, warmth in enumerate(degrees)
+        for change in rules.judge(reading(10 * number, temperature_c=warmth), NOW)
+    ]
+
+
+def test_what_comes_back_while_it_is_kept_is_the_same_alert_and_is_kept_anew() -> None:
+    body = 'quantity = "temperature_c"\nabove = 40\nkeep_firing_s = 1500'
+    firing, resolved = (0, AlertState.FIRING), AlertState.RESOLVED
+    assert warm(body, 41, 39, 39, 41, 39, 39, 39, 39) == [firing, (70, resolved)]
+    assert warm(body, 41, 39, 39, 39, 39) == [firing, (40, resolved)]
+
+
+def test_it_resolves_as_of_when_it_ended_not_as_of_when_that_was_sure() -> None:
+    text = WARM + 'quantity = "temperature_c"\nabove = 40\nkeep_firing_s = 600'
+    rules = engine(rules={"waste_bin": parse_rules(device_type("waste_bin"), text)})
+    for minute, degrees in ((0, 41.0), (10, 39.0)):
+        rules.judge(reading(minute, temperature_c=degrees), NOW)
+    (change,) = rules.judge(reading(20, temperature_c=38.0), NOW)
+    assert change.alert.resolved_at == at(10)
+
+
+def test_an_own_condition_clears() -> None:
+    body = """
+        when = { quantity = "temperature_c", above = 40 }
+        clear = { quantity = "temperature_c", below = 20 }
+    """
+    assert warm(body, 41, 30, 21, 20, 30) == [(0, AlertState.FIRING), (30, AlertState.RESOLVED)]
+    pending = body + "for_s = 1200"  # what is pending needs no clearing
+    assert warm(pending, 41, 30, 41) == [(0, AlertState.PENDING), (10, AlertState.RESOLVED), (20, AlertState.PENDING)]
 
 
 def test_history_being_filled_in_raises_nothing() -> None:
@@ -186,5 +243,7 @@ def test_repeating_readings_changes_no_state_and_opens_at_most_one_alert(
             if change.alert.state is AlertState.RESOLVED:
                 del opened[change.alert.rule]
             else:
-                assert change.alert.rule not in opened
+                before = opened.get(change.alert.rule)
+                if before is not None:  # what was pending fires
+                    assert (before.alert_id, before.state) == (change.alert.alert_id, AlertState.PENDING)
                 opened[change.alert.rule] = change.alert
