@@ -12,6 +12,8 @@ from typing import Final
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
+from actions.energy_report import show_energy
+from actions.notify import deliver_due
 from actions.plan_pickups import plan_missing
 from core.clock import utc_now
 from core.errors import KreispulsError
@@ -74,6 +76,8 @@ class Jobs:
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
         self._every_led(20, "plan pickups", self._plan_pickups)
+        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
+        self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
         self._every_led(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
         self._every_led(
@@ -119,6 +123,9 @@ class Jobs:
         # Planning starts a process: not while the program itself is starting.
         first = datetime.now(self._settings.zone) + min(timedelta(seconds=seconds), STARTS_WITHIN)
         self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
+
+    def _show_energy(self) -> None:
+        show_energy(self._state, self._readings, self._settings, utc_now())
 
     def _plan_pickups(self) -> None:
         self._planner.submit(plan_missing, self._settings).result()

@@ -22,6 +22,7 @@ from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
 from ingest.bins import BinLevels
+from ingest.commanded import CommandedLamps
 from ingest.decoding import Decoder, Understood
 from ingest.link import Heard, Received, unpack
 from ingest.registry import Registry
@@ -66,6 +67,8 @@ class Pipeline:
         self._reload_lock = threading.Lock()
         self._registry = registry
         self._rules = rules
+        self._commanded = CommandedLamps()
+        rules.ask(self._commanded)
         self._bins = bins
         self._topics = Topics(settings.mqtt_topic_root)
         self._decoder = Decoder(settings, self._topics, registry, steady_now=SteadyClock().now)
@@ -90,6 +93,8 @@ class Pipeline:
         understood = self._decoder.decode(message, datetime.fromtimestamp(at_s, UTC))
         if commands:
             understood.commands = [unpack(command) for command in commands]
+            for command in understood.commands:
+                self._commanded.note(command)
             metrics.commands.inc(len(commands))
         self._note_lamp(understood)
         if not self.writer.put(understood):
@@ -101,6 +106,7 @@ class Pipeline:
             level = float(reading.values["dim_level"])
             self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
         elif answer is not None:
+            self._commanded.answered(understood.answered_by, answer.command_id, answer.result)
             self._heard.answers.append((understood.answered_by, answer.command_id, answer.result.value))
 
     def take_heard(self) -> Heard | None:
@@ -114,6 +120,7 @@ class Pipeline:
     def keep(self, command: Command) -> None:
         """Keep a command that no message has caused."""
         metrics.commands.inc()
+        self._commanded.note(command)
         self.writer.put(command)
 
     def afterwards(self, run: Callable[[], None]) -> None:
@@ -137,6 +144,7 @@ class Pipeline:
             now = utc_now()
             registry = self._registry
             self._changed |= registry.reload()
+            self._commanded.override(self._state.commands.active_overrides(now))
             devices = registry.devices
             if self._tenure is not None:
                 self._changed |= self._take_up(self._tenure)

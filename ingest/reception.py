@@ -30,7 +30,7 @@ from ingest.sharing import Tenure
 from lights.control import LightControl
 from lights.corridor import Corridor
 from lights.lamp import Lamp
-from lights.street import street_rows
+from lights.street import adjoining, street_rows
 from storage.state import State
 
 logger = logging.getLogger(__name__)
@@ -163,7 +163,7 @@ class Reception:
         if tenure is not None:
             lamps = [lamp for lamp in lamps if tenure.of(lamp.device.municipality) is not None]
         devices = [lamp.device for lamp in lamps]
-        corridor = Corridor(street_rows(devices))
+        corridor = Corridor(street_rows(devices), adjoining(devices))
         held = self._state.commands.held(now) if self._known[1] != tenure or not self._lamp_at else []
         before = {lamp.device_id for lamp in self._lamp_at.values()}
         event = self._topics.event

@@ -2,9 +2,8 @@
 
 import math
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -112,31 +111,6 @@ def _in_order(row: list[Device]) -> list[Device]:
     axis = np.linalg.svd(centred, full_matrices=False)[2][0]
     along = centred @ axis
     return [placed[index] for index in np.argsort(along, kind="stable")]
-
-
-def neighbours(lamps: Iterable[Device], count: int) -> Mapping[str, tuple[str, ...]]:
-    """For each lamp the ids of up to `count` lamps to each side of it, nearest first, not across a large gap."""
-    found: dict[str, tuple[str, ...]] = {}
-    for row in lamp_rows(lamps).values():
-        for index, lamp in enumerate(row):
-            ahead = _reach(row[index : index + count + 1])
-            behind = _reach(row[max(0, index - count) : index + 1][::-1])
-            pairs = [pair[step].device_id for step in range(count) for pair in (ahead, behind) if step < len(pair)]
-            found[lamp.device_id] = tuple(pairs)
-    return found
-
-
-def _reach(row: list[Device]) -> list[Device]:
-    reached: list[Device] = []
-    for here, there in pairwise(row):
-        if not _close(here, there):
-            break
-        reached.append(there)
-    return reached
-
-
-def _close(a: Device, b: Device) -> bool:
-    return _distance_m(a, b) <= LARGEST_GAP_M
 
 
 def _distance_m(a: Device, b: Device) -> float:

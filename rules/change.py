@@ -1,6 +1,7 @@
 """Changes of alerts, and how an alert is made."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import NAMESPACE_URL, uuid5
@@ -56,10 +57,6 @@ def make_alert(
         "count": found.count if found else _Unknown(),
         "members": found.members if found else _Unknown(),
     }
-    try:
-        summary = rule.summary.format(**fields)
-    except ValueError:  # a text where the format wants a number
-        summary = rule.summary.format(**{**fields, "value": _Unknown()})
     return Alert(
         # The same finding gets the same id: judging a redelivered reading again makes no second alert.
         alert_id=str(uuid5(NAMESPACE_URL, f"kreispuls:{device.device_id}:{rule.name}:{started_at.isoformat()}")),
@@ -69,9 +66,17 @@ def make_alert(
         municipality=device.municipality,
         severity=rule.severity,
         state=AlertState.PENDING if fired_at is None else AlertState.FIRING,
-        summary=summary,
+        summary=_filled(rule.summary, fields),
+        summary_de=_filled(rule.summary_de, fields),
         value=number,
         started_at=started_at,
         fired_at=fired_at,
         circuit=found.circuit if found else None,
     )
+
+
+def _filled(summary: str, fields: Mapping[str, object]) -> str:
+    try:
+        return summary.format(**fields)
+    except ValueError:  # a text where the format wants a number
+        return summary.format(**{**fields, "value": _Unknown()})
