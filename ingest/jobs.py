@@ -72,6 +72,7 @@ class Jobs:
         self._every_led(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
         if self._operations is not None:
             self._every(10, "report to the time-series database", self._operations.report)
+        self._every(60, "send profiles", self._pipeline.send_profiles)
         self._every(15, "find silent devices", self._pipeline.judge_silence)
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))

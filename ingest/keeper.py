@@ -104,14 +104,14 @@ class Keeper:
         *,
         acknowledge: Callable[[Sequence[tuple[int, int]]], None],
         hear: Callable[[Heard], None],
-        publish: Callable[[str, bytes], None],
+        publish: Callable[[str, bytes, int], None],
     ) -> None:
         """Begin to hand over and to hear.
 
         Args:
             acknowledge: told which messages (connection, packet identifier) are durable.
             hear: told what lamps said.
-            publish: sends a payload to a topic.
+            publish: sends a payload to a topic with a QoS.
         """
         self._hears = threading.Thread(target=self._hear, args=(acknowledge, hear, publish), name="from-keeping")
         self._says.start()
@@ -169,7 +169,7 @@ class Keeper:
         self,
         acknowledge: Callable[[Sequence[tuple[int, int]]], None],
         hear: Callable[[Heard], None],
-        publish: Callable[[str, bytes], None],
+        publish: Callable[[str, bytes, int], None],
     ) -> None:
         while True:
             try:
@@ -181,8 +181,8 @@ class Keeper:
                     acknowledge(deliveries)
                 case Heard():
                     hear(answer)
-                case Publish(topic, payload):
-                    publish(topic, payload)
+                case Publish(topic, payload, qos):
+                    publish(topic, payload, qos)
                 case Token(number):
                     self._afterwards.pop(number)()
                 case Failed(error):

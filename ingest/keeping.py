@@ -9,6 +9,7 @@ from contextlib import ExitStack, suppress
 from multiprocessing.connection import Connection
 from typing import Final
 
+from actions.send_profiles import NightProfiles
 from core.errors import KreispulsError, StorageError
 from core.logs import configure_logging
 from core.reading import DeviceObservation
@@ -150,6 +151,7 @@ class _Keeping:
             tenure=Tenure({}) if shared else None,
             acknowledge=lambda deliveries: answers.say(Durable(deliveries)),
             publish=lambda topic, payload: answers.say(Publish(topic, payload)),
+            profiles=NightProfiles(settings, lambda topic, payload: answers.say(Publish(topic, payload, 1))),
         )
         patience.until_done(self._pipeline.reload)
         operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None

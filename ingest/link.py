@@ -134,10 +134,11 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class Publish:
-    """To be published with QoS 0."""
+    """To be published."""
 
     topic: str
     payload: bytes
+    qos: int = 0
 
 
 Answered = Ready | Failed | Durable | Heard | Publish | Token

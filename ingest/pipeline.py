@@ -12,14 +12,18 @@ import threading
 from collections.abc import Callable, Hashable
 from datetime import UTC, datetime
 
+from actions.lighting_plan import read_lighting_plan
 from actions.raise_alert import apply_alert_changes
+from actions.send_profiles import NightProfiles
 from core.clock import SteadyClock, utc_now
 from core.command import Command
+from core.device import Device, DeviceStatus
 from core.errors import StorageError
 from core.mqtt import Message
 from core.reading import Reading
 from core.settings import Settings
 from core.topics import Topics
+from devices.streetlight.attributes import Control, control_of
 from ingest import metrics
 from ingest.bins import BinLevels
 from ingest.commanded import CommandedLamps
@@ -42,6 +46,7 @@ class Pipeline:
         tenure: which municipalities are ours, None: all, as those of the only process.
         acknowledge: told which messages (connection, packet identifier) are durable.
         publish: sends a payload to a topic, once and without waiting.
+        profiles: tells lamps that follow profiles.
     """
 
     def __init__(
@@ -56,12 +61,15 @@ class Pipeline:
         tenure: Tenure | None,
         acknowledge: Callable[[list[tuple[int, int]]], None],
         publish: Callable[[str, bytes], None],
+        profiles: NightProfiles,
     ) -> None:
+        self._settings = settings
         self._state = state
         self._readings = readings
         self._tenure = tenure
         self._acknowledge = acknowledge
         self._publish = publish
+        self._profiles = profiles
         self._own: dict[str, Hashable] = {}
         self._changed = False
         self._reload_lock = threading.Lock()
@@ -107,6 +115,7 @@ class Pipeline:
             self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
         elif answer is not None:
             self._commanded.answered(understood.answered_by, answer.command_id, answer.result)
+            self._profiles.answered(understood.answered_by, answer.command_id)
             self._heard.answers.append((understood.answered_by, answer.command_id, answer.result.value))
 
     def take_heard(self) -> Heard | None:
@@ -184,6 +193,22 @@ class Pipeline:
             self._bins.take_up(levels)
         self._own = own
         return True
+
+    def send_profiles(self) -> None:
+        """Tell lamps that follow profiles what to show in the coming night.
+
+        Raises:
+            StorageError: the state database failed.
+        """
+        lamps = [device for device in tuple(self._registry.devices.values()) if self._follows_profile(device)]
+        if lamps:
+            self._profiles.send(lamps, read_lighting_plan(self._state, self._settings), utc_now())
+
+    def _follows_profile(self, device: Device) -> bool:
+        if device.device_type != "streetlight" or device.status is not DeviceStatus.ACTIVE:
+            return False
+        is_ours = self._tenure is None or device.municipality in self._own
+        return is_ours and control_of(device.attributes) is Control.PROFILE
 
     def judge_silence(self) -> None:
         """Raise alerts for devices that have fallen silent."""

@@ -197,7 +197,7 @@ class Reception:
                 for lamp_id, level, at_s in heard.levels[first : first + HEARD_AT_ONCE]:
                     self._control.reported(lamp_id, level, datetime.fromtimestamp(at_s, UTC))
 
-    def publish(self, topic: str, payload: bytes) -> None:
-        """Send once, with QoS 0."""
+    def publish(self, topic: str, payload: bytes, qos: int) -> None:
+        """Send without waiting."""
         if self.mqtt is not None:
-            self.mqtt.publish(topic, payload, qos=0)
+            self.mqtt.publish(topic, payload, qos=qos)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,9 @@ from core.clock import format_rfc3339, from_epoch_ms, utc_now
 from core.command import Command, CommandState, Reason
 from core.device import Connection, DeviceStatus
 from core.errors import StorageError
+from core.mqtt import Message
 from core.reading import Reading
+from devices.streetlight.codec import decode_set_profile
 from storage.alerts import AlertFilter
 from storage.backends.sqlite import SqliteReadings
 from storage.devices import DeviceFilter
@@ -236,3 +239,24 @@ def test_an_operators_override_is_not_disturbed_by_presence(platform: Any, wait_
         return "l2" not in commands_to(platform)
 
     wait_until(left_alone, "the override is known")
+
+
+def test_a_lamp_that_follows_profiles_is_told_the_night_and_no_level(platform: Any, wait_until: Wait) -> None:
+    lamp = platform.state.devices.get("l5")
+    platform.state.devices.put_many([replace(lamp, attributes={"street_order": 5, "control": "profile"})])
+
+    def told() -> list[Message]:
+        platform.say("marburg/streetlight/l4/event/up", b'{"presence": true}')
+        return [message for message in platform.heard if message.topic.endswith("l5/command/set_profile")]
+
+    (first, *_) = wait_until(told, "the night's profile is sent")
+    profile = decode_set_profile(first.payload)
+    assert profile.settings
+    assert profile.valid_until > utc_now()
+    platform.say(
+        "marburg/streetlight/l5/event/ack",
+        f'{{"command_id": "{profile.command_id}", "result": "done", "detail": ""}}'.encode(),
+    )
+    assert "l4" in wait_until(lambda: commands_to(platform), "its neighbour is told levels")
+    at = first.topic
+    assert [message.topic for message in platform.heard if "/l5/" in message.topic] == [at]
