@@ -9,7 +9,7 @@ from api.dependencies import StateDep
 from api.errors import problems
 from api.filters import DeviceIdQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
-from api.schemas.alert import Acknowledgement, AlertEventShown, AlertShown
+from api.schemas.alert import Acknowledgement, AlertEventShown, AlertShown, show_alert
 from api.schemas.fields import Items, RuleName, TimeIn
 from core.alert import Alert, AlertState, Severity
 from core.clock import format_rfc3339, utc_now
@@ -65,8 +65,4 @@ def acknowledge_alert(alert_id: IdPath, acknowledgement: Acknowledgement, state:
 
 def _shown(alerts: Sequence[Alert], state: State) -> list[AlertShown]:
     muted = state.alerts.muted([alert.alert_id for alert in alerts])
-    fields = AlertShown.model_fields.keys() - {"muted"}
-    return [
-        AlertShown.model_validate({name: getattr(alert, name) for name in fields} | {"muted": alert.alert_id in muted})
-        for alert in alerts
-    ]
+    return [show_alert(alert, muted=alert.alert_id in muted) for alert in alerts]

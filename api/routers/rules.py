@@ -14,7 +14,7 @@ from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import MunicipalityPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
-from api.schemas.alert import AlertShown
+from api.schemas.alert import show_alert
 from api.schemas.fields import Items, RuleName
 from api.schemas.rule import Override, RuleShown, TrialAsked, TrialShown, show_rule
 from core.clock import utc_now
@@ -71,7 +71,7 @@ def try_rules_on_history(asked: TrialAsked, state: StateDep, readings: ReadingsD
     finally:
         _trying.release()
     return TrialShown(
-        alerts=[AlertShown.model_validate(alert) for alert in trial.alerts],
+        alerts=[show_alert(alert, muted=False) for alert in trial.alerts],
         by_rule=Counter(alert.rule for alert in trial.alerts),
         devices=trial.devices,
         readings=trial.readings,

@@ -5,7 +5,7 @@ from typing import Annotated
 from pydantic import Field
 
 from api.schemas.fields import Body, DeviceId, Line, Shown, Slug, Text, TimeOut
-from core.alert import AlertState, Severity
+from core.alert import Alert, AlertState, Severity
 
 
 class Acknowledgement(Body):
@@ -47,3 +47,9 @@ class AlertEventShown(Shown):
     state: AlertState
     by: str | None = Field(description="who acknowledged, as far as they said")
     comment: str | None
+
+
+def show_alert(alert: Alert, *, muted: bool) -> AlertShown:
+    """An alert as the API gives it."""
+    fields = AlertShown.model_fields.keys() - {"muted"}
+    return AlertShown.model_validate({name: getattr(alert, name) for name in fields} | {"muted": muted})

@@ -68,8 +68,11 @@ def parse_rows(answer: str, *columns: str) -> Iterator[tuple[str, ...]]:
             yield pick(line)
 
 
-def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceObservation]:
-    """What `latest` answers, of these devices, from the last point of each series."""
+def newest(answers: Iterable[str], ids: Collection[str] | None, *, apart: bool = False) -> list[DeviceObservation]:
+    """What `latest` answers, of these devices, from the last point of each series.
+
+    `apart`: of a device that moved, what is newest in each municipality: if one forgets, the other's is left.
+    """
     said: dict[tuple[str, str, str], dict[str, tuple[int, Value]]] = {}
     for answer in answers:
         for device_id, kind, municipality, name, at, text in parse_rows(
@@ -80,7 +83,12 @@ def newest(answers: Iterable[str], ids: Collection[str] | None) -> list[DeviceOb
                 found = (_us(at), parse_value(name, text))
                 if name not in of_device or of_device[name][0] <= found[0]:  # a quantity was not always kept apart
                     of_device[name] = found
-    return newest_of(said, lambda key: ((name, *value) for name, value in sorted(said[key].items())))
+    together = [[key] for key in said] if apart else [list(said)]
+    return [
+        one
+        for keys in together
+        for one in newest_of(keys, lambda key: ((name, *value) for name, value in sorted(said[key].items())))
+    ]
 
 
 def observed(answer: str) -> dict[tuple[int, str], Value]:

@@ -25,8 +25,10 @@ def last_points(
     device_ids: Collection[str] | None,
     municipality: str | None,
     device_type: str | None,
+    *,
+    apart: bool = False,
 ) -> list[DeviceObservation]:
-    """The newest values; 30 µs of the server a series, so in parallel."""
+    """The newest values; 30 µs of the server a series, so in parallel. `apart`: see `flux_answers.newest`."""
     ids = None if device_ids is None else frozenset(device_ids)
     if (ids is not None and not ids) or (device_type is not None and device_type not in device_types()):
         return []
@@ -39,7 +41,7 @@ def last_points(
         lambda fields: ask(lambda query: flux.latest(query, ("_field", fields), *filters)),
         [names] if few else [names[part::PARALLEL_QUERIES] for part in range(PARALLEL_QUERIES)],
     )
-    return flux_answers.newest(answers, ids)
+    return flux_answers.newest(answers, ids, apart=apart)
 
 
 def series(ask: Ask, query: SeriesQuery) -> Mapping[tuple[int, str], Any]:

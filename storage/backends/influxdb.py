@@ -284,7 +284,7 @@ class InfluxReadings:
     def _renew(self, bucket_id: str, now: datetime) -> None:
         if self._beside is not None:
             of_all = (self._query, self._threads, None, None, None)
-            self._beside.renew(bucket_id, now, lambda: flux_reads.last_points(*of_all))
+            self._beside.renew(bucket_id, now, lambda: flux_reads.last_points(*of_all, apart=True))
 
     def _ensure_bucket(self, client: Any) -> str:
         """The bucket's id; it is made when it is missing."""

@@ -11,13 +11,14 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from core.alert import AlertState
+from core.clock import utc_now
 from core.device import Device, Municipality
 from core.errors import ConflictError
 from core.mqtt import Message, MqttClient
@@ -40,14 +41,13 @@ ROUND_S = 0.05
 
 
 class County:
-    """Workers by number, the stores they share, a bin and two lamps far apart in every town."""
+    """Workers by number, the stores they share, a bin and lamps far apart in every town."""
 
     def __init__(self, settings: Settings, state: State, wait_until: Wait) -> None:
         self.settings = settings
         self.state = state
         self.wait_until = wait_until
         self.processes: dict[int, subprocess.Popen[bytes]] = {}
-        self.present: Counter[str] = Counter()
         self.lit: Counter[str] = Counter()
         self.device = MqttClient(
             settings.mqtt_url, "devices", filters=["kreispuls/v1/+/+/+/command/set_light"], on_message=self._light
@@ -58,7 +58,7 @@ class County:
     def _light(self, message: Message) -> None:
         """Lamps answer: what is not answered is sent again."""
         self.lit[message.topic.split("/")[4]] += 1
-        answer = {"command_id": json.loads(message.payload)["command_id"], "result": "rejected", "detail": "counted"}
+        answer = {"command_id": json.loads(message.payload)["command_id"], "result": "done", "detail": ""}
         topic = message.topic.replace("command/set_light", "event/ack")
         self.device.publish(topic, json.dumps(answer).encode())
 
@@ -69,7 +69,6 @@ class County:
             "KREISPULS_MQTT_URL": self.settings.mqtt_url,
             "KREISPULS_INGEST_METRICS_PORT": "0",
             "KREISPULS_PRESENCE_HOLD_S": "600",
-            "KREISPULS_PRESENCE_REPEAT_S": "0",  # a command for every presence: they are counted
             "KREISPULS_WORKER_LEASE_S": str(LEASE_S),
         }
         for number in numbers:
@@ -126,17 +125,23 @@ class County:
     def say(self, topic: str, payload: bytes) -> None:
         self.device.publish_confirmed(f"kreispuls/v1/{topic}", payload)
 
-    def count_lights(self, lamp: str) -> tuple[list[int], list[int]]:
-        """How often somebody was at the lamps of that name and how often they were told to light up, town by town.
-
-        Counted when one presence more has lit every lamp: commands that were sent before have come by then.
-        """
+    def commands_to(self, lamp: str) -> list[int]:
+        """How often the lamps of that name, at which nobody was before, are told to light up, town by town."""
         lamps = [f"{lamp}-{town}" for town in TOWNS]
         for town, name in zip(TOWNS, lamps, strict=True):
-            self.present[name] += 1
             self.say(f"{town}/streetlight/{name}/event/up", b'{"presence": true}')
-        self.wait_until(lambda: all(self.lit[name] >= self.present[name] for name in lamps), "every lamp is lit", 60)
-        return [self.present[name] for name in lamps], [self.lit[name] for name in lamps]
+        self.wait_until(lambda: all(self.lit[name] for name in lamps), "every lamp is lit", 60)
+        self.device.flush(30)  # what was sent beside it has come by now
+        return [self.lit[name] for name in lamps]
+
+    def presences(self) -> list[int]:
+        """How many presences are stored of the lamp of each town: none says its time, so each is handled at another."""
+        readings = open_readings(self.settings)
+        try:
+            span = utc_now() - timedelta(days=1), utc_now() + timedelta(minutes=1)
+            return [len(readings.series(f"lamp-{town}", ["presence"], *span)) for town in TOWNS]
+        finally:
+            readings.close()
 
     def stored(self) -> dict[str, list[int]]:
         readings = open_readings(self.settings)
@@ -160,7 +165,7 @@ def county(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> Iterator[County]
     state = open_state(settings.state_url)
     for town in TOWNS:
         state.municipalities.put(Municipality(municipality=town, name=town))
-        kinds = {"bin": "waste_bin", "lamp": "streetlight", "door": "streetlight"}
+        kinds = {"bin": "waste_bin"} | dict.fromkeys(["lamp", "door", "gate", "yard"], "streetlight")
         state.devices.put_many(
             [Device(device_id=f"{name}-{town}", device_type=kind, municipality=town) for name, kind in kinds.items()]
         )
@@ -194,7 +199,6 @@ class Load:
                 for town in TOWNS:
                     yield f"kreispuls/v1/{town}/waste_bin/bin-{town}/event/up", payload
                     yield f"kreispuls/v1/{town}/streetlight/lamp-{town}/event/up", b'{"presence": true}'
-                    self._county.present[f"lamp-{town}"] += 1
                 self.rounds += 1
 
         for done in self._client.publish_all(messages()):
@@ -247,9 +251,11 @@ def test_workers_join_and_leave_under_load_and_everything_is_handled_once(county
     county.end(1, 2, 3, 4, by=signal.SIGTERM)
     county.start("1/2", "2/2")
     county.wait_settled({1, 2}, 2)
-    county.wait_stored(load.finish())
-    present, lit = county.count_lights("lamp")
-    assert lit == present
+    rounds = load.finish()
+    county.wait_stored(rounds)
+    county.wait_until(lambda: min(county.presences()) >= rounds, "every presence is stored")
+    assert county.presences() == [rounds] * len(TOWNS)
+    assert county.commands_to("door") == [1] * len(TOWNS)
 
 
 def test_workers_killed_under_load_at_any_moment_lose_nothing(county: County) -> None:
@@ -271,11 +277,11 @@ def test_workers_killed_under_load_at_any_moment_lose_nothing(county: County) ->
     load.wait_rounds(chance.randrange(5, 20))
     county.end(2)
     county.wait_settled({1}, 2)
-    county.wait_stored(load.finish())
-    county.count_lights("lamp")  # none is missing; after a crash one may come twice
-    for _ in range(3):
-        present, lit = county.count_lights("door")
-        assert lit == present
+    rounds = load.finish()
+    county.wait_stored(rounds)
+    county.wait_until(lambda: min(county.presences()) >= rounds, "every presence is stored; after a crash some twice")
+    for lamp in ("door", "gate", "yard"):
+        assert county.commands_to(lamp) == [1] * len(TOWNS)
 
 
 def test_alerts_of_a_killed_worker_are_taken_over_and_unknown_municipalities_are_heard(county: County) -> None:
