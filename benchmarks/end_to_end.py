@@ -106,14 +106,13 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
 
 
 def register(folder: Path, devices: int) -> None:
-    """Lamps in streets of twenty, ordered."""
+    """Lamps in streets of twenty, ordered; without position, so that it is dark whenever this runs."""
     state = open_state(Settings(_env_file=None, data_dir=folder).state_url)  # type: ignore[call-arg]
     state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
     lamps = [
         Device(
             device_id=f"lamp-{index}", device_type="streetlight", municipality="marburg",
-            street=f"street {index // 20}", latitude=50.8, longitude=8.7 + index * 0.0004,
-            attributes={"street_order": index % 20},
+            street=f"street {index // 20}", attributes={"street_order": index % 20},
         )
         for index in range(devices)
     ]  # fmt: skip

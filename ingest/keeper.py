@@ -34,9 +34,9 @@ from ingest.sharing import Tenure
 logger = logging.getLogger(__name__)
 
 SAID_AT_ONCE: Final = 500
-SAID_WITHIN_S: Final = 0.005
-"""How long what is to be said is collected: a message at a time would cost the network thread its turns."""
-COLLECT_S: Final = 0.002
+SAID_WITHIN_S: Final = 0.02
+"""How long what is to be said is collected: each waking of a thread may cost the network thread its turn."""
+COLLECT_S: Final = 0.01
 LOOK_EVERY_S: Final = 0.1
 
 

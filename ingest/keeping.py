@@ -47,8 +47,8 @@ from storage.state import open_state
 logger = logging.getLogger(__name__)
 
 CLOCK_EVERY_S: Final = 1.0
-NICENESS: Final = 5
-"""Light goes first on a processor that both want: storing gets a third of it."""
+NICENESS: Final = 10
+"""Light goes first on a processor that both want: storing gets a tenth of it. Measured: docs/performance.md."""
 
 
 def keep_as_process(settings: Settings, pipe: Connection, parents_end: Connection, *, shared: bool) -> None:
@@ -199,8 +199,9 @@ class _Keeping:
         match said:
             case Connected(stands):
                 metrics.note_connection(stands)
-            case Lit(lamps_up):
+            case Lit(lamps_up, unresponsive):
                 metrics.lamps_up.set(lamps_up)
+                metrics.lamps_unresponsive.set(unresponsive)
             case Lead(until_s):
                 self._leads_until_s = until_s
             case Token():

@@ -75,9 +75,10 @@ class Connected:
 
 @dataclass(frozen=True, slots=True)
 class Lit:
-    """How many lamps are up for presence."""
+    """How many lamps are up for presence, and how many do not answer."""
 
     lamps_up: int
+    unresponsive: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,6 +46,7 @@ waiting = Gauge("kreispuls_messages_waiting", "Messages received and not yet dur
 connected = Gauge("kreispuls_broker_connected", "1 while the broker connection stands", registry=REGISTRY)
 reconnects = Counter("kreispuls_broker_reconnects", "Broker connections made after the first", registry=REGISTRY)
 lamps_up = Gauge("kreispuls_lamps_up", "Lamps raised for presence", registry=REGISTRY)
+lamps_unresponsive = Gauge("kreispuls_lamps_unresponsive", "Lamps that do not answer commands", registry=REGISTRY)
 lag = Gauge("kreispuls_lag_seconds", "Received to durable, slowest of the last batch", registry=REGISTRY)
 batch_size = Histogram(
     "kreispuls_batch_messages", "Messages per batch", buckets=(1, 10, 50, 100, 250, 500, 1000, 5000), registry=REGISTRY

@@ -110,9 +110,10 @@ class Pipeline:
 
     def _note_lamp(self, understood: Understood) -> None:
         reading, answer = understood.reading, understood.answer
-        if reading is not None and reading.device_type == "streetlight" and "dim_level" in reading.values:
-            level = float(reading.values["dim_level"])
-            self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
+        if reading is not None:
+            if "dim_level" in reading.values and self._commanded.knows(reading.device_id):
+                level = float(reading.values["dim_level"])
+                self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
         elif answer is not None:
             self._commanded.answered(understood.answered_by, answer.command_id, answer.result)
             self._profiles.answered(understood.answered_by, answer.command_id)

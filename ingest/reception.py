@@ -37,7 +37,7 @@ logger = logging.getLogger(__name__)
 
 OLDEST_PRESENCE: Final = timedelta(seconds=30)
 """Presence observed longer ago (a device that caught up) lights nothing: whoever it was has passed."""
-SEEN_TO_AT_ONCE: Final = 10
+SEEN_TO_AT_ONCE: Final = 3
 BREATH_S: Final = 0.001
 """After so many lamps what is due pauses: a street that goes down may wait, presence may not."""
 HEARD_AT_ONCE: Final = 20
@@ -70,7 +70,7 @@ class Reception:
         self._reload_lock = threading.Lock()
         self._lamp_at: dict[str, Device] = {}
         self._known: tuple[int, Tenure | None] = -1, None
-        self._lit: int | None = None
+        self._lit: Lit | None = None
         self.mqtt: MqttClient | None = None
         """Sends the light commands."""
         self.sessions: Sequence[MqttClient] = ()
@@ -121,10 +121,11 @@ class Reception:
         while True:
             with self._lock:
                 commands = self._control.due(now, SEEN_TO_AT_ONCE)
-                next_due, lit = self._control.next_due, self._control.lamps_up()
+                next_due = self._control.next_due
+                lit = Lit(self._control.lamps_up(), self._control.lamps_unresponsive())
             if lit != self._lit:
                 self._lit = lit
-                self._keep(Lit(lit))
+                self._keep(lit)
             if commands:
                 # Handed over before they are sent: the answer must find its command.
                 with self.mqtt.together() if self.mqtt else nullcontext():

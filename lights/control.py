@@ -220,6 +220,10 @@ class LightControl:
         """How many lamps are up for presence."""
         return len(self._up)
 
+    def lamps_unresponsive(self) -> int:
+        """How many lamps do not answer."""
+        return len(self._unresponsive)
+
     # -- one lamp --------------------------------------------------------------------------------------------------
 
     def _light(self, lamp_id: str, state: LampState, span: Span, now: datetime) -> Command | None:
