@@ -12,7 +12,7 @@ from core.device import Connection, Device, Municipality
 from core.errors import NotFoundError, PayloadError
 from core.topics import Topics
 from devices.base import parse_object
-from devices.streetlight.codec import decode_set_light
+from devices.streetlight.codec import decode_set_light, decode_set_profile
 from simulators.faults import FaultKind, choose_faults
 from simulators.placement import Row, place_bins, place_lamps
 from simulators.region import Region, municipalities
@@ -158,13 +158,15 @@ class Fleet:
         lamp = self.lamps.get(parts.device_id)
         if lamp is None or parts.channel != "command" or parts.municipality != lamp.device.municipality:
             return []
-        if parts.name != "set_light":
-            return self._refuse(parts.device_id, payload, now, "unknown command")
         try:
-            set_light = decode_set_light(payload)
+            if parts.name == "set_light":
+                said = lamp.command(decode_set_light(payload), now)
+            elif parts.name == "set_profile":
+                said = lamp.follow(decode_set_profile(payload), now)
+            else:
+                return self._refuse(parts.device_id, payload, now, "unknown command")
         except PayloadError as error:
             return self._refuse(parts.device_id, payload, now, str(error))
-        said = lamp.command(set_light, now)
         self._reschedule(self._rank[parts.device_id])
         return said
 

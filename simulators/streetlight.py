@@ -8,7 +8,7 @@ from typing import Final, TypeVar
 
 import numpy as np
 
-from core.command import CommandState, SetLight
+from core.command import CommandState, SetLight, SetProfile
 from core.device import Device
 from core.quantity import Fault, PowerState, Value
 from simulators.faults import FaultKind
@@ -106,6 +106,9 @@ class Lamp:
         self._ramp = (0.0, 0.0, 0.0, 0.0)  # from (instant, level) to (instant, level)
         self._held = False
         self._told_presence_s = -math.inf
+        self._profile: list[tuple[float, float]] = []
+        """From when (seconds) which level, until `_profile_until_s`."""
+        self._profile_until_s = -math.inf
 
     def start(self, clock: SimulatedClock) -> None:
         """Begin to live at the clock's anchor, showing what the lamp's own schedule says."""
@@ -155,6 +158,18 @@ class Lamp:
             self._agenda[_Task.HOLD_END] = at_s + max(0.0, set_light.hold_s)
         return self.uplink.ack(set_light.command_id, CommandState.DONE, at_s)
 
+    def follow(self, profile: SetProfile, now: datetime) -> list[Outgoing]:
+        """Take `set_profile` in place of the own schedule, for as long as it is valid; the answer is `event/ack`."""
+        at_s = now.timestamp()
+        if self.uplink.has(FaultKind.SILENCE, at_s):
+            return []
+        if profile.expires_at < now:
+            return self.uplink.ack(profile.command_id, CommandState.REJECTED, at_s, "expired")
+        self._profile = [(at.timestamp(), level) for at, level in profile.settings]
+        self._profile_until_s = profile.valid_until.timestamp()
+        self._agenda[_Task.SWITCH] = at_s
+        return self.uplink.ack(profile.command_id, CommandState.DONE, at_s)
+
     def detected(self, at_s: float) -> list[Outgoing]:
         """Somebody passes the lamp."""
         self.presence_count += 1
@@ -174,7 +189,9 @@ class Lamp:
         return from_level + (to_level - from_level) * (at_s - from_s) / (to_s - from_s)
 
     def scheduled_level(self, at_s: float) -> float:
-        """What the lamp's own schedule says; a day burner's says full light by day."""
+        """What the profile says that the lamp follows, else its own schedule; a day burner's says full light by day."""
+        if at_s < self._profile_until_s and self._profile[0][0] <= at_s:
+            return next(level for since_s, level in reversed(self._profile) if since_s <= at_s)
         if self._is_dark(at_s):
             return STANDBY_LEVEL
         return FULL_LEVEL if self.uplink.has(FaultKind.DAY_BURNER, at_s) else 0.0
@@ -240,6 +257,8 @@ class Lamp:
     def _next_switch_s(self, at_s: float) -> float:
         offset_s = self.switch_offset_s
         next_s = self._world.next_switch_s(self.device.municipality, at_s - offset_s) + offset_s
+        steps = [*(since_s for since_s, _ in self._profile), self._profile_until_s]
+        next_s = min([next_s, *(step_s for step_s in steps if step_s > at_s)])
         injection = self.uplink.injection
         if injection is not None and at_s < injection.since_s < next_s:
             return injection.since_s  # a lamp's fault may change what it shows

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from core.command import Reason, SetLight
+from core.command import Reason, SetLight, SetProfile
 from simulators.faults import FaultKind
 from simulators.streetlight import Lamp, power_factor, power_w
 from simulators.uplink import Outgoing
@@ -234,3 +234,21 @@ def test_a_fault_that_begins_by_day_shows_at_once(make_lamp: MakeLamp) -> None:
     assert _level(lamp, NOON + timedelta(seconds=99)) == 0.0
     lamp.due(NOON.timestamp() + 103)
     assert _level(lamp, NOON + timedelta(seconds=103)) == 1.0
+
+
+def test_it_follows_a_profile_as_long_as_that_is_valid_and_then_its_own_schedule(make_lamp: MakeLamp) -> None:
+    lamp = _started(make_lamp(), NOON)
+    evening, late, morning = (NOON + timedelta(hours=hours) for hours in (5, 10, 17))
+    profile = SetProfile(
+        command_id="p-1", settings=((NOON, 0.0), (evening, 1.0), (late, 0.5)), valid_until=morning,
+        issued_at=NOON, expires_at=morning,
+    )  # fmt: skip
+    assert _said(lamp.follow(profile, NOON), "ack") == [{"command_id": "p-1", "result": "done", "detail": ""}]
+    shown = []
+    for at in (evening - timedelta(minutes=1), evening, late, morning):
+        _due(lamp, at + timedelta(seconds=30))
+        shown.append(_level(lamp, at + timedelta(seconds=30)))
+    assert shown == [0.0, 1.0, 0.5, 0.2]
+    lamp.command(_set_light(late, hold_s=None), morning)
+    refused = lamp.follow(profile, morning + timedelta(seconds=1))
+    assert _said(refused, "ack")[0]["result"] == "rejected", "too late"
