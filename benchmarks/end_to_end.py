@@ -209,8 +209,9 @@ def running(command: list[str], environment: dict[str, str]) -> Iterator[psutil.
 
 
 def memory_mb(process: psutil.Process) -> float:
-    """Resident memory in MB."""
-    return round(process.memory_info().rss / 1e6, 1)
+    """Memory in MB of a process and its children; what they share counts once (proportional set size)."""
+    family = [process, *process.children(recursive=True)]
+    return round(sum(each.memory_full_info().pss for each in family) / 1e6, 1)
 
 
 def counter(port: int, name: str) -> float:
