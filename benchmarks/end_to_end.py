@@ -34,6 +34,9 @@ from storage.state import open_state
 
 MOST_MESSAGES = 65_000
 PACKAGES = ("paho-mqtt", "amqtt", "sqlalchemy", "fastapi", "pyvrp")
+APART = 5
+"""Lamps between two presences, more than one lights."""
+WARM_UP = 50
 
 
 def main() -> None:
@@ -72,7 +75,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
         "KREISPULS_INGEST_METRICS_PORT": str(metrics_port),
         "KREISPULS_API_PORT": str(api_port),
     }
-    register(folder, options.devices)
+    register(folder, options.devices + APART * (options.presences + WARM_UP))
     with running(broker_command(options.broker, folder, mqtt_port, mosquitto), environment):
         wait_for_port(mqtt_port)
         began = time.perf_counter()
@@ -82,7 +85,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
             idle_mb = memory_mb(ingest)
             seconds = publish(options, mqtt_port, metrics_port)
             busy_mb = memory_mb(ingest)
-            latency = presence_latency_ms(mqtt_port, options.presences)
+            latency = presence_latency_ms(mqtt_port, options.devices, options.presences)
             began = time.perf_counter()
             with running(kreispuls("api"), environment) as api:
                 wait_until(lambda: answers(f"http://127.0.0.1:{api_port}/readyz"))
@@ -150,10 +153,12 @@ def publish(options: argparse.Namespace, mqtt_port: int, metrics_port: int) -> f
     return seconds
 
 
-def presence_latency_ms(mqtt_port: int, presences: int) -> dict[str, float]:
-    """From publishing a presence to its lamp's `set_light` back at the publisher, 50 a second, open loop."""
+def presence_latency_ms(mqtt_port: int, first: int, presences: int) -> dict[str, float]:
+    """From publishing a presence to its lamp's `set_light` back at the publisher, at most 50 a second.
+
+    Each at a lamp that is down, from the lamp with number `first` on.
+    """
     arrived: dict[str, float] = {}
-    lamps = [f"lamp-{20 * index + 10}" for index in range(40)]
 
     def note(message: Message) -> None:
         lamp = message.topic.split("/")[4]
@@ -166,14 +171,13 @@ def presence_latency_ms(mqtt_port: int, presences: int) -> dict[str, float]:
     client.start()
     client.wait_connected(10)
     latencies: list[float] = []
-    for index in range(presences + 50):  # the first 50 warm up
-        lamp = lamps[index % len(lamps)]
-        arrived.pop(lamp, None)
+    for index in range(presences + WARM_UP):
+        lamp = f"lamp-{first + APART * index}"
         sent = time.perf_counter()
         client.publish(f"kreispuls/v1/marburg/streetlight/{lamp}/event/up", b'{"presence": true}')
         time.sleep(0.02)
         wait_until(lambda lamp=lamp: lamp in arrived)
-        if index >= 50:  # noqa: PLR2004
+        if index >= WARM_UP:
             latencies.append((arrived[lamp] - sent) * 1000)
     client.stop()
     cuts = statistics.quantiles(latencies, n=100)
