@@ -16,6 +16,7 @@ from actions.energy_report import show_energy
 from actions.notify import deliver_due
 from actions.plan_pickups import plan_missing
 from core.clock import utc_now
+from core.command import Reason
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
 from core.retention import DELETED_WITHIN
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 
 STARTS_WITHIN: Final = timedelta(seconds=10)
 """Every job runs for the first time within this."""
+COMMANDS_KEPT: Final = timedelta(days=90)
+SCHEDULED_KEPT: Final = timedelta(days=7)
+"""Commands of schedules: some for every lamp every night."""
 
 
 class Jobs:
@@ -75,7 +79,7 @@ class Jobs:
         self._every(60, "send profiles", self._pipeline.send_profiles)
         self._every(15, "find silent devices", self._pipeline.judge_silence)
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
-        self._every_led(3600, "prune commands", lambda: self._state.commands.prune(utc_now() - timedelta(days=90)))
+        self._every_led(3600, "prune commands", self._prune_commands)
         self._every_led(20, "plan pickups", self._plan_pickups)
         self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
         self._every_led(3600, "show energy", self._show_energy)
@@ -124,6 +128,11 @@ class Jobs:
         # Planning starts a process: not while the program itself is starting.
         first = datetime.now(self._settings.zone) + min(timedelta(seconds=seconds), STARTS_WITHIN)
         self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
+
+    def _prune_commands(self) -> None:
+        now = utc_now()
+        self._state.commands.prune(now - COMMANDS_KEPT)
+        self._state.commands.prune(now - SCHEDULED_KEPT, Reason.SCHEDULE)
 
     def _show_energy(self) -> None:
         show_energy(self._state, self._readings, self._settings, utc_now())

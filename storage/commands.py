@@ -125,10 +125,13 @@ class Commands:
             newest = [_command(row) for row in connection.execute(query)]
         return [command for command in newest if _holds(command, now)]
 
-    def prune(self, before: datetime) -> int:
-        """Delete what was issued before an instant; returns how many."""
+    def prune(self, before: datetime, reason: Reason | None = None) -> int:
+        """Delete what was issued before an instant, for one reason or any; returns how many."""
+        old = delete(commands).where(commands.c.issued_at < before)
+        if reason is not None:
+            old = old.where(commands.c.reason == reason)
         with writing(self._engine) as connection:
-            return connection.execute(delete(commands).where(commands.c.issued_at < before)).rowcount
+            return connection.execute(old).rowcount
 
 
 def _holds(command: Command, now: datetime) -> bool:

@@ -143,3 +143,9 @@ def test_prune_deletes_what_was_issued_before(state: State) -> None:
     state.commands.add([SENT, replace(SENT, command_id="c2", issued_at=NOON + SECOND)])
     assert state.commands.prune(NOON + SECOND) == 1
     assert [each.command_id for each in state.commands.recent(10)] == ["c2"]
+
+
+def test_prune_for_one_reason_leaves_the_others(state: State) -> None:
+    state.commands.add([SENT, replace(SENT, command_id="c2", reason=Reason.SCHEDULE)])
+    assert state.commands.prune(NOON + SECOND, Reason.SCHEDULE) == 1
+    assert [each.command_id for each in state.commands.recent(10)] == [SENT.command_id]
