@@ -176,14 +176,17 @@ class Keeper:
                 answer = self._pipe.recv()
             except (EOFError, OSError):
                 return
-            match answer:
-                case Durable(deliveries):
-                    acknowledge(deliveries)
-                case Heard():
-                    hear(answer)
-                case Publish(topic, payload, qos):
-                    publish(topic, payload, qos)
-                case Token(number):
-                    self._afterwards.pop(number)()
-                case Failed(error):
-                    logger.error("%s", error)
+            try:
+                match answer:
+                    case Durable(deliveries):
+                        acknowledge(deliveries)
+                    case Heard():
+                        hear(answer)
+                    case Publish(topic, payload, qos):
+                        publish(topic, payload, qos)
+                    case Token(number):
+                        self._afterwards.pop(number)()
+                    case Failed(error):
+                        logger.error("%s", error)
+            except Exception:  # a fault of ours in one answer must not end the acknowledging
+                logger.exception("an answer of the keeping process was not heeded")

@@ -138,7 +138,10 @@ class _Receiving:
         began = utc_now().isoformat("T", "seconds")
         logger.info("ingest runs, %d lamps in service at %s", len(self._lamps.controlled), began)
         while not stop.wait(TICK_EVERY_S) and self._keeper.lives:
-            self._reception.tick()
+            try:
+                self._reception.tick()
+            except Exception:  # a fault of ours must not stop the stream
+                logger.exception("what is due for lamps failed and is tried again")
         self._enough.set()
         ended_by_itself = not self._keeper.lives
         logger.info("ingest stops: finishing the batch in hand")
