@@ -16,6 +16,7 @@ from core.errors import StorageError
 from core.mqtt import Message
 from core.reading import Reading
 from devices.streetlight.codec import decode_set_profile
+from ingest.reception import Reception
 from storage.alerts import AlertFilter
 from storage.backends.sqlite import SqliteReadings
 from storage.devices import DeviceFilter
@@ -259,3 +260,34 @@ def test_a_lamp_that_follows_profiles_is_told_the_night_and_no_level(platform: A
     platform.say("marburg/streetlight/l5/event/up", b'{"presence": true}')
     wait_until(lambda: {"l3", "l4"} <= commands_to(platform).keys(), "its neighbours are told levels")
     assert "l5" not in commands_to(platform)
+
+
+def test_a_fault_of_ours_with_lamps_stops_neither_receiving_nor_acknowledging(
+    make_platform: Callable[..., Any], wait_until: Wait, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    faults: list[str] = []
+    acknowledged: list[Sequence[tuple[int, int]]] = []
+    acknowledge = Reception.acknowledge
+
+    def failing(name: str) -> Callable[..., None]:
+        def fail(*_: object) -> None:
+            faults.append(name)
+            raise ZeroDivisionError
+
+        return fail
+
+    def counting(reception: Reception, deliveries: Sequence[tuple[int, int]]) -> None:
+        acknowledged.append(deliveries)
+        acknowledge(reception, deliveries)
+
+    monkeypatch.setattr(Reception, "tick", failing("tick"))
+    monkeypatch.setattr(Reception, "hear", failing("hear"))
+    monkeypatch.setattr(Reception, "acknowledge", counting)
+    with make_platform() as platform:
+        platform.say("marburg/streetlight/l1/event/ack", b'{"command_id": "c", "result": "done", "detail": ""}')
+        wait_until(lambda: {"tick", "hear"} <= set(faults), "both have failed")
+        wait_until(lambda: acknowledged, "the answer is acknowledged")
+        acknowledged.clear()
+        platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.4}')
+        wait_until(lambda: values(platform, "b1") == {"filling_level": 0.4}, "what comes next is stored")
+        wait_until(lambda: acknowledged, "and acknowledged")
