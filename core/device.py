@@ -63,13 +63,41 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
+class DisposalSite(Place):
+    """Where vehicles unload: how long that takes, the waste kinds taken (empty: all), local opening hours.
+
+    `open_from_s` and `open_until_s` are seconds after midnight; None: always open.
+    """
+
+    unloading_s: int = 900
+    waste_kinds: tuple[str, ...] = ()
+    open_from_s: int | None = None
+    open_until_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Vehicle:
-    """A kind of collection vehicle; capacity in litres of uncompacted waste, shift in seconds."""
+    """A kind of collection vehicle, `count` of them.
+
+    `capacity_l` in litres of uncompacted waste, `capacity_kg` its payload (None: volume alone limits it). `shift_s` is
+    the longest time from leaving to return, breaks included; it leaves from `shift_start_s` after local midnight on.
+    Costs in euros: per day of use, kilometre and hour. `fuel_l_per_100km` for reports. `waste_kinds`: what it takes,
+    one kind a day (empty: all). Gross weight in tonnes and height in metres limit its roads (None: as any vehicle).
+    """
 
     name: str
     count: int
     capacity_l: float
     shift_s: int
+    capacity_kg: float | None = None
+    shift_start_s: int = 6 * 3600
+    cost_per_day: float = 100.0
+    cost_per_km: float = 0.8
+    cost_per_hour: float = 50.0
+    fuel_l_per_100km: float = 30.0
+    waste_kinds: tuple[str, ...] = ()
+    weight_t: float | None = None
+    height_m: float | None = None
 
 
 DEFAULT_FILLING_THRESHOLD: Final = 0.8

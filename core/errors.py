@@ -39,3 +39,7 @@ class BrokerError(KreispulsError):
 
 class PlanningError(KreispulsError):
     """A pickup plan cannot be made; says which part of the problem has no answer."""
+
+
+class RoadsError(KreispulsError):
+    """A road engine does not answer, or its extract cannot be read; names the engine or the file."""

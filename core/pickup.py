@@ -1,5 +1,6 @@
 """Pickups: bins that are due, and the plans, routes and stops to empty them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from enum import StrEnum
@@ -15,12 +16,21 @@ class DueReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Forecast:
-    """The level (0-1) expected at an instant and when the bin is expected to be full (None: not foreseeable)."""
+    """The level (0-1) expected at an instant and when the bin is expected to be full (None: not foreseeable).
+
+    `low` to `high` hold the level, `full_from` to `full_until` the instant it is full, in nine of ten cases;
+    `overflow_probability` is that of being full at `at`. None: the method does not say.
+    """
 
     at: datetime
     filling_level: float
     full_at: datetime | None
     method: str
+    low: float | None = None
+    high: float | None = None
+    overflow_probability: float | None = None
+    full_from: datetime | None = None
+    full_until: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,11 +86,47 @@ class Stop:
     distance_m: int
     state: StopState = StopState.PLANNED
     done_at: datetime | None = None
+    skip_reason: str | None = None
+    street: str | None = None
+    remark: str | None = None
+    waste_kind: str = ""
+    weight_kg: float = 0.0
+    service_s: int = 0
+    overflow_probability: float | None = None
+    """Of being full before the next chance to collect it, when the plan was made."""
+
+
+class PauseKind(StrEnum):
+    """What a vehicle does on a route besides stops."""
+
+    UNLOADING = "unloading"
+    BREAK = "break"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pause:
+    """Unloading at a disposal site, or the legal break, after the stop with number `after` (0: before the first).
+
+    `arrival_s` and `distance_m` count from the route's start.
+    """
+
+    kind: PauseKind
+    after: int
+    arrival_s: int
+    duration_s: int
+    distance_m: int
+    name: str = ""
+    latitude: float | None = None
+    longitude: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Route:
-    """One trip of one vehicle: depot, stops in order, disposal site, depot. Metres, seconds, litres."""
+    """One day of one vehicle: depot, stops in order with unloadings between, disposal site, depot.
+
+    Metres, seconds, litres; `start_s` after local midnight. `legs`: the line of each leg in driving order, from the
+    depot back to the depot, positions as latitude and longitude; empty where roads are not known.
+    """
 
     route_id: str
     vehicle: str
@@ -88,6 +134,10 @@ class Route:
     distance_m: int
     duration_s: int
     load_l: float
+    start_s: int = 0
+    waste_kind: str = ""
+    pauses: tuple[Pause, ...] = ()
+    legs: tuple[tuple[tuple[float, float], ...], ...] = ()
 
 
 class PlanState(StrEnum):
@@ -97,6 +147,7 @@ class PlanState(StrEnum):
     RUNNING = "running"
     DONE = "done"
     FAILED = "failed"
+    CANCELLED = "cancelled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -123,3 +174,9 @@ class Plan:
     routes: tuple[Route, ...] = ()
     unplanned: tuple[str, ...] = field(default=())
     """Ids of due bins left out (no position, or more than the vehicles can take), never silently."""
+    unplanned_reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why each of them was left out, by id."""
+    municipalities: tuple[str, ...] = ()
+    """All that are planned together, `municipality` among them; empty: it alone."""
+    replaces: str | None = None
+    """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
