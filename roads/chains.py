@@ -59,15 +59,17 @@ def join_chains(
     at = np.stack([starts, ends], axis=1).ravel()
     order = np.argsort(at, kind="stable")
     first = np.searchsorted(at[order], np.arange(nodes + 1))
-    sides, begins, vertex_flags, half_segments = at.tolist(), first.tolist(), is_vertex.tolist(), order.tolist()
+    sides, begins, half_segments = at.tolist(), first.tolist(), order.tolist()
     taken = bytearray(len(starts))
     points: list[int] = []
     segments: list[int] = []
     flipped: list[bool] = []
     first_points = [0]
-    for half in order[is_vertex[at[order]]].tolist():
+    # Rings that touch no other road come last: each gets a vertex where it is first met.
+    for half in [*order[is_vertex[at[order]]].tolist(), *range(0, len(at), 2)]:
         if taken[half >> 1]:
             continue
+        is_vertex[sides[half]] = True
         current = half
         while True:
             segment = current >> 1
@@ -76,7 +78,7 @@ def join_chains(
             segments.append(segment)
             flipped.append(bool(current & 1))
             node = sides[current ^ 1]
-            if vertex_flags[node]:
+            if is_vertex[node]:
                 break
             here = begins[node]
             current = half_segments[here] if half_segments[here] != current ^ 1 else half_segments[here + 1]

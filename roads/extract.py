@@ -82,12 +82,12 @@ def _read(path: Path) -> RoadNetwork:
             roads.add_node(each)
         elif isinstance(each, osmium.osm.Way):
             roads.add_way(each)
-    if not len(roads.nodes):
-        raise RoadsError(f"the OpenStreetMap extract {path} has no roads")
     ids, first, places = np.unique(np.frombuffer(roads.nodes, np.int64), return_index=True, return_inverse=True)
     lengths = np.frombuffer(roads.lengths, np.int64)
     way_of = np.repeat(np.arange(len(lengths)), lengths)
     begins = np.flatnonzero(way_of[:-1] == way_of[1:])
+    if not len(begins):
+        raise RoadsError(f"the OpenStreetMap extract {path} has no roads")
     kinds = list(roads.kind_numbers)
     chains = join_chains(
         places[begins],

@@ -50,6 +50,8 @@ class OpenStreetMapRoads:
 
     def legs(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> list[list[Position]]:
         """Along the streets; a straight line from and to a position that no road leads to."""
+        if not positions:
+            return []
         graph, snapper = self._graph(truck)
         snapped = snapper.snap(positions)
         tracer = Tracer(graph, snapped)

@@ -109,13 +109,15 @@ class TruckGraph:
 
     def _build(self, sources: Array, targets: Array, arcs: Array) -> None:
         count = self.network.vertex_count + len(self._copied)
-        inside = _largest(sources, targets, count)
+        lengths = self.arc_weights[arcs] % _DISTANCES
+        inside = _largest(sources, targets, lengths, count)
         self.vertex_usable = inside[: self.network.vertex_count]
         main = inside[sources] & inside[targets]
-        sources, targets, arcs = sources[main], targets[main], arcs[main]
+        sources, targets, arcs, lengths = sources[main], targets[main], arcs[main], lengths[main]
         through = self.access[arcs] == Access.YES
-        core = _largest(sources[through], targets[through], count)
+        core = _largest(sources[through], targets[through], lengths[through], count)
         through &= core[sources] & core[targets]
+        self._core = core
         zone = np.zeros(count, dtype=bool)
         zone[sources[~through]] = zone[targets[~through]] = True
         ranks = np.cumsum(zone) - 1
@@ -188,8 +190,8 @@ class TruckGraph:
             found.append((positions, np.where(self._arc_through[arcs], heads, self._before[heads]), rest, arcs))
         at = np.flatnonzero(at_vertices >= 0)
         vertices = at_vertices[at]
-        before = self._before[vertices]
-        found.append((at, np.where(before >= 0, before, vertices), np.zeros(len(at)), np.full(len(at), -1)))
+        starts = np.where(self._core[vertices], vertices, self._before[vertices])
+        found.append((at, starts, np.zeros(len(at)), np.full(len(at), -1)))
         return _doors(found)
 
     def entries(self, chains: Array, weights_from_tail: Array, at_vertices: Array) -> Doors:
@@ -211,7 +213,7 @@ class TruckGraph:
                 found.append((positions[ok], layer[ok], cost[ok], arcs[edges][ok]))
         at = np.flatnonzero(at_vertices >= 0)
         copies, which = _joined(np.concatenate([np.arange(self.network.vertex_count), self._copied]), at_vertices[at])
-        for layer in (copies, self._before[copies], self._after[copies]):
+        for layer in (copies, self._before[copies], np.where(self._core[copies], -1, self._after[copies])):
             ok = layer >= 0
             found.append((at[which][ok], layer[ok], np.zeros(int(ok.sum())), np.full(int(ok.sum()), -1)))
         return _doors(found)
@@ -239,11 +241,12 @@ def _from_begin(lengths: Floats, begin: Array, sizes: Array) -> Floats:
     return whole
 
 
-def _largest(sources: Array, targets: Array, count: int) -> Array:
-    """Which vertices are in the largest part from whose every vertex each other can be reached."""
+def _largest(sources: Array, targets: Array, lengths: Floats, count: int) -> Array:
+    """Which vertices are in the part with most metres of street in which each vertex can be reached from each."""
     graph = coo_array((np.ones(len(sources), dtype=np.int8), (sources, targets)), shape=(count, count)).tocsr()
     _, labels = connected_components(graph, directed=True, connection="strong")
-    largest: Array = labels == np.argmax(np.bincount(labels))
+    within = labels[sources] == labels[targets]
+    largest: Array = labels == np.argmax(np.bincount(labels[sources[within]], lengths[within], minlength=1))
     return largest
 
 
