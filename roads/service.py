@@ -1,6 +1,7 @@
 """A routing service over HTTP: bounded answers, bounded waiting, one error; and what its answers have in common."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Any, Final
 from urllib.parse import urlsplit
 
@@ -56,12 +57,15 @@ class RoutingService:
         reason = f"{type(error).__name__}: {str(error)[:100]}"
         return RoadsError(f"{self.place} answered {asked} in a form that is not documented ({reason})")
 
+    @cached_property
+    def _client(self) -> httpx.Client:
+        return httpx.Client(timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=1))
+
     def _answer(self, path: str, query: Mapping[str, str] | None, body: object) -> Any:
         try:
-            with (
-                httpx.Client(timeout=TIMEOUT, transport=httpx.HTTPTransport(retries=1)) as client,
-                client.stream("GET" if body is None else "POST", self._url + path, params=query, json=body) as response,
-            ):
+            with self._client.stream(
+                "GET" if body is None else "POST", self._url + path, params=query, json=body
+            ) as response:
                 text = bytearray()
                 for part in response.iter_bytes():
                     text += part

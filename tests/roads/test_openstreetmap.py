@@ -123,8 +123,10 @@ def test_a_pocket_behind_a_destination_street_can_be_reached(town: Town, at: At)
 
 
 def test_where_all_streets_are_for_destination_traffic_all_can_be_reached(town: Town, at: At) -> None:
-    matrix = square(town, {number: {"highway": "track"} for number in range(4)}).matrix(corners(at))
-    assert kilometres(matrix)[0] == [0, 1, 2, 1]
+    roads = town(SQUARE | {"e": (-1000, 0)}, [(street, {"highway": "track"}) for street in (*SIDES, "a e")])
+    matrix = roads.matrix([at(-1000, 0), *corners(at)])
+    assert kilometres(matrix)[0] == [0, 1, 2, 3, 2]
+    assert kilometres(matrix)[3] == [3, 2, 1, 0, 1]
 
 
 @pytest.mark.parametrize(
