@@ -21,15 +21,15 @@ class GreatCircleRoads:
 
     def matrix(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> TravelMatrix:  # noqa: ARG002
         """Distances in whole metres, durations rounded up to whole seconds; the truck makes no difference."""
-        places = np.asarray(positions, dtype=np.float64).reshape(-1, 2)
-        bad = ~np.isfinite(places).all(axis=1)
-        places = np.where(bad[:, None], 0.0, places)
+        places = np.array(positions, dtype=np.float64).reshape(-1, 2)
+        bad = np.flatnonzero(~np.isfinite(places).all(axis=1))
+        places[bad] = 0.0
         metres = np.rint(
             DETOUR_FACTOR
             * great_circles_m(places[:, 0, None], places[:, 1, None], places[None, :, 0], places[None, :, 1])
         ).astype(np.int64)
         seconds = np.ceil(metres / SPEED_M_PER_S).astype(np.int64)
-        unreachable = dict.fromkeys(np.flatnonzero(bad).tolist(), "its position is no latitude and longitude")
+        unreachable = dict.fromkeys(bad.tolist(), "its position is no latitude and longitude")
         return TravelMatrix(distances_m=metres, durations_s=seconds, source=SOURCE, unreachable=unreachable)
 
     def legs(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> list[list[Position]]:  # noqa: ARG002
