@@ -4,7 +4,9 @@ A vertex is a node where roads meet or end, where the kind of road changes, or w
 the graph several times smaller than the extract's nodes are many, and the search as much faster.
 """
 
+from array import array
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
@@ -59,39 +61,39 @@ def join_chains(
     at = np.stack([starts, ends], axis=1).ravel()
     order = np.argsort(at, kind="stable")
     first = np.searchsorted(at[order], np.arange(nodes + 1))
-    sides, begins, half_segments = at.tolist(), first.tolist(), order.tolist()
+    # Plain arrays: read one by one as quickly as lists, at a tenth of their memory.
+    sides, begins, half_segments = (array("i", each.astype(np.int32).tobytes()) for each in (at, first, order))
+    vertex_flags = bytearray(is_vertex.astype(np.uint8).tobytes())
     taken = bytearray(len(starts))
-    points: list[int] = []
-    segments: list[int] = []
-    flipped: list[bool] = []
-    first_points = [0]
+    points, segments, flipped, first_points = array("i"), array("i"), bytearray(), array("i", [0])
     # Rings that touch no other road come last: each gets a vertex where it is first met.
-    for half in [*order[is_vertex[at[order]]].tolist(), *range(0, len(at), 2)]:
+    begin_here = array("i", order[is_vertex[at[order]]].astype(np.int32).tobytes())
+    for half in chain(begin_here, range(0, len(at), 2)):
         if taken[half >> 1]:
             continue
-        is_vertex[sides[half]] = True
+        vertex_flags[sides[half]] = 1
         current = half
         while True:
             segment = current >> 1
             taken[segment] = 1
             points.append(sides[current])
             segments.append(segment)
-            flipped.append(bool(current & 1))
+            flipped.append(current & 1)
             node = sides[current ^ 1]
-            if is_vertex[node]:
+            if vertex_flags[node]:
                 break
             here = begins[node]
             current = half_segments[here] if half_segments[here] != current ^ 1 else half_segments[here + 1]
         points.append(node)
         segments.append(-1)
-        flipped.append(False)
+        flipped.append(0)
         first_points.append(len(points))
     return _numbered(
-        np.array(points, dtype=np.int32),
-        np.array(segments, dtype=np.int64),
-        np.array(flipped, dtype=bool),
+        np.frombuffer(points, np.int32),
+        np.frombuffer(segments, np.int32),
+        np.frombuffer(flipped, bool),
         np.array(first_points, dtype=np.int64),
-        is_vertex=is_vertex,
+        is_vertex=np.frombuffer(vertex_flags, bool),
         blocked=blocked,
         ways=ways,
         kinds=kinds,

@@ -1,6 +1,8 @@
 """Lines on the earth as arrays: lengths, places in space, fewer points. Degrees WGS 84, metres."""
 
+import math
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -9,6 +11,8 @@ from core.geo import EARTH_RADIUS_M
 from core.travel import Position
 
 Floats = npt.NDArray[np.float64]
+METRES_IN_DEGREE: Final = EARTH_RADIUS_M * math.pi / 180
+"""Of latitude, and of longitude at the equator."""
 
 
 def great_circles_m(latitudes_a: Floats, longitudes_a: Floats, latitudes_b: Floats, longitudes_b: Floats) -> Floats:

@@ -13,6 +13,8 @@ from roads.truck_graph import Doors, TruckGraph
 
 _CELLS: Final = 2_000_000
 """Distances held at once while searching from several positions (16 MB)."""
+_SLACK: Final = 1.2
+"""A wider first search saves second ones."""
 
 
 def ways(graph: TruckGraph, snapped: Snapped, known: int = 0, old: Floats | None = None) -> Floats:
@@ -27,10 +29,15 @@ def ways(graph: TruckGraph, snapped: Snapped, known: int = 0, old: Floats | None
     exits, entries = (_kept(doors, reachable) for doors in (graph.exits(*placed), graph.entries(*placed)))
     result = np.full((count, count), np.inf)
     new = np.arange(known, count)
-    result[known:] = _searched(graph.graph, exits, entries, new, count)
-    if old is not None and known:
-        result[:known, :known] = old
-        result[:known, known:] = _searched(graph.reversed, entries, exits, new, count).T[:known]
+    if reachable.any():
+        places = snapped.places[reachable]
+        middle = int(np.flatnonzero(reachable)[np.argmin(np.abs(places - places.mean(axis=0)).sum(axis=1))])
+        result[known:] = _searched(graph.graph, graph.reversed, exits, entries, new, count, middle)
+        if old is not None and known:
+            result[:known, :known] = old
+            result[:known, known:] = _searched(graph.reversed, graph.graph, entries, exits, new, count, middle).T[
+                :known
+            ]
     _along_one_street(graph, snapped, result, reachable)
     result[np.arange(count), np.arange(count)] = 0.0
     return result
@@ -56,21 +63,43 @@ def with_sources(graph: csr_array, doors: Doors, sources: Array) -> csr_array:
     )
 
 
-def _searched(graph: csr_array, exits: Doors, entries: Doors, sources: Array, count: int) -> Floats:
-    """Least weights from the sources to all positions (sources x count)."""
+def _searched(  # noqa: PLR0917  as the caller has them
+    graph: csr_array, back: csr_array, exits: Doors, entries: Doors, sources: Array, count: int, middle: int
+) -> Floats:
+    """Least weights from the sources to all positions (sources x count).
+
+    No search needs to go further than to the position in the middle and from there to the furthest one, but for what
+    turning round there would take; where that was not enough, it is searched again to the end.
+    """
     result = np.full((len(sources), count), np.inf)
-    if not len(sources) or not len(entries.positions):
+    found = np.flatnonzero(np.isin(sources, exits.positions))
+    if not len(found):
         return result
-    targets, first = np.unique(entries.positions, return_index=True)
-    size = graph.shape[0]
-    whole = with_sources(graph, exits, sources)
-    rows = max(1, _CELLS // (size + len(sources)))
-    for begin in range(0, len(sources), rows):
-        chunk = np.arange(begin, min(begin + rows, len(sources)))
-        reached = dijkstra(whole, indices=size + chunk)
-        at_doors = reached[:, entries.vertices] + entries.weights
-        result[np.ix_(chunk, targets)] = np.minimum.reduceat(at_doors, first, axis=1)
+    furthest = _from(graph, exits, entries, np.array([middle]), np.inf)[0].max()
+    to_middle = _from(back, entries, exits, np.array([middle]), np.inf)[0]
+    far = furthest + to_middle[np.searchsorted(np.unique(exits.positions), sources[found])]
+    targets = np.unique(entries.positions)
+    rows = max(1, _CELLS // (graph.shape[0] + len(sources)))
+    order = np.argsort(far)
+    for begin in range(0, len(found), rows):
+        chunk = order[begin : begin + rows]
+        limit = float(_SLACK * far[chunk].max())
+        reached = _from(graph, exits, entries, sources[found[chunk]], limit)
+        again = (reached > limit).any(axis=1)
+        if again.any():
+            reached[again] = _from(graph, exits, entries, sources[found[chunk[again]]], np.inf)
+        result[np.ix_(found[chunk], targets)] = reached
     return result
+
+
+def _from(graph: csr_array, exits: Doors, entries: Doors, sources: Array, limit: float) -> Floats:
+    """Least weights from the sources to the positions of the entries (ascending); sure up to the limit."""
+    reached = dijkstra(
+        with_sources(graph, exits, sources), indices=graph.shape[0] + np.arange(len(sources)), limit=limit
+    )
+    first = np.flatnonzero(np.diff(entries.positions, prepend=-1))
+    totals: Floats = np.minimum.reduceat(reached[:, entries.vertices] + entries.weights, first, axis=1)
+    return totals
 
 
 def _along_one_street(graph: TruckGraph, snapped: Snapped, result: Floats, reachable: Array) -> None:
