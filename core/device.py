@@ -122,6 +122,8 @@ class Municipality:
     vehicles: tuple[Vehicle, ...] = (Vehicle("truck", 1, 10_000.0, 8 * 3600),)
     collection_days: tuple[int, ...] = WORKING_DAYS
     """Weekdays on which bins are emptied, unless they are public holidays: 1 is Monday (ISO 8601)."""
+    collects_on_holidays: bool = False
+    """Whether public holidays are days like others."""
     required_probability: float = 0.99
     """A bin that is full before the next chance to empty it with this probability (0-1) must be emptied."""
     overflow_cost: float = 50.0

@@ -64,6 +64,7 @@ class RegionVehicle(_Entry):
     weight_t: Annotated[float, Field(gt=0, le=60)] | None = None
     cost_per_km: Annotated[float, Field(ge=0, le=100)] = 0.8
     fuel_l_per_100km: Annotated[float, Field(ge=0, le=200)] = 30.0
+    waste_kinds: tuple[_Name, ...] = ()
 
 
 class Street(_Entry):
@@ -87,6 +88,8 @@ class RegionMunicipality(_Entry):
     population: Annotated[int, Field(ge=1)]
     filling_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     planning_hour: Annotated[int, Field(ge=0, le=23)] = 4
+    collection_days: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = [1, 2, 3, 4, 5]
+    collects_on_holidays: bool = False
     depot: RegionPlace
     disposal_sites: Annotated[list[RegionDisposalSite], Field(min_length=1)]
     vehicles: Annotated[list[RegionVehicle], Field(min_length=1)]
@@ -203,6 +206,8 @@ def municipalities(region: Region) -> list[Municipality]:
             longitude=entry.longitude,
             filling_threshold=entry.filling_threshold,
             planning_hour=entry.planning_hour,
+            collection_days=tuple(entry.collection_days),
+            collects_on_holidays=entry.collects_on_holidays,
             depot=entry.depot.place,
             disposal_sites=tuple(site.site for site in entry.disposal_sites),
             vehicles=tuple(Vehicle(**vehicle.model_dump()) for vehicle in entry.vehicles),

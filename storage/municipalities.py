@@ -70,7 +70,7 @@ class Municipalities:
                 bump_revision(connection)
 
 
-_PLANNING: Final = ("collection_days", "required_probability", "overflow_cost", "planned_with")
+_PLANNING: Final = ("collection_days", "collects_on_holidays", "required_probability", "overflow_cost", "planned_with")
 
 
 def _row(municipality: Municipality) -> dict[str, Any]:

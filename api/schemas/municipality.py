@@ -78,6 +78,7 @@ class MunicipalityChange(Body):
     collection_days: Annotated[list[Weekday], Field(min_length=1, max_length=7)] | None = Field(
         None, description="weekdays on which bins are emptied, 1 is Monday; public holidays are none", examples=[[1, 4]]
     )
+    collects_on_holidays: bool | None = Field(None, description="whether public holidays are days like others")
     required_probability: Share | None = Field(
         None, description="a bin that is full before the next chance with this probability must be emptied"
     )
@@ -107,6 +108,7 @@ class MunicipalitySettings(Shown):
     disposal_sites: list[DisposalSiteShown]
     vehicles: list[VehicleShown]
     collection_days: list[int] = Field(description="weekdays on which bins are emptied, 1 is Monday")
+    collects_on_holidays: bool
     required_probability: float
     overflow_cost: float
     planned_with: list[Slug]

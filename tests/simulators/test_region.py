@@ -75,6 +75,7 @@ def test_municipalities_carry_places_and_vehicles(region: Region) -> None:
     assert [(vehicle.name, vehicle.count) for vehicle in marburg.vehicles] == [
         ("Pressmüllwagen", 1),
         ("Kleinmüllwagen", 2),
+        ("Wertstoffwagen", 2),
     ]
 
 

@@ -28,6 +28,7 @@ MARBURG = Municipality(
         Vehicle("van", 1, 3000.5, 14_400, waste_kinds=("glass",)),
     ),
     collection_days=(1, 3, 6),
+    collects_on_holidays=True,
     required_probability=0.95,
     overflow_cost=20.0,
     planned_with=("lahntal", "wetter"),
