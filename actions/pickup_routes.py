@@ -83,9 +83,7 @@ def make_tasks(
     by_kind: dict[str, list[Choice]] = {}
     for choice in choices:
         by_kind.setdefault(choice.waste_kind, []).append(choice)
-    sites = {
-        kind: [site for site in _sites(municipalities) if takes(site.waste_kinds, kind)] for kind in sorted(by_kind)
-    }
+    sites = {kind: disposal_sites(municipalities, kind) for kind in sorted(by_kind)}
     loads = {
         kind: sum(each.content_l * (1 if each.required else _OPTIONAL_WEIGHT) for each in by_kind[kind])
         for kind, of_kind in sites.items()
@@ -101,6 +99,15 @@ def make_tasks(
         reason = f"no vehicle is left for {kind} on this day" if sites[kind] else f"no disposal site takes {kind}"
         left_out += [LeftOut(each.device.device_id, reason) for each in of_kind]
     return tasks, left_out
+
+
+def disposal_sites(municipalities: Sequence[Municipality], waste_kind: str) -> list[DisposalSite]:
+    """The sites that take a kind, each once; where there is no site at all, the depots."""
+    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
+    if sites:
+        return [site for site in sites if takes(site.waste_kinds, waste_kind)]
+    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
+    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def driven(task: Task, tour: Tour, roads: Roads) -> Route:
@@ -161,15 +168,6 @@ def _solved(task: Task, search: Search, done: float, share: float) -> Solution:
         cancelled=search.cancelled,
     )
     return checked(task, solution)
-
-
-def _sites(municipalities: Sequence[Municipality]) -> list[DisposalSite]:
-    """All disposal sites, each once; where there is none, the depots."""
-    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
-    if sites:
-        return list(sites)
-    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
-    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def _stop(choice: Choice, visit: Visit, tour: Tour, sequence: int) -> Stop:

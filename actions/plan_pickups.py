@@ -7,8 +7,9 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from actions.pickup_problem import bins_of_day, chosen_bins, with_depot
+from actions.pickup_problem import bins_of_day, chosen_bins, depot_of, with_depot
 from actions.pickup_routes import Routes, Search, plan_routes
+from actions.replan_pickups import replanned
 from core.clock import utc_now
 from core.device import Municipality
 from core.errors import ConflictError, KreispulsError
@@ -218,7 +219,12 @@ class _Job:
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
         self._tell(0.0)
         search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
-        routes = plan_routes(chosen.choices, municipalities, self._roads, search)
+        if self._plan.replaces is None:
+            routes = plan_routes(chosen.choices, municipalities, self._roads, search)
+        else:
+            old = self._state.pickups.get_plan(self._plan.replaces)
+            municipalities[0] = depot_of(old, municipalities[0])
+            routes = replanned(old, chosen.choices, municipalities, known, roads=self._roads, zone=zone)
         if self._is_cancelled():
             raise _CancelledError
         return _finished(self._plan, municipalities[0], routes, chosen)
