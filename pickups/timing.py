@@ -66,7 +66,7 @@ def worked_s(tour: Tour) -> int:
     return tour.end_s - tour.start_s - rested
 
 
-def cost(problem: Problem, kind: VehicleKind, tour: Tour) -> int:
+def cost(kind: VehicleKind, tour: Tour) -> int:
     """What a tour costs, in the problem's unit."""
     return kind.fixed_cost + kind.cost_per_m * tour.distance_m + kind.cost_per_s * worked_s(tour)
 
