@@ -160,6 +160,25 @@ class TestReplan:
         assert (again.depot_name, again.depot_longitude) == (plan.depot_name, plan.depot_longitude)
         assert sorted(ids(again)) == ["b0", "b1", "b2"]
 
+    def test_the_job_plans_again_at_the_municipality_s_hours(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        """At 9, because a driver is at it; not before, not twice, and not where nobody drives."""
+        world.state.municipalities.put(replace(MARBURG, replanning_hours=(9,)))
+        street(world, 2)
+        plan = world.plan("marburg")
+        frozen(MORNING + timedelta(hours=3))
+        plan_missing(world.settings)
+        world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(minutes=10))
+        frozen(MORNING + timedelta(hours=2, minutes=59))
+        plan_missing(world.settings)
+        assert [made.plan_id for made in world.state.pickups.page_plans().items] == [plan.plan_id]
+        frozen(MORNING + timedelta(hours=3))
+        plan_missing(world.settings)
+        plan_missing(world.settings)
+        new, old = world.state.pickups.page_plans().items
+        assert (old.plan_id, new.replaces, new.state) == (plan.plan_id, plan.plan_id, PlanState.DONE)
+
     def test_only_the_plan_in_force_can_be_planned_again(
         self, world: World, frozen: Callable[[datetime], None]
     ) -> None:
