@@ -6,7 +6,7 @@ from typing import Final
 from uuid import uuid4
 
 from core.device import DisposalSite, Municipality
-from core.errors import PlanningError
+from core.errors import PlanningCancelledError, PlanningError
 from core.pickup import Pause, PauseKind, Route, Stop
 from core.travel import Roads
 from pickups.choosing import Choice
@@ -45,6 +45,7 @@ def plan_routes(
     """Routes for the bins with the municipalities' vehicles; a kind that cannot be planned is left out with the reason.
 
     Raises:
+        PlanningCancelledError: somebody cancelled it meanwhile.
         PlanningError: no vehicle at all, or no kind can be planned.
         RoadsError: the road engine does not answer.
     """
@@ -56,6 +57,8 @@ def plan_routes(
         share = len(task.choices) / total
         try:
             solution = _solved(task, search, done / total, share)
+        except PlanningCancelledError:
+            raise
         except PlanningError as error:
             errors.append(error)
             left_out += [LeftOut(device_id, str(error)) for device_id in task.choices]
