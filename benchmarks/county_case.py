@@ -1,4 +1,4 @@
-"""A county of real size for the route planner: clustered places, several kinds of vehicle and disposal sites, seeded."""
+"""A county of real size for the route planner: clustered places, kinds of vehicle, disposal sites; seeded."""
 
 import numpy as np
 
@@ -6,6 +6,8 @@ from core.travel import TravelMatrix
 from pickups.problem import Candidate, Problem, Site, VehicleKind, Window
 
 HOUR = 3600
+LARGE_L = 600
+FULL = 0.65
 ROAD_FACTOR = 1.35
 """Road over straight line: the project's fallback, measured as a rural mean (docs/pickups.md)."""
 SPEED_M_S = 11.1
@@ -15,8 +17,8 @@ SPEED_M_S = 11.1
 def county(bins: int = 2_000, municipalities: int = 22, seed: int = 1) -> Problem:
     """Bins around the centres of municipalities on 40 x 35 km; 12 vehicles of three sizes, 4 disposal sites.
 
-    A third must be emptied, the others may; a twentieth stands where lorries are not let in, another only before noon or
-    after two. Shifts of eight hours with their legal break.
+    A third must be emptied, the others may; a twentieth stands where lorries are not let in, another only before noon
+    or after two. Shifts of eight hours with their legal break.
     """
     rng = np.random.default_rng(seed)
     centres = rng.uniform((0, 0), (40_000, 35_000), (municipalities, 2))
@@ -38,9 +40,9 @@ def county(bins: int = 2_000, municipalities: int = 22, seed: int = 1) -> Proble
                 location=5 + number,
                 volume_l=int(volumes[number]),
                 weight_kg=int(0.1 * level[number] * volumes[number]) + 1,
-                service_s=60 if volumes[number] < 600 else 110,
-                required=bool(level[number] > 0.65),
-                prize=0 if level[number] > 0.65 else int(4_000 * level[number] ** 2),
+                service_s=60 if volumes[number] < LARGE_L else 110,
+                required=bool(level[number] > FULL),
+                prize=0 if level[number] > FULL else int(4_000 * level[number] ** 2),
                 windows=late if number % 20 == 0 else (),
                 vehicles=small if number % 20 == 1 else None,
             )
@@ -56,7 +58,7 @@ def county(bins: int = 2_000, municipalities: int = 22, seed: int = 1) -> Proble
 
 
 def vehicle(name: str, count: int, litres: int, kilograms: int, per_day: int) -> VehicleKind:
-    """Vehicles from six o'clock for eight hours; costs in thousandths of a euro, 0.8 EUR a kilometre, 50 EUR an hour."""
+    """Vehicles from six o'clock for eight hours; in thousandths of a euro, 1 EUR a kilometre and 50 EUR an hour."""
     return VehicleKind(
         name=name,
         count=count,

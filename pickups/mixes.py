@@ -1,7 +1,7 @@
 """Which fleets to try: how many vehicles of each kind the solver is offered.
 
-Offered the whole fleet, the local search settles on tours of too many vehicles (docs/pickups.md has the figures); offered a
-part of it, it cannot.
+Offered the whole fleet, the local search settles on tours of too many vehicles (docs/pickups.md has the figures);
+offered a part of it, it cannot.
 """
 
 from collections.abc import Iterator, Sequence
@@ -83,4 +83,4 @@ def _alike(whole: Mix, size: int) -> list[int]:
     counts = np.floor(exact).astype(int)
     for kind in np.argsort(counts - exact)[: size - int(counts.sum())]:
         counts[kind] += 1
-    return counts.tolist()
+    return [int(count) for count in counts]

@@ -3,22 +3,27 @@
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import replace
 from typing import Final
 
 from core.errors import PlanningError
 from pickups.mixes import mixes
+from pickups.neighbourhoods import LARGE, orders_in_parts
 from pickups.problem import LeftOut, Problem, Solution, Tour
-from pickups.pyvrp_model import Orders
-from pickups.race import Course, best_of_races
+from pickups.pyvrp_model import Order, Orders
+from pickups.race import Course, race, races
 from pickups.route_checker import violations
 from pickups.screening import unservable, usable
+from pickups.shift import break_due_s
 from pickups.solver_processes import Workers, open_workers
-from pickups.timing import cost, timed
+from pickups.timing import cost, timed, worth
 
 NO_ROOM: Final = "the vehicles of this day have no room or time left"
 NOT_WORTH: Final = "emptying it would cost more than it is worth today"
 NO_TIMES: Final = "no times were found for it that keep time windows and breaks"
+_REPAIRED_FROM: Final = 0.85
+"""Share of the time after which tours without legal instants are searched anew, where there are windows."""
+_TIMED_ANSWERS: Final = 10
 _WORTH_PROCESSES: Final = (60, 4.0)
 """Candidates and seconds from which on starting processes takes less time than it gains."""
 
@@ -98,10 +103,51 @@ def _processes(wanted: int | None, candidates: int, time_limit_s: float) -> int:
 
 
 def _tours(workers: Workers, problem: Problem, indices: tuple[int, ...], until: float, seed: int) -> list[Tour]:
-    """The best tours found; with windows and breaks the search is repeated with room for breaks where they did not fit."""
-    course = Course(candidates=indices, until=until)
-    outcome = best_of_races(workers, course, mixes(problem, indices), seed)
-    return [tour for kind, order in outcome.orders if (tour := timed(problem, problem.vehicles[kind], order))]
+    """The best tours found; those without legal instants are searched anew with room for breaks in every window."""
+    begun = time.monotonic()
+    waits = any(problem.candidates[index].windows for index in indices) or any(site.windows for site in problem.sites)
+    course = Course(candidates=indices, until=begun + (until - begun) * (_REPAIRED_FROM if waits else 1.0))
+    orders = _orders(workers, problem, course, seed) or _orders(workers, problem, replace(course, soft=True), seed)
+    tours, failed = _timed(problem, orders or ())
+    if failed:
+        rest = [kind.count - sum(tour.vehicle == kind.name for tour in tours) for kind in problem.vehicles]
+        anew = Course(
+            candidates=tuple(sorted(index for _, order in failed for index in order if index >= 0)),
+            until=max(until, time.monotonic() + 0.5),
+            soft=True,
+            margin_s=break_due_s(max(kind.max_duration_s for kind in problem.vehicles), problem.breaks),
+        )
+        outcome = race(workers, anew, [tuple(rest)], seed)[0]
+        tours += _timed(problem, outcome.orders)[0]
+    return tours
+
+
+def _orders(workers: Workers, problem: Problem, course: Course, seed: int) -> Orders | None:
+    """The best orders found, None if none keeps all rules; of the best few the one that is best with its instants."""
+    tried = mixes(problem, course.candidates)
+    if course.soft:
+        tried = tried[-1:]
+    if len(course.candidates) >= LARGE:
+        return orders_in_parts(workers, problem, course, tried[-1], seed)
+    feasible = [outcome.orders for outcome in races(workers, course, tried, seed) if outcome.feasible]
+    return min(
+        dict.fromkeys(feasible[:_TIMED_ANSWERS]),
+        key=lambda orders: worth(problem, orders, course.candidates),
+        default=None,
+    )
+
+
+def _timed(problem: Problem, orders: Orders) -> tuple[list[Tour], list[tuple[int, Order]]]:
+    """The tours with instants, and the orders for which there are no legal ones."""
+    tours: list[Tour] = []
+    failed: list[tuple[int, Order]] = []
+    for kind, order in orders:
+        tour = timed(problem, problem.vehicles[kind], order)
+        if tour is None:
+            failed.append((kind, order))
+        else:
+            tours.append(tour)
+    return tours, failed
 
 
 def _solution(problem: Problem, tours: list[Tour], left_out: dict[int, LeftOut]) -> Solution:

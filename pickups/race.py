@@ -11,6 +11,7 @@ from pickups.solver_processes import Outcome, Run, Workers
 HEATS_SHARE: Final = 0.4
 """Of the time left, for all heats before the final."""
 MIN_ENTRANTS: Final = 8
+_FUTILE: Final = 2
 _MOST_ALIKE: Final = 2
 """So many runs that came to use the same vehicles go on to the next heat."""
 
@@ -35,17 +36,29 @@ class Course:
         return min(400, 100 + 10 * len(self.candidates))
 
 
-def best_of_races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> Outcome:
-    """The best of a race of all mixes and of races of the mixes that did best in it, until two bring nothing better."""
+def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> list[Outcome]:
+    """A race of all mixes, then races of those that did best and of one vehicle fewer, until two bring nothing better.
+
+    The best first; with nothing feasible after the first race there is no second.
+    """
     ranked = race(workers, course, mixes, seed)
     number = futile = 0
-    while futile < 2 and time.monotonic() < course.until:  # noqa: PLR2004
+    while ranked[0].feasible and futile < _FUTILE and time.monotonic() < course.until:
         number += 1
-        favourites = list(dict.fromkeys(used(outcome) for outcome in ranked if outcome.feasible))[:2]
-        again = race(workers, course, favourites or mixes, seed + 1_000_000 * number)
+        again = race(workers, course, _favourites(ranked, mixes), seed + 1_000_000 * number)
         futile = 0 if rank(again[0]) < rank(ranked[0]) else futile + 1
         ranked = sorted([*again, *ranked], key=rank)
-    return ranked[0]
+    return ranked
+
+
+def _favourites(ranked: Sequence[Outcome], mixes: Sequence[Mix]) -> list[Mix]:
+    """The two best of the mixes used, and the best without one vehicle, of those that are not known to be too few."""
+    best, *others = dict.fromkeys(used(outcome) for outcome in ranked if outcome.feasible)
+    fewer = [
+        (*best[:kind], best[kind] - 1, *best[kind + 1 :]) for kind in range(len(best)) if best[kind] and sum(best) > 1
+    ]
+    least = min(sum(mix) for mix in mixes)
+    return list(dict.fromkeys([best, *others[:1], *(mix for mix in fewer if sum(mix) >= least)]))
 
 
 def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> list[Outcome]:
@@ -75,6 +88,8 @@ def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> l
         if not ahead or time.monotonic() >= course.until:
             return seen
         field = [_next(one, course, heat + 1) for one in ahead]
+    if not any(one.feasible for one in seen) and seen:
+        return seen
     finals = [replace(run, iterations=10**9) for run in field[: workers.count]]
     return sorted([*workers.outcomes(finals), *seen], key=rank)
 

@@ -1,7 +1,7 @@
 """Runs of the solver beside each other: worker processes that end with their parent, on cancel, and when they are done.
 
-Processes are spawned (they share nothing with threads or sockets of the program) and get the problem once. A single one is
-not started at all: then runs happen here, one after the other.
+Processes are spawned (they share nothing with threads or sockets of the program) and get the problem once. A single
+one is not started at all: then runs happen here, one after the other.
 """
 
 import multiprocessing
@@ -186,11 +186,11 @@ def open_workers(problem: Problem, count: int, cancelled: Callable[[], bool]) ->
                 here.send(problem)
         yield Workers(Runner(problem, cancelled), cancelled, processes)
     finally:
-        for process, here in processes:
+        for ended, here in processes:
             here.close()
-            process.kill()
-        for process, _ in processes:
-            process.join()
+            ended.kill()
+        for ended, _ in processes:
+            ended.join()
 
 
 def _work(connection: Connection) -> None:
