@@ -1,7 +1,7 @@
 """Pickups: bins that are due, and the plans, routes and stops to empty them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -149,10 +149,6 @@ class Route:
     municipality: str = ""
     """Whose vehicle drives it."""
 
-    def concerns(self, municipality: str) -> bool:
-        """Whether its vehicle or one of its bins is a municipality's."""
-        return municipality == self.municipality or any(stop.municipality == municipality for stop in self.stops)
-
 
 class PlanState(StrEnum):
     """How far a planning job is."""
@@ -198,3 +194,14 @@ class Plan:
     def concerns(self, municipality: str) -> bool:
         """Whether it plans the bins of a municipality."""
         return municipality == self.municipality or municipality in self.municipalities
+
+    def routes_for(self, municipality: str) -> tuple[Route, ...]:
+        """What a municipality is shown of a joint plan: its vehicles' routes, of others' the stops at its bins."""
+        shown = []
+        for route in self.routes:
+            own = tuple(stop for stop in route.stops if stop.municipality == municipality)
+            if route.municipality == municipality:
+                shown.append(route)
+            elif own:
+                shown.append(replace(route, stops=own))
+        return tuple(shown)

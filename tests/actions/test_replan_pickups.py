@@ -202,8 +202,8 @@ class TestJointPlans:
         assert (plan.state, plan.error, plan.unplanned) == (PlanState.DONE, None, ())
         assert plan.municipalities == ("lahntal", "marburg")
         assert sorted(ids(plan)) == ["l", "m"]
-        (there,) = [route for route in plan.routes if route.concerns("lahntal")]
-        assert there.municipality == "marburg"
+        (there,) = plan.routes_for("lahntal")
+        assert (there.municipality, [stop.device_id for stop in there.stops]) == ("marburg", ["l"])
         for municipality in ("marburg", "lahntal"):
             assert world.state.pickups.plan_in_force(municipality, DAY) == plan
 
