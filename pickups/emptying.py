@@ -1,11 +1,12 @@
 """Emptyings: sharp drops in a bin's filling level, and what drivers confirmed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
-from enum import StrEnum
 from itertools import pairwise
 from typing import Final
+
+from core.pickup import Emptying, EmptyingSource
 
 MIN_DROP: Final = 0.3
 """Settling, compaction and echoes move a level by a tenth or two; no one of them takes out a third of a bin."""
@@ -26,31 +27,6 @@ _EPSILON: Final = 1e-9
 
 Levels = Sequence[tuple[datetime, float]]
 """Instants (aware UTC) with the filling level (0-1) at each."""
-
-
-class EmptyingSource(StrEnum):
-    """How an emptying is known."""
-
-    DETECTED = "detected"
-    CONFIRMED = "confirmed"
-    BOTH = "both"
-
-
-@dataclass(frozen=True, slots=True)
-class Emptying:
-    """A bin was emptied after `not_before` and no later than `at`; levels 0-1, None: never measured.
-
-    Detected, `at` is the first reading that shows it and `not_before` the last that does not: across a gap of days
-    they lie far apart. Confirmed, `at` is the driver's instant. `partial`: much was taken out, but the bin was left
-    more than a third full.
-    """
-
-    at: datetime
-    level_before: float | None
-    level_after: float | None
-    not_before: datetime | None = None
-    partial: bool = False
-    source: EmptyingSource = EmptyingSource.DETECTED
 
 
 def detect_emptying(before: float, after: float) -> bool:

@@ -1,10 +1,12 @@
 from datetime import UTC, datetime, timedelta
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pickups.emptying import Emptying, EmptyingSource, detect_emptying, emptyings, merge_confirmed
+from core.pickup import Emptying, EmptyingSource
+from pickups.emptying import detect_emptying, emptyings, merge_confirmed
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -58,9 +60,7 @@ def test_emptyings_of_a_series_name_span_and_levels() -> None:
         pytest.param((0.8,) * 20, [], id="stuck"),
     ],
 )
-def test_what_hourly_levels_show(
-    levels: tuple[float, ...], found: list[tuple[int, float, float, bool]]
-) -> None:
+def test_what_hourly_levels_show(levels: tuple[float, ...], found: list[tuple[int, float, float, bool]]) -> None:
     assert [(e.at, e.level_before, e.level_after, e.partial) for e in emptyings(hourly(*levels))] == [
         (START + HOUR * hour, before, after, partial) for hour, before, after, partial in found
     ]
@@ -105,7 +105,7 @@ def test_whatever_the_levels_emptyings_ascend_and_fall(points: list[tuple[int, f
         assert emptying.level_before is not None
         assert emptying.level_after is not None
         assert emptying.level_before - emptying.level_after > 0.29
-    assert all(one.at <= other.not_before for one, other in zip(found, found[1:], strict=False) if other.not_before)
+    assert all(one.at <= other.not_before for one, other in pairwise(found) if other.not_before)
     assert emptyings(list(reversed(dict(levels).items()))) == found
 
 
