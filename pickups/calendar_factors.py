@@ -21,7 +21,7 @@ from pickups.place_model import (
 SEASON_FROM_DAYS: Final = 300
 """A season is told from a trend only when most of a year was seen."""
 QUARTERS: Final = DAYS_A_WEEK * STEPS_A_DAY
-_LEAN_DAYS: Final = 60.0
+_LEAN_DAYS: Final = 28.0
 """A kind's factors lean on what they were taken for as if that had been seen on so many days."""
 _MONTH: Final = 28 * STEPS_A_DAY
 _TINY: Final = 1e-9
@@ -64,7 +64,13 @@ class Shares:
 
     def of(self, places: NDArray[np.bool_]) -> "Shares":
         """Those of some places."""
-        inside = places[self.place]
+        return self._where(places[self.place])
+
+    def at(self, steps: NDArray[np.bool_]) -> "Shares":
+        """Those of some steps."""
+        return self._where(steps[self.step])
+
+    def _where(self, inside: NDArray[np.bool_]) -> "Shares":
         return Shares(self.place[inside], self.step[inside], self.came[inside], self.expected[inside])
 
 
