@@ -227,7 +227,9 @@ class FillingFit:
                 continue
             self.week[kind] = week_factors(usual.of(self.members(kind)), self._calendar, self.week[kind])
             self.holiday[kind] = holiday_factor(inside, self._calendar, self.holiday[kind])
-            self.season[kind] = season_factors(inside, self._calendar, self.season[kind])
+            self.season[kind] = season_factors(
+                inside, self._calendar, self.season[kind], float(self.kind_dispersion[kind])
+            )
         usual = self._shares(self._expected_days()).at(~self._calendar.holiday)
         self.own_week = weekday_factors(usual, self._calendar, self.own_week, self.dispersion, _WEEKDAY_LEAN)
 

