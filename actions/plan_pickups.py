@@ -211,7 +211,7 @@ class _Job:
         ]
         zone, now = self._settings.zone, utc_now()
         known = bins_of_day(self._state, self._readings, slugs, self._plan.date, zone=zone, now=now)
-        chosen = chosen_bins(known, self._readings, self._settings)
+        chosen = chosen_bins(self._state, self._readings, known, self._settings)
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
         self._tell(0.0)
         search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
