@@ -220,10 +220,20 @@ class _Job:
         else:
             old = self._state.pickups.get_plan(self._plan.replaces)
             municipalities[0] = depot_of(old, municipalities[0])
-            routes = replanned(old, chosen.choices, municipalities, known, roads=self._roads, zone=zone)
+            routes = replanned(
+                old, chosen.choices, municipalities, known, before=self._before(old), roads=self._roads, zone=zone
+            )
         if self._is_cancelled():
             raise PlanningCancelledError(f"plan {self._plan.plan_id} was cancelled")
         return _finished(self._plan, municipalities[0], routes, chosen)
+
+    def _before(self, plan: Plan) -> list[Plan]:
+        """The plans that a plan replaced."""
+        found: list[Plan] = []
+        while plan.replaces is not None:
+            plan = self._state.pickups.get_plan(plan.replaces)
+            found.append(plan)
+        return found
 
     def _tell(self, share: float) -> None:
         share = _SOLVING_FROM + (1 - _SOLVING_FROM) * share

@@ -139,6 +139,8 @@ class TestReplan:
         again = world.replan(plan)
         assert ids(again) == ["b0"]
         assert again.unplanned_reasons == {"b1": "skipped on this day: blocked"}
+        once_more = world.replan(again)
+        assert (ids(once_more), once_more.unplanned_reasons) == (["b0"], again.unplanned_reasons)
 
     def test_a_late_vehicle_comes_later_to_the_rest(self, world: World, frozen: Callable[[datetime], None]) -> None:
         street(world, 2)
