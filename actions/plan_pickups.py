@@ -18,7 +18,7 @@ from core.settings import Settings
 from core.travel import Roads
 from pickups.choosing import Chosen
 from pickups.due import due_bins
-from pickups.great_circle_roads import SOURCE, GreatCircleRoads
+from roads import open_roads
 from storage.readings import ReadingStore
 from storage.state import State
 
@@ -172,12 +172,6 @@ def plan_day(
     )
 
 
-def open_roads(settings: Settings) -> Roads:
-    """The road engine of the settings."""
-    del settings
-    return GreatCircleRoads()
-
-
 class _Job:
     """One plan being made."""
 
@@ -252,7 +246,7 @@ def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Ch
         state=PlanState.DONE,
         progress=1.0,
         finished_at=utc_now(),
-        distance_source=routes.source or SOURCE,
+        distance_source=routes.source or plan.distance_source,
         distance_m=sum(route.distance_m for route in routes.routes),
         duration_s=sum(route.duration_s for route in routes.routes),
         routes=routes.routes,

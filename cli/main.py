@@ -14,6 +14,7 @@ from cli.lights import lights_app
 from cli.plan import plan
 from cli.programs import api, broker, ingest, simulate
 from cli.replay import replay
+from cli.roads import roads_app
 from cli.rules import rules_app
 from core.errors import KreispulsError
 
@@ -35,6 +36,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(lights_app, name="lights")
 app.command()(replay)
 app.command()(plan)
+app.add_typer(roads_app, name="roads")
 app.add_typer(rules_app, name="rules")
 app.command()(check)
 app.command()(backup)

@@ -14,7 +14,7 @@ from core.pickup import Plan, PlanState
 from core.reading import Reading
 from core.settings import Settings
 from core.travel import Position, TravelMatrix, TruckProfile
-from pickups.great_circle_roads import GreatCircleRoads
+from roads.great_circle import GreatCircleRoads
 from storage.backends.sqlite import SqliteReadings
 from storage.state import State, open_state
 
