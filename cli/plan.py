@@ -1,6 +1,8 @@
 """The command `plan`: a pickup plan, or the solution of a CVRPLIB file, on standard output."""
 
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -29,19 +31,22 @@ def plan(
     municipality: Annotated[str | None, typer.Option("--municipality", "-m", help="Whose bins.")] = None,
     day: Annotated[str | None, typer.Option("--date", help="Local day, such as 2026-05-06; default: today.")] = None,
     form: Annotated[PlanFormat, typer.Option("--format", help="How the plan is written.")] = PlanFormat.GEOJSON,
+    together: Annotated[
+        list[str] | None, typer.Option("--with", help="A neighbour planned together with it; may be repeated.")
+    ] = None,
     vrp: Annotated[Path | None, typer.Option(help="Solve this CVRPLIB .vrp file instead; prints a .sol.")] = None,
     time_limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Longest search, in seconds.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search's random numbers.")] = 0,
 ) -> None:
     """Plan the pickups of a municipality for a day and print the plan; it is kept as the plan in force of that day."""
     if vrp is not None:
-        if municipality is not None or day is not None:
-            raise InvalidInputError("--vrp solves a file: --municipality and --date do not go with it")
+        if municipality is not None or day is not None or together:
+            raise InvalidInputError("--vrp solves a file: --municipality, --with and --date do not go with it")
         typer.echo(_solved(vrp, time_limit, seed), nl=False)
     elif municipality is None:
         raise InvalidInputError("--municipality is missing (or --vrp FILE)")
     else:
-        typer.echo(_planned(municipality, day, form, time_limit, seed), nl=False)
+        typer.echo(_planned([municipality, *(together or ())], day, form, time_limit, seed), nl=False)
 
 
 def _solved(path: Path, time_limit_s: float, seed: int) -> str:
@@ -59,7 +64,7 @@ def _solved(path: Path, time_limit_s: float, seed: int) -> str:
         raise InvalidInputError(f"{path}: {error}") from error
 
 
-def _planned(municipality: str, day: str | None, form: PlanFormat, time_limit_s: float, seed: int) -> str:
+def _planned(municipalities: list[str], day: str | None, form: PlanFormat, time_limit_s: float, seed: int) -> str:
     from actions.plan_pickups import plan_day
     from core.clock import utc_now
     from core.pickup import PlanState
@@ -74,9 +79,17 @@ def _planned(municipality: str, day: str | None, form: PlanFormat, time_limit_s:
     try:
         readings = open_readings(settings)
         try:
-            made = plan_day(
-                state, readings, municipality, local_day, zone=settings.zone, time_limit_s=time_limit_s, seed=seed
-            )
+            with _progress_bar() as progress:
+                made = plan_day(
+                    state,
+                    readings,
+                    municipalities,
+                    local_day,
+                    settings=settings,
+                    time_limit_s=time_limit_s,
+                    seed=seed,
+                    progress=progress,
+                )
         finally:
             readings.close()
     finally:
@@ -92,6 +105,18 @@ def _planned(municipality: str, day: str | None, form: PlanFormat, time_limit_s:
             return plan_gpx(made).rstrip("\n") + "\n"
         case PlanFormat.CSV:
             return plan_csv(made)
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[float], None]]:
+    """Shows how far planning is on standard error, if that is a terminal; gives what is to be told the share done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Planning", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 def _date(text: str) -> date:

@@ -1,7 +1,7 @@
 """Pickups: bins that are due, and the plans, routes and stops to empty them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -71,7 +71,10 @@ class StopState(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """One bin on a route; `distance_m` and `arrival_s` count from the route's start."""
+    """One bin on a route; `distance_m` and `arrival_s` count from the route's start.
+
+    `volume_l` is the container's; `content_l` and `weight_kg` are what it is expected to hold.
+    """
 
     stop_id: str
     sequence: int
@@ -90,10 +93,15 @@ class Stop:
     street: str | None = None
     remark: str | None = None
     waste_kind: str = ""
+    content_l: float = 0.0
     weight_kg: float = 0.0
     service_s: int = 0
     overflow_probability: float | None = None
     """Of being full before the next chance to collect it, when the plan was made."""
+    municipality: str = ""
+    """Whose bin it is."""
+    changed: bool = False
+    """It is new on this route, or its place in the order is, since the plan that this one replaces."""
 
 
 class PauseKind(StrEnum):
@@ -138,6 +146,8 @@ class Route:
     waste_kind: str = ""
     pauses: tuple[Pause, ...] = ()
     legs: tuple[tuple[tuple[float, float], ...], ...] = ()
+    municipality: str = ""
+    """Whose vehicle drives it."""
 
 
 class PlanState(StrEnum):
@@ -180,3 +190,43 @@ class Plan:
     """All that are planned together, `municipality` among them; empty: it alone."""
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
+
+    def concerns(self, municipality: str) -> bool:
+        """Whether it plans the bins of a municipality."""
+        return municipality == self.municipality or municipality in self.municipalities
+
+    def routes_for(self, municipality: str) -> tuple[Route, ...]:
+        """What a municipality is shown of a joint plan: its vehicles' routes, of others' the stops at its bins."""
+        shown = []
+        for route in self.routes:
+            own = tuple(stop for stop in route.stops if stop.municipality == municipality)
+            if route.municipality == municipality:
+                shown.append(route)
+            elif own:
+                shown.append(replace(route, stops=own))
+        return tuple(shown)
+
+
+class EmptyingSource(StrEnum):
+    """How an emptying is known."""
+
+    DETECTED = "detected"
+    CONFIRMED = "confirmed"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """A bin was emptied after `not_before` and no later than `at`; levels 0-1, None: never measured.
+
+    Detected, `at` is the first reading that shows it and `not_before` the last that does not: across a gap of days
+    they lie far apart. Confirmed, `at` is the driver's instant. `partial`: much was taken out, but the bin was left
+    more than a third full.
+    """
+
+    at: datetime
+    level_before: float | None
+    level_after: float | None
+    not_before: datetime | None = None
+    partial: bool = False
+    source: EmptyingSource = EmptyingSource.DETECTED

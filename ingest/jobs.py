@@ -2,8 +2,6 @@
 
 import logging
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
@@ -13,12 +11,14 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from actions.energy_report import show_energy
+from actions.learn_places import learn_missing
 from actions.notify import deliver_due
-from actions.plan_pickups import plan_missing
+from actions.plan_missing import plan_missing
 from core.clock import utc_now
 from core.command import Reason
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
+from core.processes import end_with_parent
 from core.retention import DELETED_WITHIN
 from core.settings import Settings
 from ingest.operations import Operations
@@ -81,6 +81,7 @@ class Jobs:
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", self._prune_commands)
         self._every_led(20, "plan pickups", self._plan_pickups)
+        self._every_led(60, "learn how places fill", self._learn_places)
         self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
@@ -140,17 +141,8 @@ class Jobs:
     def _plan_pickups(self) -> None:
         self._planner.submit(plan_missing, self._settings).result()
 
+    def _learn_places(self) -> None:
+        self._planner.submit(learn_missing, self._settings).result()
+
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone; killed, that could not tell it to."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()
