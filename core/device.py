@@ -100,6 +100,7 @@ class Vehicle:
     height_m: float | None = None
 
 
+WORKING_DAYS: Final = (1, 2, 3, 4, 5)
 DEFAULT_FILLING_THRESHOLD: Final = 0.8
 """Smart Data Models WasteContainer gives 80 % as its example of `binFullnessThreshold`."""
 
@@ -116,5 +117,16 @@ class Municipality:
     planning_hour: int = 4
     """Local hour (Europe/Berlin unless the settings say otherwise) at which the day's plan is made."""
     depot: Place | None = None
-    disposal_site: Place | None = None
+    disposal_sites: tuple[DisposalSite, ...] = ()
+    """None: vehicles unload at the depot."""
     vehicles: tuple[Vehicle, ...] = (Vehicle("truck", 1, 10_000.0, 8 * 3600),)
+    collection_days: tuple[int, ...] = WORKING_DAYS
+    """Weekdays on which bins are emptied, unless they are public holidays: 1 is Monday (ISO 8601)."""
+    collects_on_holidays: bool = False
+    """Whether public holidays are days like others."""
+    required_probability: float = 0.99
+    """A bin that is full before the next chance to empty it with this probability (0-1) must be emptied."""
+    overflow_cost: float = 50.0
+    """What an overflow is worth to avoid, in euros: the way to a bin may cost it times the probability."""
+    planned_with: tuple[str, ...] = ()
+    """Neighbours whose bins and vehicles are planned together with its own."""

@@ -105,6 +105,10 @@ class Stop:
     service_s: int = 0
     overflow_probability: float | None = None
     """Of being full before the next chance to collect it, when the plan was made."""
+    municipality: str = ""
+    """Whose bin it is."""
+    changed: bool = False
+    """It is new on this route, or its place in the order is, since the plan that this one replaces."""
 
 
 class PauseKind(StrEnum):
@@ -149,6 +153,8 @@ class Route:
     waste_kind: str = ""
     pauses: tuple[Pause, ...] = ()
     legs: tuple[tuple[tuple[float, float], ...], ...] = ()
+    municipality: str = ""
+    """Whose vehicle drives it."""
 
 
 class PlanState(StrEnum):
@@ -191,3 +197,7 @@ class Plan:
     """All that are planned together, `municipality` among them; empty: it alone."""
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
+
+    def concerns(self, municipality: str) -> bool:
+        """Whether it plans the bins of a municipality."""
+        return municipality == self.municipality or municipality in self.municipalities

@@ -45,12 +45,31 @@ def due_bins(
     """
     due = []
     for device in devices:
-        if device.device_type != DEVICE_TYPE or device.status in _NOT_SERVED:
+        if not is_served(device):
             continue
         bin_ = _bin(device, levels, thresholds[device.municipality], requested, forecasts)
         if bin_.reasons:
             due.append(bin_)
     return sorted(due, key=_urgency)
+
+
+def is_served(device: Device) -> bool:
+    """Whether it is a bin that is in service."""
+    return device.device_type == DEVICE_TYPE and device.status not in _NOT_SERVED
+
+
+def reasons_for(
+    device: Device, level: Level | None, threshold: float, requested: Collection[str], expected: Forecast | None
+) -> tuple[DueReason, ...]:
+    """Why a bin is due, if it is; `expected` is its level at the end of the day asked about."""
+    reasons = []
+    if level is not None and level.filling_level >= threshold:
+        reasons.append(DueReason.ABOVE_THRESHOLD)
+    elif expected is not None and expected.filling_level >= threshold:
+        reasons.append(DueReason.FORECAST)
+    if device.device_id in requested:
+        reasons.append(DueReason.REQUESTED)
+    return tuple(reasons)
 
 
 def volume_l(device: Device) -> float:
@@ -68,13 +87,6 @@ def _bin(
     forecasts: Mapping[str, Forecast],
 ) -> DueBin:
     level, forecast = levels.get(device.device_id), forecasts.get(device.device_id)
-    reasons = []
-    if level is not None and level.filling_level >= threshold:
-        reasons.append(DueReason.ABOVE_THRESHOLD)
-    elif forecast is not None and forecast.filling_level >= threshold:
-        reasons.append(DueReason.FORECAST)
-    if device.device_id in requested:
-        reasons.append(DueReason.REQUESTED)
     return DueBin(
         device_id=device.device_id,
         municipality=device.municipality,
@@ -84,7 +96,7 @@ def _bin(
         filling_level=level.filling_level if level else None,
         observed_at=level.observed_at if level else None,
         threshold=threshold,
-        reasons=tuple(reasons),
+        reasons=reasons_for(device, level, threshold, requested, forecast),
         forecast=forecast,
         volume_l=volume_l(device),
     )

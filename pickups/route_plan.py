@@ -68,4 +68,4 @@ def ends(municipality: Municipality) -> tuple[Place, Place]:
         raise PlanningError(
             f"municipality {municipality.municipality} has no depot: its vehicles have no place to start"
         )
-    return municipality.depot, municipality.disposal_site or municipality.depot
+    return municipality.depot, next(iter(municipality.disposal_sites), municipality.depot)

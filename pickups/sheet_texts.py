@@ -89,6 +89,8 @@ WORDS: Final[Mapping[Language, Words]] = {
         kinds={
             "residual": "Restmüll",
             "paper": "Papier",
+            "cardboard": "Pappe",
+            "garden": "Gartenabfall",
             "glass": "Glas",
             "organic": "Bioabfall",
             "packaging": "Verpackungen",

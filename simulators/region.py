@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from core.device import MUNICIPALITY_PATTERN, Municipality, Place, Vehicle
+from core.device import MUNICIPALITY_PATTERN, DisposalSite, Municipality, Place, Vehicle
 from core.errors import SettingsError
 
 _Latitude = Annotated[float, Field(ge=-60, le=60)]
@@ -39,13 +39,32 @@ class RegionPlace(_Entry):
         return Place(self.name, self.latitude, self.longitude)
 
 
+class RegionDisposalSite(RegionPlace):
+    """Where vehicles unload; seconds, of instants after local midnight."""
+
+    unloading_s: Annotated[int, Field(ge=0, le=86_400)] = 900
+    waste_kinds: list[_Name] = []
+    open_from_s: Annotated[int, Field(ge=0, le=86_400)] | None = None
+    open_until_s: Annotated[int, Field(ge=0, le=86_400)] | None = None
+
+    @property
+    def site(self) -> DisposalSite:
+        """The disposal site as the registry keeps it."""
+        return DisposalSite(**(self.model_dump(exclude={"simulated"}) | {"waste_kinds": tuple(self.waste_kinds)}))
+
+
 class RegionVehicle(_Entry):
-    """A kind of collection vehicle; litres of uncompacted waste, seconds."""
+    """A kind of collection vehicle; litres of uncompacted waste, seconds, euros per kilometre, tonnes gross."""
 
     name: _Name
     count: Annotated[int, Field(ge=1, le=1000)]
     capacity_l: Annotated[float, Field(gt=0, le=100_000)]
     shift_s: Annotated[int, Field(gt=0, le=86_400)]
+    capacity_kg: Annotated[float, Field(gt=0, le=100_000)] | None = None
+    weight_t: Annotated[float, Field(gt=0, le=60)] | None = None
+    cost_per_km: Annotated[float, Field(ge=0, le=100)] = 0.8
+    fuel_l_per_100km: Annotated[float, Field(ge=0, le=200)] = 30.0
+    waste_kinds: tuple[_Name, ...] = ()
 
 
 class Street(_Entry):
@@ -69,8 +88,10 @@ class RegionMunicipality(_Entry):
     population: Annotated[int, Field(ge=1)]
     filling_threshold: Annotated[float, Field(gt=0, le=1)] = 0.8
     planning_hour: Annotated[int, Field(ge=0, le=23)] = 4
+    collection_days: Annotated[list[Annotated[int, Field(ge=1, le=7)]], Field(min_length=1)] = [1, 2, 3, 4, 5]
+    collects_on_holidays: bool = False
     depot: RegionPlace
-    disposal_site: RegionPlace
+    disposal_sites: Annotated[list[RegionDisposalSite], Field(min_length=1)]
     vehicles: Annotated[list[RegionVehicle], Field(min_length=1)]
     streets: Annotated[list[Street], Field(min_length=1)]
 
@@ -185,11 +206,11 @@ def municipalities(region: Region) -> list[Municipality]:
             longitude=entry.longitude,
             filling_threshold=entry.filling_threshold,
             planning_hour=entry.planning_hour,
+            collection_days=tuple(entry.collection_days),
+            collects_on_holidays=entry.collects_on_holidays,
             depot=entry.depot.place,
-            disposal_site=entry.disposal_site.place,
-            vehicles=tuple(
-                Vehicle(vehicle.name, vehicle.count, vehicle.capacity_l, vehicle.shift_s) for vehicle in entry.vehicles
-            ),
+            disposal_sites=tuple(site.site for site in entry.disposal_sites),
+            vehicles=tuple(Vehicle(**vehicle.model_dump()) for vehicle in entry.vehicles),
         )
         for entry in region.municipalities
     ]

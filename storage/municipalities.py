@@ -2,15 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
+from typing import Any, Final, TypeVar
 
 from sqlalchemy import Engine, Row, select
 
-from core.device import Municipality, Place, Vehicle
+from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import NotFoundError
 from storage.revision import bump_revision
 from storage.tables import municipalities
 from storage.transaction import insert_into, reading, writing
+
+_WithKinds = TypeVar("_WithKinds", DisposalSite, Vehicle)
 
 
 class Municipalities:
@@ -50,7 +52,7 @@ class Municipalities:
         """Insert or replace all, or none."""
         if not many:
             return
-        rows = sorted((asdict(each) for each in many), key=lambda row: str(row["municipality"]))
+        rows = sorted((_row(each) for each in many), key=lambda row: str(row["municipality"]))
         with writing(self._engine) as connection:
             insert = insert_into(connection, municipalities)
             replaced = {name: insert.excluded[name] for name in rows[0] if name != "municipality"}
@@ -61,14 +63,24 @@ class Municipalities:
         """Make the municipality with its slug as name and everything else by default, unless it is known."""
         if self.find(slug) is not None:
             return
-        row = asdict(Municipality(municipality=slug, name=slug))
+        row = _row(Municipality(municipality=slug, name=slug))
         with writing(self._engine) as connection:
             insert = insert_into(connection, municipalities).values(row).on_conflict_do_nothing()
             if connection.execute(insert).rowcount:
                 bump_revision(connection)
 
 
+_PLANNING: Final = ("collection_days", "collects_on_holidays", "required_probability", "overflow_cost", "planned_with")
+
+
+def _row(municipality: Municipality) -> dict[str, Any]:
+    row = asdict(municipality)
+    return row | {"planning": {name: row.pop(name) for name in _PLANNING}}
+
+
 def _municipality(row: Row[Any]) -> Municipality:
+    kept: dict[str, Any] = row.planning or {}
+    planning: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in kept.items()}
     return Municipality(
         municipality=row.municipality,
         name=row.name,
@@ -77,6 +89,11 @@ def _municipality(row: Row[Any]) -> Municipality:
         filling_threshold=row.filling_threshold,
         planning_hour=row.planning_hour,
         depot=Place(**row.depot) if row.depot else None,
-        disposal_site=Place(**row.disposal_site) if row.disposal_site else None,
-        vehicles=tuple(Vehicle(**vehicle) for vehicle in row.vehicles),
+        disposal_sites=tuple(_with_kinds(DisposalSite, site) for site in row.disposal_sites or ()),
+        vehicles=tuple(_with_kinds(Vehicle, vehicle) for vehicle in row.vehicles),
+        **planning,
     )
+
+
+def _with_kinds(kind: type[_WithKinds], raw: dict[str, Any]) -> _WithKinds:
+    return kind(**(raw | {"waste_kinds": tuple(raw.get("waste_kinds", ()))}))

@@ -2,13 +2,13 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import Connection, Engine, delete, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, update
 
 from core.errors import ConflictError, NotFoundError
 from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
 from storage.page import Page, fetch_page
-from storage.plan_rows import plan_row, plans_with_stops, stop_of_row, stop_rows
-from storage.tables import emptyings, is_unanswered, pickup_requests, plans, stops
+from storage.plan_rows import partner_rows, plan_row, plans_with_stops, stop_of_row, stop_rows
+from storage.tables import emptyings, is_unanswered, pickup_requests, plan_partners, plans, stops
 from storage.transaction import insert_into, reading, writing
 
 
@@ -86,6 +86,8 @@ class Pickups:
             new = insert_into(connection, plans).values(plan_row(plan)).on_conflict_do_nothing()
             if connection.execute(new).rowcount == 0:
                 raise ConflictError(f"plan {plan.plan_id!r} exists already")
+            if partners := partner_rows(plan):
+                connection.execute(insert(plan_partners), partners)
             _add_stops(connection, plan)
 
     def get_plan(self, plan_id: str) -> Plan:
@@ -101,17 +103,52 @@ class Pickups:
             return plans_with_stops(connection, rows)[0]
 
     def save_plan(self, plan: Plan) -> None:
-        """Replace a plan as a whole, with routes and stops.
+        """Replace a plan as a whole, with routes and stops; its municipalities stay those it was added with.
+
+        What drivers confirmed meanwhile on the plan that it replaces is taken over. A cancelled plan stays cancelled.
 
         Raises:
             NotFoundError: there is none with this id.
         """
+        here = plans.c.plan_id == plan.plan_id
         with writing(self._engine) as connection:
-            changed = update(plans).where(plans.c.plan_id == plan.plan_id).values(plan_row(plan))
+            changed = update(plans).where(here, plans.c.state != PlanState.CANCELLED).values(plan_row(plan))
             if connection.execute(changed).rowcount == 0:
-                raise _unknown(plan.plan_id)
+                if connection.execute(select(plans.c.plan_id).where(here)).one_or_none() is None:
+                    raise _unknown(plan.plan_id)
+                return
             connection.execute(delete(stops).where(stops.c.plan_id == plan.plan_id))
             _add_stops(connection, plan)
+            if plan.replaces is not None:
+                _take_over(connection, plan.replaces, plan.plan_id)
+
+    def cancel_plan(self, plan_id: str, at: datetime) -> Plan:
+        """Cancel a plan that is queued or running; one that is cancelled already stays so.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            ConflictError: it is done or failed.
+        """
+        unfinished = plans.c.state.in_([PlanState.QUEUED, PlanState.RUNNING])
+        cancelled = update(plans).where(plans.c.plan_id == plan_id, unfinished)
+        with writing(self._engine) as connection:
+            connection.execute(cancelled.values(state=PlanState.CANCELLED, finished_at=at))
+        plan = self.get_plan(plan_id)
+        if plan.state is not PlanState.CANCELLED:
+            raise ConflictError(f"plan {plan_id} is {plan.state.value}: there is nothing to cancel")
+        return plan
+
+    def plan_state(self, plan_id: str) -> PlanState:
+        """The state of a plan alone.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with reading(self._engine) as connection:
+            state = connection.execute(select(plans.c.state).where(plans.c.plan_id == plan_id)).scalar_one_or_none()
+        if state is None:
+            raise _unknown(plan_id)
+        return PlanState(state)
 
     def set_progress(self, plan_id: str, progress: float) -> None:
         """Note how far (0-1) the planning of a plan is.
@@ -125,31 +162,34 @@ class Pickups:
                 raise _unknown(plan_id)
 
     def plan_in_force(self, municipality: str, day: date) -> Plan | None:
-        """The newest finished (DONE) plan of a municipality for a day."""
-        query = select(plans).where(plans.c.municipality == municipality, plans.c.date == day)
+        """The newest finished (DONE) plan of a municipality for a day, its own or a joint one."""
+        query = select(plans).where(_concerns(municipality), plans.c.date == day)
         query = query.where(plans.c.state == PlanState.DONE)
         query = query.order_by(plans.c.created_at.desc(), plans.c.plan_id.desc()).limit(1)
         with reading(self._engine) as connection:
             return next(iter(plans_with_stops(connection, connection.execute(query).all())), None)
 
     def plans_in_force(self, day: date) -> list[Plan]:
-        """The plan in force of every municipality that has one for a day, by municipality."""
+        """The plan in force of every municipality that has one for a day, by municipality; a joint one once."""
+        whose = func.coalesce(plan_partners.c.municipality, plans.c.municipality)
         newest_first = (plans.c.created_at.desc(), plans.c.plan_id.desc())
-        rank = func.row_number().over(partition_by=plans.c.municipality, order_by=newest_first).label("rank")
-        ranked = select(plans, rank).where(plans.c.date == day, plans.c.state == PlanState.DONE).subquery()
-        query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.municipality)
+        rank = func.row_number().over(partition_by=whose, order_by=newest_first).label("rank")
+        ranked = select(plans.c.plan_id, rank).outerjoin(plan_partners, plan_partners.c.plan_id == plans.c.plan_id)
+        done = ranked.where(plans.c.date == day, plans.c.state == PlanState.DONE).subquery()
+        in_force = select(done.c.plan_id).where(done.c.rank == 1)
+        query = select(plans).where(plans.c.plan_id.in_(in_force)).order_by(plans.c.municipality, plans.c.plan_id)
         with reading(self._engine) as connection:
             return plans_with_stops(connection, connection.execute(query).all())
 
     def page_plans(self, municipality: str | None = None, limit: int = 100, cursor: str | None = None) -> Page[Plan]:
-        """Plans in every state, newest first.
+        """Plans in every state, newest first; without the lines of their legs.
 
         Raises:
             InvalidInputError: wrong limit (1-1000) or cursor.
         """
-        query = select(plans)
+        query = select(*(column for column in plans.c if column is not plans.c.legs))
         if municipality is not None:
-            query = query.where(plans.c.municipality == municipality)
+            query = query.where(_concerns(municipality))
         key = [plans.c.created_at, plans.c.plan_id]
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
@@ -165,6 +205,8 @@ class Pickups:
     def stop_done(self, stop_id: str, at: datetime) -> Stop:
         """Confirm a stop and close its bin's pickup request; again: changes nothing, the first confirmation counts.
 
+        Plans that replace the stop's learn of it too: a driver may not have the new route yet.
+
         Raises:
             NotFoundError: there is no such stop.
         """
@@ -177,11 +219,38 @@ class Pickups:
                 raise NotFoundError(f"no stop {stop_id!r}")
             if is_first:
                 _close_request(connection, row.device_id, at)
+                for newer in _replacing(connection, row.plan_id):
+                    _take_over(connection, row.plan_id, newer)
         return stop_of_row(row)
 
 
 def _unknown(plan_id: str) -> NotFoundError:
     return NotFoundError(f"no plan {plan_id!r}")
+
+
+def _concerns(municipality: str) -> ColumnElement[bool]:
+    joint = select(plan_partners.c.plan_id).where(plan_partners.c.municipality == municipality)
+    return or_(plans.c.municipality == municipality, plans.c.plan_id.in_(joint))
+
+
+def _replacing(connection: Connection, plan_id: str) -> list[str]:
+    """The plans that replace a plan, and those that replace them."""
+    found: list[str] = []
+    latest = [plan_id]
+    while latest:
+        latest = list(connection.execute(select(plans.c.plan_id).where(plans.c.replaces.in_(latest))).scalars())
+        found += latest
+    return found
+
+
+def _take_over(connection: Connection, old: str, new: str) -> None:
+    """Confirm the stops of a new plan whose bins are confirmed on the old one."""
+    done = select(stops.c.device_id, stops.c.done_at).where(stops.c.plan_id == old, stops.c.state == StopState.DONE)
+    for row in connection.execute(done).all():
+        same = update(stops).where(stops.c.plan_id == new, stops.c.device_id == row.device_id)
+        connection.execute(
+            same.where(stops.c.state == StopState.PLANNED).values(state=StopState.DONE, done_at=row.done_at)
+        )
 
 
 def _close_request(connection: Connection, device_id: str, at: datetime) -> None:

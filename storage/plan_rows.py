@@ -2,12 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import asdict
+from typing import Any, Final
 
 from sqlalchemy import Connection, Row, select
 
-from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
-from storage.tables import stops
+from core.pickup import DueReason, Pause, PauseKind, Plan, PlanState, Route, Stop, StopState
+from storage.tables import plan_partners, stops
+
+_DETAILS: Final = (
+    "street",
+    "remark",
+    "waste_kind",
+    "weight_kg",
+    "service_s",
+    "overflow_probability",
+    "municipality",
+    "changed",
+)
+"""Of a stop: kept together, since nothing is looked for by them."""
 
 
 def plan_row(plan: Plan) -> dict[str, Any]:
@@ -37,11 +50,23 @@ def plan_row(plan: Plan) -> dict[str, Any]:
                 "distance_m": route.distance_m,
                 "duration_s": route.duration_s,
                 "load_l": route.load_l,
+                "start_s": route.start_s,
+                "waste_kind": route.waste_kind,
+                "pauses": [asdict(pause) for pause in route.pauses],
+                "municipality": route.municipality,
             }
             for route in plan.routes
         ],
         "unplanned": list(plan.unplanned),
+        "unplanned_reasons": dict(plan.unplanned_reasons),
+        "replaces": plan.replaces,
+        "legs": [route.legs for route in plan.routes],
     }
+
+
+def partner_rows(plan: Plan) -> list[dict[str, Any]]:
+    """The rows of the municipalities of a joint plan."""
+    return [{"plan_id": plan.plan_id, "municipality": municipality} for municipality in plan.municipalities]
 
 
 def stop_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -64,6 +89,8 @@ def stop_rows(plan: Plan) -> list[dict[str, Any]]:
             "distance_m": stop.distance_m,
             "state": stop.state,
             "done_at": stop.done_at,
+            "skip_reason": stop.skip_reason,
+            "details": {name: getattr(stop, name) for name in _DETAILS},
         }
         for route_number, route in enumerate(plan.routes)
         for place, stop in enumerate(route.stops)
@@ -71,12 +98,17 @@ def stop_rows(plan: Plan) -> list[dict[str, Any]]:
 
 
 def plans_with_stops(connection: Connection, rows: Sequence[Row[Any]]) -> list[Plan]:
-    """The plans of rows, in their order, with the stops they have now."""
-    query = select(stops).where(stops.c.plan_id.in_([row.plan_id for row in rows])).order_by(stops.c.place)
+    """The plans of rows, in their order, with the stops they have now; with the lines of legs if the rows have them."""
+    ids = [row.plan_id for row in rows]
+    partners: defaultdict[str, list[str]] = defaultdict(list)
+    joint = select(plan_partners).where(plan_partners.c.plan_id.in_(ids)).order_by(plan_partners.c.municipality)
+    for row in connection.execute(joint):
+        partners[row.plan_id].append(row.municipality)
+    query = select(stops).where(stops.c.plan_id.in_(ids)).order_by(stops.c.place)
     of_route: defaultdict[tuple[str, int], list[Stop]] = defaultdict(list)
     for row in connection.execute(query):
         of_route[row.plan_id, row.route_number].append(stop_of_row(row))
-    return [_plan(row, of_route) for row in rows]
+    return [_plan(row, of_route, partners[row.plan_id]) for row in rows]
 
 
 def stop_of_row(row: Row[Any]) -> Stop:
@@ -95,10 +127,13 @@ def stop_of_row(row: Row[Any]) -> Stop:
         distance_m=row.distance_m,
         state=StopState(row.state),
         done_at=row.done_at,
+        skip_reason=row.skip_reason,
+        **(row.details or {}),
     )
 
 
-def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]]) -> Plan:
+def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]], partners: list[str]) -> Plan:
+    legs = getattr(row, "legs", None) or [()] * len(row.routes)
     return Plan(
         plan_id=row.plan_id,
         municipality=row.municipality,
@@ -118,7 +153,16 @@ def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]]) -> 
         disposal_latitude=row.disposal_latitude,
         disposal_longitude=row.disposal_longitude,
         routes=tuple(
-            Route(stops=tuple(of_route[row.plan_id, number]), **route) for number, route in enumerate(row.routes)
+            _route(route, tuple(of_route[row.plan_id, number]), legs[number]) for number, route in enumerate(row.routes)
         ),
         unplanned=tuple(row.unplanned),
+        unplanned_reasons=row.unplanned_reasons or {},
+        municipalities=tuple(partners),
+        replaces=row.replaces,
     )
+
+
+def _route(kept: dict[str, Any], of_it: tuple[Stop, ...], legs: Sequence[Sequence[tuple[float, float]]]) -> Route:
+    pauses = tuple(Pause(**(pause | {"kind": PauseKind(pause["kind"])})) for pause in kept.get("pauses", ()))
+    lines = tuple(tuple((latitude, longitude) for latitude, longitude in line) for line in legs)
+    return Route(**(kept | {"stops": of_it, "pauses": pauses, "legs": lines}))

@@ -39,8 +39,9 @@ municipalities: Final = Table(
     Column("filling_threshold", Double, nullable=False),
     Column("planning_hour", Integer, nullable=False),
     Column("depot", Json),
-    Column("disposal_site", Json),
+    Column("disposal_sites", Json),
     Column("vehicles", Json, nullable=False),
+    Column("planning", Json, comment="how bins are chosen, and with whom; missing keys: the default"),
 )
 
 devices: Final = Table(
@@ -208,10 +209,22 @@ plans: Final = Table(
     Column("disposal_longitude", Double),
     Column("routes", Json, nullable=False, comment="the routes in order, without their stops"),
     Column("unplanned", Json, nullable=False),
+    Column("unplanned_reasons", Json),
+    Column("replaces", Text, comment="the plan of the day that it was made from"),
+    Column("legs", Json, comment="the lines of each route's legs, apart because they are long"),
 )
 Index("ix_plans_date", plans.c.date, plans.c.municipality, plans.c.created_at)
 Index("ix_plans_created_at", plans.c.created_at, plans.c.plan_id)
 Index("ix_plans_municipality", plans.c.municipality, plans.c.created_at, plans.c.plan_id)
+
+plan_partners: Final = Table(
+    "plan_partners",
+    metadata,
+    Column("plan_id", Text, ForeignKey("plans.plan_id", ondelete="CASCADE"), primary_key=True),
+    Column("municipality", Text, primary_key=True),
+    Index("ix_plan_partners_municipality", "municipality"),
+    comment="the municipalities planned together in one plan, that of its row among them",
+)
 
 leases: Final = Table(
     "leases",
@@ -271,5 +284,7 @@ stops: Final = Table(
     Column("distance_m", BigInteger, nullable=False),
     Column("state", Text, nullable=False),
     Column("done_at", Instant),
+    Column("skip_reason", Text),
+    Column("details", Json, comment="what else a driver sees; missing keys: the default"),
     Index("ix_stops_plan_id", "plan_id"),
 )

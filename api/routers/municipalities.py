@@ -12,7 +12,7 @@ from api.filters import MunicipalityPath
 from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
 from api.schemas.municipality import MunicipalityChange, MunicipalitySettings, MunicipalityShown
-from core.device import Place, Vehicle
+from core.device import DisposalSite, Place, Vehicle
 
 router = APIRouter(prefix="/v1/municipalities", tags=["municipalities"])
 
@@ -54,11 +54,19 @@ def change_municipality(
     """Change settings of a municipality: from which level bins are due, when the day is planned, depot, vehicles."""
     place = state.municipalities.get(municipality)
     changes = change.model_dump(exclude_unset=True)
-    for name in ("depot", "disposal_site"):
-        if changes.get(name):
-            changes[name] = Place(**changes[name])
-    if "vehicles" in changes:
-        changes["vehicles"] = tuple(Vehicle(**vehicle) for vehicle in changes["vehicles"])
+    if changes.get("depot"):
+        changes["depot"] = Place(**changes["depot"])
+    for name, kind in (("disposal_sites", DisposalSite), ("vehicles", Vehicle)):
+        if name in changes:
+            changes[name] = tuple(
+                kind(**(given | {"waste_kinds": tuple(given.get("waste_kinds", ()))})) for given in changes[name]
+            )
+    if "collection_days" in changes:
+        changes["collection_days"] = tuple(sorted(set(changes["collection_days"])))
+    if "planned_with" in changes:
+        for partner in changes["planned_with"]:
+            state.municipalities.get(partner)
+        changes["planned_with"] = tuple(sorted(set(changes["planned_with"]) - {municipality}))
     changed = replace(place, **changes)
     state.municipalities.put(changed)
     return MunicipalitySettings.model_validate(changed)

@@ -9,7 +9,7 @@ import pytest
 
 from actions import plan_pickups
 from actions.plan_pickups import ASSUMED_DEPOT, due_for, plan_day, plan_missing, queue_plan, run_plan
-from core.device import Device, DeviceStatus, Municipality, Place, Vehicle
+from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.pickup import DueReason, PickupRequest, Plan, PlanState
 from core.reading import Reading
@@ -62,7 +62,7 @@ def world(tmp_path: Path) -> Iterator[World]:
             municipality="marburg",
             name="Marburg",
             depot=Place("Bauhof", 50.80, 8.76),
-            disposal_site=Place("Deponie", 50.78, 8.70),
+            disposal_sites=(DisposalSite("Deponie", 50.78, 8.70),),
         )
     )
     yield World(state, readings)

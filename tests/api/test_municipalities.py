@@ -45,9 +45,39 @@ class TestChangeMunicipality:
         assert answer.status_code == 200
         shown = client.get("/v1/municipalities/marburg").json()
         assert shown == answer.json()
-        assert {name: shown[name] for name in change} == change
+        assert {name: shown[name] for name in change if name != "vehicles"} == {
+            name: value for name, value in change.items() if name != "vehicles"
+        }
+        (truck,) = shown["vehicles"]
+        assert truck.items() >= change["vehicles"][0].items()  # type: ignore[index]
+        assert (truck["capacity_kg"], truck["shift_start_s"], truck["cost_per_km"]) == (None, 21_600, 0.8)
         assert (shown["planning_hour"], shown["name"]) == (5, "Marburg")
         assert client.patch("/v1/municipalities/marburg", json={"depot": None}).json()["depot"] is None
+
+    def test_disposal_sites_and_how_bins_are_chosen(self, client: TestClient, fill: Any) -> None:
+        fill.municipality("marburg")
+        fill.municipality("lahntal")
+        site = {
+            "name": "Glashof",
+            "latitude": 50.8,
+            "longitude": 8.7,
+            "unloading_s": 600,
+            "waste_kinds": ["glass"],
+            "open_from_s": 25200,
+            "open_until_s": 61200,
+        }
+        change = {
+            "disposal_sites": [site],
+            "collection_days": [4, 1, 4],
+            "required_probability": 0.9,
+            "overflow_cost": 20.0,
+            "planned_with": ["lahntal", "marburg"],
+        }
+        shown = client.patch("/v1/municipalities/marburg", json=change).json()
+        assert shown.items() >= (change | {"collection_days": [1, 4], "planned_with": ["lahntal"]}).items()
+        assert client.get("/v1/municipalities/marburg").json() == shown
+        missing = client.patch("/v1/municipalities/marburg", json={"planned_with": ["atlantis"]})
+        assert (missing.status_code, "atlantis" in missing.text) == (404, True)
 
     @pytest.mark.parametrize(
         "change",
@@ -57,6 +87,10 @@ class TestChangeMunicipality:
             {"planning_hour": 24},
             {"depot": {"name": "x"}},
             {"vehicles": [{"name": "truck", "count": 1, "capacity_l": 0, "shift_s": 1}]},
+            {"disposal_sites": None},
+            {"disposal_sites": [{"name": "x", "latitude": 1, "longitude": 1, "open_from_s": 9, "open_until_s": 8}]},
+            {"collection_days": [0]},
+            {"collection_days": []},
             {"municipality": "other"},
         ],
     )

@@ -6,7 +6,7 @@ from itertools import pairwise
 
 import pytest
 
-from core.device import Municipality, Place, Vehicle
+from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.pickup import DueBin, DueReason, Pause, PauseKind, Plan, PlanState, Route, Stop
 
 
@@ -35,12 +35,14 @@ def due_bin() -> Callable[..., DueBin]:
 
 @pytest.fixture
 def marburg() -> Callable[..., Municipality]:
-    def build(*vehicles: Vehicle, depot: Place | None = None, disposal_site: Place | None = None) -> Municipality:
+    def build(
+        *vehicles: Vehicle, depot: Place | None = None, disposal_site: DisposalSite | None = None
+    ) -> Municipality:
         return Municipality(
             municipality="marburg",
             name="Marburg",
             depot=depot or Place("Bauhof", 50.80, 8.76),
-            disposal_site=disposal_site,
+            disposal_sites=(disposal_site,) if disposal_site else (),
             vehicles=vehicles or (Vehicle("truck", 1, 10_000.0, 8 * 3600),),
         )
 

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from core.device import Municipality, Place, Vehicle
+from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import PlanningError
 from core.pickup import DueBin, DueReason
 from pickups.distance import Position, great_circle_leg_m, travel_s
@@ -26,7 +26,7 @@ def line_street(*vehicles: Vehicle) -> Municipality:
         municipality="street",
         name="Street",
         depot=Place("depot", 0.0, 0.0),
-        disposal_site=Place("tip", 0.0, 10.0),
+        disposal_sites=(DisposalSite("tip", 0.0, 10.0),),
         vehicles=vehicles or (Vehicle("truck", 1, 1000.0, 8 * 3600),),
     )
 

@@ -47,7 +47,7 @@ def test_the_county_has_exactly_its_22_municipalities(region: Region) -> None:
 
 def test_every_position_lies_in_the_county(region: Region) -> None:
     for entry in region.municipalities:
-        points = [(place.latitude, place.longitude) for place in (entry, entry.depot, entry.disposal_site)]
+        points = [(place.latitude, place.longitude) for place in (entry, entry.depot, *entry.disposal_sites)]
         points += [(latitude, longitude) for street in entry.streets for longitude, latitude in street.line]
         for latitude, longitude in points:
             assert 50.6 <= latitude <= 51.05, entry.name
@@ -55,7 +55,14 @@ def test_every_position_lies_in_the_county(region: Region) -> None:
 
 
 def test_what_is_not_surveyed_is_marked(region: Region) -> None:
-    assert all(entry.depot.simulated and entry.disposal_site.simulated for entry in region.municipalities)
+    for entry in region.municipalities:
+        assert all(place.simulated for place in (entry.depot, *entry.disposal_sites))
+
+
+def test_every_waste_kind_of_the_county_has_a_disposal_site(region: Region) -> None:
+    for entry in municipalities(region):
+        for kind in ("residual", "paper", "glass"):
+            assert any(not site.waste_kinds or kind in site.waste_kinds for site in entry.disposal_sites), entry.name
 
 
 def test_municipalities_carry_places_and_vehicles(region: Region) -> None:
@@ -63,10 +70,12 @@ def test_municipalities_carry_places_and_vehicles(region: Region) -> None:
     assert marburg.filling_threshold == 0.75
     assert marburg.depot is not None
     assert marburg.depot.name == "Bauhof Marburg"
-    assert marburg.disposal_site is not None
+    assert [site.name for site in marburg.disposal_sites] == ["Umladestation Marburg-Wehrda"]
+    assert marburg.vehicles[0].capacity_kg == 6000.0
     assert [(vehicle.name, vehicle.count) for vehicle in marburg.vehicles] == [
         ("Pressmüllwagen", 1),
         ("Kleinmüllwagen", 2),
+        ("Wertstoffwagen", 2),
     ]
 
 

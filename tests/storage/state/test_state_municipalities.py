@@ -3,10 +3,13 @@
 from dataclasses import replace
 
 import pytest
+from alembic import command
 
-from core.device import Municipality, Place, Vehicle
+from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import NotFoundError, StorageError
+from storage.engine import migrations_config
 from storage.state import State
+from storage.transaction import writing
 
 MARBURG = Municipality(
     municipality="marburg",
@@ -16,8 +19,19 @@ MARBURG = Municipality(
     filling_threshold=0.75,
     planning_hour=5,
     depot=Place("Bauhof", 50.79, 8.76),
-    disposal_site=Place("Müllumladestation", 50.83, 8.78),
-    vehicles=(Vehicle("truck", 2, 18_000.0, 28_800), Vehicle("van", 1, 3000.5, 14_400)),
+    disposal_sites=(
+        DisposalSite("Müllumladestation", 50.83, 8.78, 600, ("residual", "paper"), 25_200, 61_200),
+        DisposalSite("Glashof", 50.84, 8.79, waste_kinds=("glass",)),
+    ),
+    vehicles=(
+        Vehicle("truck", 2, 18_000.0, 28_800, capacity_kg=9000.0, weight_t=18.0, height_m=3.6),
+        Vehicle("van", 1, 3000.5, 14_400, waste_kinds=("glass",)),
+    ),
+    collection_days=(1, 3, 6),
+    collects_on_holidays=True,
+    required_probability=0.95,
+    overflow_cost=20.0,
+    planned_with=("lahntal", "wetter"),
 )
 
 
@@ -27,9 +41,21 @@ def test_a_municipality_comes_back_as_it_went(state: State) -> None:
     assert state.municipalities.find("marburg") == MARBURG
 
 
+def test_disposal_sites_outlast_an_older_program(state: State) -> None:
+    """Going back keeps the first site, coming again makes a list of it; vehicles and the rest get their defaults."""
+    state.municipalities.put_many([MARBURG, Municipality(municipality="lohra", name="Lohra")])
+    with writing(state.engine) as connection:
+        command.downgrade(migrations_config(connection), "0006")
+        command.upgrade(migrations_config(connection), "head")
+    lohra, marburg = state.municipalities.all()
+    assert marburg.disposal_sites == (DisposalSite("Müllumladestation", 50.83, 8.78),)
+    assert marburg.required_probability == 0.99
+    assert lohra == Municipality(municipality="lohra", name="Lohra")
+
+
 def test_put_replaces(state: State) -> None:
     state.municipalities.put(MARBURG)
-    moved = replace(MARBURG, depot=None, disposal_site=None, latitude=None, vehicles=())
+    moved = replace(MARBURG, depot=None, disposal_sites=(), latitude=None, vehicles=())
     state.municipalities.put(moved)
     assert state.municipalities.all() == [moved]
 

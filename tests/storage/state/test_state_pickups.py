@@ -6,7 +6,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from core.errors import ConflictError, NotFoundError, StorageError
-from core.pickup import DueReason, PickupRequest, Plan, PlanState, Route, Stop, StopState
+from core.pickup import DueReason, Pause, PauseKind, PickupRequest, Plan, PlanState, Route, Stop, StopState
 from storage.state import State
 
 DAY = date(2026, 3, 2)
@@ -90,7 +90,49 @@ def test_the_last_emptying_in_any_order(state: State) -> None:
     assert state.pickups.last_emptyings("wetter") == {}
 
 
-@pytest.mark.parametrize("plan", [QUEUED, DONE, replace(QUEUED, state=PlanState.FAILED, error="no depot")])
+FULL_STOP = replace(
+    stop(7),
+    skip_reason="blocked",
+    street="Hauptstraße",
+    remark="hinter dem Tor",
+    waste_kind="glass",
+    weight_kg=120.5,
+    service_s=300,
+    overflow_probability=0.25,
+    municipality="lahntal",
+    changed=True,
+)
+FULL = replace(
+    DONE,
+    routes=(
+        replace(
+            route("r1", FULL_STOP),
+            start_s=21_600,
+            waste_kind="glass",
+            pauses=(
+                Pause(kind=PauseKind.BREAK, after=0, arrival_s=0, duration_s=1800, distance_m=0),
+                Pause(
+                    kind=PauseKind.UNLOADING,
+                    after=1,
+                    arrival_s=900,
+                    duration_s=600,
+                    distance_m=5000,
+                    name="Glashof",
+                    latitude=50.1,
+                    longitude=8.5,
+                ),
+            ),
+            legs=(((50.1, 8.5), (50.15, 8.55)), ((50.2, 8.6), (50.1, 8.5))),
+            municipality="lahntal",
+        ),
+    ),
+    unplanned_reasons={"bin-9": "no position", "bin-8": "no room"},
+    municipalities=("lahntal", "marburg"),
+    replaces="p0",
+)
+
+
+@pytest.mark.parametrize("plan", [QUEUED, DONE, FULL, replace(QUEUED, state=PlanState.FAILED, error="no depot")])
 def test_a_plan_comes_back_as_it_went(state: State, plan: Plan) -> None:
     state.pickups.add_plan(plan)
     assert state.pickups.get_plan("p1") == plan
@@ -194,3 +236,60 @@ def test_confirming_again_keeps_the_first_and_leaves_a_newer_request_open(state:
 def test_unknown_stop(state: State) -> None:
     with pytest.raises(NotFoundError, match="p1-s1"):
         state.pickups.stop_done("p1-s1", DAWN)
+
+
+def test_a_joint_plan_is_in_force_for_each_of_its_municipalities(state: State) -> None:
+    joint = replace(FULL, created_at=DAWN + HOUR)
+    state.pickups.add_plan(replace(DONE, plan_id="alone", municipality="lahntal", routes=()))
+    state.pickups.add_plan(joint)
+    for municipality in ("marburg", "lahntal"):
+        found = state.pickups.plan_in_force(municipality, DAY)
+        assert found == joint
+        assert found.concerns(municipality)
+        assert state.pickups.page_plans(municipality).items[0].plan_id == "p1"
+    assert state.pickups.plans_in_force(DAY) == [joint]
+    assert state.pickups.plan_in_force("wetter", DAY) is None
+
+
+def test_a_list_of_plans_leaves_out_the_lines(state: State) -> None:
+    state.pickups.add_plan(FULL)
+    (listed,) = state.pickups.page_plans().items
+    assert listed == replace(FULL, routes=tuple(replace(route, legs=()) for route in FULL.routes))
+
+
+def test_a_cancelled_plan_stays_cancelled(state: State) -> None:
+    state.pickups.add_plan(QUEUED)
+    cancelled = replace(QUEUED, state=PlanState.CANCELLED, finished_at=DAWN + HOUR)
+    assert state.pickups.cancel_plan("p1", DAWN + HOUR) == cancelled
+    assert state.pickups.cancel_plan("p1", DAWN + 2 * HOUR) == cancelled
+    state.pickups.save_plan(DONE)
+    assert state.pickups.get_plan("p1") == cancelled
+    assert state.pickups.plan_state("p1") is PlanState.CANCELLED
+
+
+def test_what_is_over_cannot_be_cancelled(state: State) -> None:
+    state.pickups.add_plan(DONE)
+    with pytest.raises(ConflictError, match="p1 is done"):
+        state.pickups.cancel_plan("p1", DAWN)
+    with pytest.raises(NotFoundError, match="p2"):
+        state.pickups.cancel_plan("p2", DAWN)
+    with pytest.raises(NotFoundError, match="p2"):
+        state.pickups.plan_state("p2")
+
+
+def test_confirmations_reach_the_plan_that_replaces(state: State) -> None:
+    """One made while the new plan was being made, one on the old route after that."""
+    state.pickups.add_plan(DONE)
+    again = replace(QUEUED, plan_id="p2", replaces="p1", state=PlanState.RUNNING)
+    state.pickups.add_plan(again)
+    state.pickups.stop_done("p1-s3", DAWN + HOUR)
+    state.pickups.save_plan(
+        replace(again, state=PlanState.DONE, routes=(route("r9", stop(1, "p2"), stop(2, "p2"), stop(3, "p2")),))
+    )
+    state.pickups.stop_done("p1-s2", DAWN + 2 * HOUR)
+    (driven,) = state.pickups.get_plan("p2").routes
+    assert [(stop.state, stop.done_at) for stop in driven.stops] == [
+        (StopState.PLANNED, None),
+        (StopState.DONE, DAWN + 2 * HOUR),
+        (StopState.DONE, DAWN + HOUR),
+    ]
