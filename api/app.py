@@ -28,6 +28,8 @@ from api.routers import (
     live,
     municipalities,
     notifications,
+    pickup_exports,
+    pickup_stops,
     pickups,
     readings,
     rejected,
@@ -84,6 +86,8 @@ def create_app(settings: Settings) -> FastAPI:
         lighting,
         light_groups,
         notifications,
+        pickup_exports,
+        pickup_stops,
         pickups,
         rejected,
     ):

@@ -12,9 +12,6 @@ from pickups.sheet_map import Box, MapView, Point, detail_of, is_crowded, view_o
 from pickups.sheet_page import BLACK, GREY, MARGIN, PALE, SheetPage
 from pickups.sheet_texts import WORDS, day_text, duration_text, number
 
-NAVIGATION_LINK: Final = "https://www.google.com/maps/dir/?api=1&destination={latitude},{longitude}"
-"""Opens navigation on Android and iOS alike, by the documentation of Google's Maps URLs. A `geo:` URI (RFC 5870) names
-a place only, and what a phone does with one is not documented for iOS."""
 HEADER_MM: Final = 31.0
 TABLE_HEAD_MM: Final = 6.0
 ROW_MM: Final = 18.0
@@ -33,7 +30,7 @@ def plan_sheet(
     *,
     municipality: str,
     language: Language = Language.GERMAN,
-    navigation_link: str = NAVIGATION_LINK,
+    navigation_link: str,
     route_id: str | None = None,
 ) -> bytes:
     """The sheets of all routes of a plan, or of one, as a PDF of A4 pages; each route begins on a new page.
@@ -236,7 +233,7 @@ class _Sheet:
         for box, state in zip(boxes[6:8], (StopState.DONE, StopState.SKIPPED), strict=True):
             x, y = box.x + (box.width - _TICK_MM) / 2, box.y + (box.height - _TICK_MM) / 2
             page.tick_box(x, y, _TICK_MM, ticked=stop.state is state)
-        link = self._link.format(latitude=f"{halt.latitude:.5f}", longitude=f"{halt.longitude:.5f}")
+        link = self._link.replace("{latitude}", f"{halt.latitude:.5f}").replace("{longitude}", f"{halt.longitude:.5f}")
         qr = _columns()[_QR_COLUMN]
         page.qr_code(qr[0] + 0.5, self._y + 0.5, ROW_MM - 1, link)
 

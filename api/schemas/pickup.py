@@ -50,6 +50,7 @@ class StopShown(Shown):
     distance_m: int
     state: StopState
     done_at: TimeOut | None
+    skip_reason: str | None = Field(description="why it was not emptied, the driver's words after a colon")
 
 
 class RouteShown(Shown):

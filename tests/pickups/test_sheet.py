@@ -3,6 +3,7 @@
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import pypdfium2
 import pytest
@@ -11,7 +12,14 @@ import zxingcpp
 from core.errors import NotFoundError
 from core.notification import Language
 from core.pickup import Plan, StopState
-from pickups.sheet import plan_sheet
+from core.settings import Settings
+from pickups.sheet import plan_sheet as sheet_with_link
+
+LINK = str(Settings.model_fields["navigation_link"].default)
+
+
+def plan_sheet(plan: Plan, *, navigation_link: str = LINK, **options: Any) -> bytes:
+    return sheet_with_link(plan, navigation_link=navigation_link, **options)
 
 
 def texts(sheet: bytes) -> list[str]:
