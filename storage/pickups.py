@@ -223,7 +223,6 @@ class Pickups:
                     _take_over(connection, row.plan_id, newer)
         return stop_of_row(row)
 
-
     def stop_skipped(self, stop_id: str, reason: str) -> Stop:
         """Keep why a bin was not emptied: it stays due, its pickup request open; a stop that is done stays so.
 

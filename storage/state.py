@@ -13,6 +13,7 @@ from storage.leases import Leases
 from storage.lighting import Lighting
 from storage.municipalities import Municipalities
 from storage.notifications import Notifications
+from storage.pickup_history import PickupHistory
 from storage.pickups import Pickups
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
@@ -33,6 +34,7 @@ class State:
     rule_overrides: RuleOverrides
     lighting: Lighting
     pickups: Pickups
+    pickup_history: PickupHistory
     leases: Leases
     shares: Shares
     receipts: Receipts
@@ -62,6 +64,7 @@ def open_state(url: str) -> State:
         rule_overrides=RuleOverrides(engine),
         lighting=Lighting(engine),
         pickups=Pickups(engine),
+        pickup_history=PickupHistory(engine),
         leases=Leases(engine),
         shares=Shares(engine),
         receipts=Receipts(engine),
