@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 MAX_WAITING: Final = 50
 """Jobs that may wait; more are refused."""
 _STOPPED: Final = "the API was stopped"
-_OVER: Final = (PlanState.DONE, PlanState.FAILED)
+_OVER: Final = (PlanState.DONE, PlanState.FAILED, PlanState.CANCELLED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +46,8 @@ class Planner:
         self._jobs: queue.Queue[PlanJob | None] = queue.Queue(MAX_WAITING)
         self._stopping = threading.Event()
         self._process: BaseProcess | None = None
+        self._plan_id: str | None = None
+        """Of the job in hand."""
         self._process_lock = threading.Lock()
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
@@ -64,6 +66,12 @@ class Planner:
         except queue.Full:
             self._failed(job, "too many plans wait")
             raise ConflictError(f"{MAX_WAITING} plans wait already; ask again when some are done") from None
+
+    def cancelled(self, plan_id: str) -> None:
+        """End the process of a plan that was cancelled, if it is the one in hand; those that wait are passed over."""
+        with self._process_lock:
+            if self._process is not None and self._plan_id == plan_id:
+                self._process.terminate()
 
     def stop(self) -> None:
         """End the job in hand and drop those that wait; their plans are marked failed."""
@@ -87,6 +95,8 @@ class Planner:
             self._run(job)
 
     def _run(self, job: PlanJob) -> None:
+        if self._is_over(job):
+            return
         process = multiprocessing.get_context("spawn").Process(
             target=_make_plan, args=(self._settings, job), name=f"plan-{job.plan_id}", daemon=True
         )
@@ -99,13 +109,19 @@ class Planner:
             except OSError as error:  # no memory or process left
                 self._failed(job, f"planning did not start: {error.strerror}")
                 return
-            self._process = process
+            self._process, self._plan_id = process, job.plan_id
         process.join()
         with self._process_lock:
-            self._process = None
+            self._process = self._plan_id = None
         if process.exitcode:
             self._failed(job, _STOPPED if self._stopping.is_set() else f"planning ended with status {process.exitcode}")
         process.close()
+
+    def _is_over(self, job: PlanJob) -> bool:
+        try:
+            return self._state.pickups.plan_state(job.plan_id) in _OVER
+        except KreispulsError:
+            return False  # the process meets the same trouble and tells of it
 
     def _failed(self, job: PlanJob, reason: str) -> None:
         try:
@@ -126,7 +142,7 @@ def _make_plan(settings: Settings, job: PlanJob) -> None:
             stack.callback(state.close)
             readings = open_readings(settings)
             stack.callback(readings.close)
-            run_plan(state, readings, job.plan_id, zone=settings.zone, time_limit_s=job.time_limit_s, seed=job.seed)
+            run_plan(state, readings, job.plan_id, settings=settings, time_limit_s=job.time_limit_s, seed=job.seed)
     except KreispulsError as error:
         logger.error("plan %s: %s", job.plan_id, error)
         sys.exit(1)

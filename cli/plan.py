@@ -100,7 +100,7 @@ def _planned(
         readings = open_readings(settings)
         try:
             made = plan_day(
-                state, readings, municipality, local_day, zone=settings.zone, time_limit_s=time_limit_s, seed=seed
+                state, readings, municipality, local_day, settings=settings, time_limit_s=time_limit_s, seed=seed
             )
         finally:
             readings.close()

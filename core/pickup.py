@@ -81,7 +81,10 @@ class SkipReason(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
-    """One bin on a route; `distance_m` and `arrival_s` count from the route's start."""
+    """One bin on a route; `distance_m` and `arrival_s` count from the route's start.
+
+    `volume_l` is the container's; `content_l` and `weight_kg` are what it is expected to hold.
+    """
 
     stop_id: str
     sequence: int
@@ -101,6 +104,7 @@ class Stop:
     street: str | None = None
     remark: str | None = None
     waste_kind: str = ""
+    content_l: float = 0.0
     weight_kg: float = 0.0
     service_s: int = 0
     overflow_probability: float | None = None
@@ -155,6 +159,10 @@ class Route:
     legs: tuple[tuple[tuple[float, float], ...], ...] = ()
     municipality: str = ""
     """Whose vehicle drives it."""
+
+    def concerns(self, municipality: str) -> bool:
+        """Whether its vehicle or one of its bins is a municipality's."""
+        return municipality == self.municipality or any(stop.municipality == municipality for stop in self.stops)
 
 
 class PlanState(StrEnum):

@@ -14,7 +14,7 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from actions.energy_report import show_energy
 from actions.notify import deliver_due
-from actions.plan_pickups import plan_missing
+from actions.plan_missing import plan_missing
 from core.clock import utc_now
 from core.command import Reason
 from core.errors import KreispulsError

@@ -25,6 +25,7 @@ NO_POSITION: Final = "no position"
 class Choice:
     """A bin that must (`required`) or may be emptied, leaving it out costing `prize_eur` euros.
 
+    `is_due`: the due list has it; others are only offered because a vehicle may pass by.
     `content_l` and `weight_kg`: what it is expected to hold; `vehicles`: names of those that may go there, None: all.
     """
 
@@ -38,6 +39,7 @@ class Choice:
     waste_kind: str
     reasons: tuple[DueReason, ...]
     overflow_probability: float | None
+    is_due: bool
     required: bool
     prize_eur: float
     windows: tuple[Window, ...]
@@ -125,6 +127,7 @@ def _choice(device: Device, known: Known, municipality: Municipality) -> Choice 
         waste_kind=kind,
         reasons=reasons or (DueReason.FORECAST,),
         overflow_probability=probability,
+        is_due=bool(reasons) or required,
         required=required,
         prize_eur=prize_eur,
         windows=windows,

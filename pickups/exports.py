@@ -221,6 +221,7 @@ def _stop(stop: Stop) -> dict[str, Any]:
         "street": stop.street,
         "waste_kind": stop.waste_kind,
         "remark": stop.remark,
+        "content_l": stop.content_l,
         "weight_kg": stop.weight_kg,
         "service_s": stop.service_s,
     }

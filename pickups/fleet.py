@@ -31,8 +31,8 @@ def share_out(all_fleets: Sequence[Fleet], loads_l: Mapping[str, float]) -> dict
     """The vehicles for each waste kind: the kind with the largest load without a vehicle first.
 
     One vehicle after the other goes to the kind with the largest load per capacity it has (as seats are given by
-    D'Hondt's method), so each kind gets one before any gets a second. Vehicles that may take fewer kinds go first, then
-    large ones. A kind that no vehicle is left for is not in the answer.
+    D'Hondt's method), so each kind gets one before any gets a second, but for kinds with less than a litre. Vehicles
+    that may take fewer kinds go first, then large ones. A kind that no vehicle is left for is not in the answer.
 
     Args:
         all_fleets: the vehicles of the day.
@@ -43,13 +43,7 @@ def share_out(all_fleets: Sequence[Fleet], loads_l: Mapping[str, float]) -> dict
     capacities = dict.fromkeys(loads_l, 0.0)
     open_kinds = set(loads_l)
     while open_kinds:
-        kind = max(
-            sorted(open_kinds),
-            key=lambda kind: (
-                capacities[kind] == 0,
-                loads_l[kind] / capacities[kind] if capacities[kind] else loads_l[kind],
-            ),
-        )
+        kind = max(sorted(open_kinds), key=lambda kind: _claim(loads_l[kind], capacities[kind]))
         fitting = [
             number for number, fleet in enumerate(all_fleets) if left[number] and takes(fleet.vehicle.waste_kinds, kind)
         ]
@@ -69,6 +63,10 @@ def share_out(all_fleets: Sequence[Fleet], loads_l: Mapping[str, float]) -> dict
         for kind, counts in given.items()
         if any(counts)
     }
+
+
+def _claim(load_l: float, capacity_l: float) -> tuple[bool, float]:
+    return capacity_l == 0 and load_l >= 1, load_l / capacity_l if capacity_l else load_l
 
 
 def takes(waste_kinds: Sequence[str], kind: str) -> bool:

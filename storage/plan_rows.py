@@ -14,6 +14,7 @@ _DETAILS: Final = (
     "street",
     "remark",
     "waste_kind",
+    "content_l",
     "weight_kg",
     "service_s",
     "overflow_probability",

@@ -4,14 +4,15 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from actions.plan_pickups import due_for, queue_plan
+from actions.plan_pickups import due_for, queue_plan, queue_replan
 from api.dependencies import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import DayQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
 from api.planner import PlanJob
 from api.schemas.fields import Items
-from api.schemas.pickup import DueBinShown, NewPlan, PlanShown, RouteInForce, RouteShown
+from api.schemas.pickup import DueBinShown, NewPlan, NewReplan, PlanShown, RouteInForce, RouteShown
+from core.clock import utc_now
 
 router = APIRouter(prefix="/v1/pickups", tags=["pickups"])
 
@@ -46,8 +47,29 @@ def list_plans(state: StateDep, paging: PagingDep, municipality: MunicipalityQue
     responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
 def make_plan(new: NewPlan, state: StateDep, planner: PlannerDep, today: TodayDep, response: Response) -> PlanShown:
-    """Begin to plan the routes of a day; ask for the plan until its state is `done` or `failed`."""
-    plan = queue_plan(state, new.municipality, new.date or today)
+    """Begin to plan the routes of a day; ask for the plan until its state is `done`, `failed` or `cancelled`."""
+    plan = queue_plan(state, new.together, new.date or today)
+    planner.submit(PlanJob(plan.plan_id, new.time_limit_s, new.seed))
+    response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
+    return PlanShown.model_validate(plan)
+
+
+@router.post("/plans/{plan_id}/cancel", responses=problems(404, 409))
+def cancel_plan(plan_id: IdPath, state: StateDep, planner: PlannerDep) -> PlanShown:
+    """End a planning job; a plan that is done or failed stays as it is."""
+    plan = state.pickups.cancel_plan(plan_id, utc_now())
+    planner.cancelled(plan_id)
+    return PlanShown.model_validate(plan)
+
+
+@router.post(
+    "/plans/{plan_id}/replan",
+    status_code=HTTPStatus.ACCEPTED,
+    responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
+)
+def replan(plan_id: IdPath, new: NewReplan, state: StateDep, planner: PlannerDep, response: Response) -> PlanShown:
+    """Begin to plan a day again that drivers are at: what is done stays, bins newly due come in, gains are taken."""
+    plan = queue_replan(state, plan_id)
     planner.submit(PlanJob(plan.plan_id, new.time_limit_s, new.seed))
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
@@ -67,7 +89,10 @@ def list_routes(
     municipality: MunicipalityQuery = None,
     date: DayQuery = None,
 ) -> Items[RouteInForce]:
-    """List the routes in force on a day: those of each municipality's newest finished plan for it."""
+    """List the routes in force on a day: those of each municipality's newest finished plan for it.
+
+    Of a joint plan a municipality is shown the routes of its vehicles and those that come to its bins.
+    """
     day = date or today
     if municipality is None:
         plans = sorted(state.pickups.plans_in_force(day), key=lambda plan: plan.municipality)
@@ -76,13 +101,16 @@ def list_routes(
         plans = [plan] if plan else []
     routes = [
         RouteInForce(
-            **RouteShown.model_validate(route).model_dump(),
+            **(
+                RouteShown.model_validate(route).model_dump()
+                | {"municipality": route.municipality or plan.municipality}
+            ),
             plan_id=plan.plan_id,
-            municipality=plan.municipality,
             date=plan.date,
         )
         for plan in plans
         for route in plan.routes
+        if municipality is None or not plan.municipalities or route.concerns(municipality)
     ]
     page, cursor = page_of(routes, lambda route: route.route_id, paging)
     return Items(items=page, next_cursor=cursor)

@@ -1,12 +1,12 @@
 """Bins due, plans, routes and stops as the API takes and gives them."""
 
 import datetime as dt
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from api.schemas.fields import Body, Day, DeviceId, Shown, Slug, TimeOut
-from core.pickup import DueReason, PlanState, StopState
+from core.pickup import DueReason, PauseKind, PlanState, StopState
 
 
 class ForecastShown(Shown):
@@ -44,39 +44,68 @@ class StopShown(Shown):
     latitude: float
     longitude: float
     filling_level: float | None
-    volume_l: float
+    volume_l: float = Field(description="of the container")
+    content_l: float = Field(description="what it is expected to hold")
+    weight_kg: float
+    waste_kind: str = Field(examples=["residual"])
+    street: str | None
+    remark: str | None
+    municipality: str = Field(description="whose bin it is; empty: that of the plan")
     reasons: list[DueReason]
+    overflow_probability: float | None = Field(
+        description="of being full before the next chance to empty it; null: not known"
+    )
     arrival_s: int
+    service_s: int = Field(description="how long emptying takes")
     distance_m: int
     state: StopState
     done_at: TimeOut | None
     skip_reason: str | None = Field(description="why it was not emptied, the driver's words after a colon")
+    changed: bool = Field(description="new here, or at another place than in the plan that this one replaces")
+
+
+class PauseShown(Shown):
+    """What a vehicle does besides stops, after the stop with number `after` (0: before the first)."""
+
+    kind: PauseKind
+    after: int
+    arrival_s: int
+    duration_s: int
+    distance_m: int
+    name: str = Field(description="of the disposal site", examples=["Umladestation"])
+    latitude: float | None
+    longitude: float | None
 
 
 class RouteShown(Shown):
-    """One trip of one vehicle: depot, stops in order, disposal site, depot."""
+    """One day of one vehicle: depot, stops in order with unloadings and breaks between, disposal site, depot."""
 
     route_id: str
     vehicle: str
+    municipality: str = Field(description="whose vehicle it is; empty: that of the plan")
+    waste_kind: str = Field(examples=["residual"])
+    start_s: int = Field(description="when it leaves, in seconds after local midnight", examples=[21_600])
     stops: list[StopShown]
     distance_m: int
     duration_s: int
     load_l: float
+    pauses: list[PauseShown]
 
 
 class RouteInForce(RouteShown):
     """A route of the plan that holds on a day."""
 
     plan_id: str
-    municipality: Slug
     date: dt.date
 
 
 class PlanShown(Shown):
-    """The routes of one municipality for one day, and how far planning is."""
+    """The routes of one municipality, or of several together, for one day, and how far planning is."""
 
     plan_id: str
     municipality: Slug
+    municipalities: list[Slug] = Field(description="all that are planned together; empty: it alone")
+    replaces: str | None = Field(description="the plan of the day that it was made from")
     date: dt.date
     state: PlanState
     progress: float = Field(description="0 to 1")
@@ -93,15 +122,39 @@ class PlanShown(Shown):
     disposal_latitude: float | None
     disposal_longitude: float | None
     routes: list[RouteShown]
-    unplanned: list[str] = Field(description="ids of due bins left out: no position, or more than the vehicles take")
+    unplanned: list[str] = Field(description="ids of due bins left out")
+    unplanned_reasons: dict[str, str] = Field(
+        description="why each of them was", examples=[{"bin-marburg-0007": "no position"}]
+    )
+
+
+class NewReplan(Body):
+    """A plan to be made again during the day."""
+
+    time_limit_s: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = 5.0
+    seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 
 
 class NewPlan(Body):
-    """A plan to be made."""
+    """A plan to be made, of one municipality or of several together, the first of which leads."""
 
-    municipality: Slug
+    municipality: Slug | None = Field(None, examples=["marburg"])
+    municipalities: Annotated[list[Slug], Field(min_length=1, max_length=100)] | None = Field(
+        None, description="instead of `municipality`: planned together, with the vehicles of all"
+    )
     date: Day | None = Field(None, description="missing: today")
     time_limit_s: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = Field(
         5.0, description="how long the solver may search", examples=[5]
     )
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = Field(0, description="the solver's seed")
+
+    @model_validator(mode="after")
+    def _either_one_or_several(self) -> Self:
+        if (self.municipality is None) == (self.municipalities is None):
+            raise ValueError("either municipality or municipalities is needed")
+        return self
+
+    @property
+    def together(self) -> list[str]:
+        """All that are planned."""
+        return self.municipalities if self.municipality is None and self.municipalities else [str(self.municipality)]

@@ -7,8 +7,11 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from actions import plan_missing as missing
 from actions import plan_pickups
-from actions.plan_pickups import ASSUMED_DEPOT, due_for, plan_day, plan_missing, queue_plan, run_plan
+from actions.pickup_problem import ASSUMED_DEPOT
+from actions.plan_missing import plan_missing
+from actions.plan_pickups import due_for, plan_day, queue_plan, run_plan
 from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.pickup import DueReason, PickupRequest, Plan, PlanState
@@ -18,6 +21,7 @@ from storage.backends.sqlite import SqliteReadings
 from storage.state import State, open_state
 
 BERLIN = ZoneInfo("Europe/Berlin")
+SETTINGS = Settings(timezone="Europe/Berlin")
 DAY = date(2026, 5, 6)
 MORNING = datetime(2026, 5, 6, 4, tzinfo=UTC)
 """06:00 in Berlin, where it is summer time."""
@@ -75,7 +79,8 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Sets what time it is for planning."""
 
     def freeze(now: datetime) -> None:
-        monkeypatch.setattr(plan_pickups, "utc_now", lambda: now)
+        for module in (plan_pickups, missing):
+            monkeypatch.setattr(module, "utc_now", lambda: now)
 
     freeze(MORNING)
     return freeze
@@ -139,7 +144,7 @@ class TestDue:
     ) -> None:
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, zone=BERLIN)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
         world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(hours=2))
         frozen(MORNING + timedelta(hours=3))
         assert world.due(now=MORNING + timedelta(hours=3)) == {}
@@ -175,7 +180,7 @@ class TestPlan:
             world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
         world.bin("lost", latitude=None, longitude=None)
         world.level("lost", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, zone=BERLIN)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
         assert plan.state is PlanState.DONE
         assert (plan.progress, plan.error, plan.created_at) == (1.0, None, MORNING)
         assert sorted(stop.device_id for stop in plan.routes[0].stops) == ["b0", "b1", "b2"]
@@ -191,7 +196,7 @@ class TestPlan:
             assert str(UUID(text, version=4)) == text
 
     def test_nothing_due_is_a_plan_without_routes(self, world: World) -> None:
-        plan = plan_day(world.state, world.readings, "marburg", DAY, zone=BERLIN)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
         assert (plan.state, plan.routes, plan.unplanned) == (PlanState.DONE, (), ())
 
     def test_without_a_depot_the_middle_of_the_bins_stands_in_and_is_named(self, world: World) -> None:
@@ -200,7 +205,7 @@ class TestPlan:
             world.bin(device_id, municipality="wyndham", latitude=latitude, longitude=144.0)
             at = MORNING - timedelta(hours=1)
             world.readings.write([Reading(device_id, "waste_bin", "wyndham", at, at, {"filling_level": 1.0})])
-        plan = plan_day(world.state, world.readings, "wyndham", DAY, zone=BERLIN)
+        plan = plan_day(world.state, world.readings, "wyndham", DAY, settings=SETTINGS, time_limit_s=0.2)
         assert (plan.depot_name, plan.depot_latitude, plan.depot_longitude) == (ASSUMED_DEPOT, -37.95, 144.0)
         assert len(plan.routes[0].stops) == 2
 
@@ -209,7 +214,7 @@ class TestPlan:
         world.state.municipalities.put(no_vehicles)
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, zone=BERLIN)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
         assert (plan.state, plan.error) == (PlanState.FAILED, "municipality marburg has no vehicle")
         assert plan.finished_at == MORNING
         assert world.state.pickups.get_plan(plan.plan_id) == plan
@@ -220,18 +225,18 @@ class TestPlan:
         queued = queue_plan(world.state, "marburg", DAY)
         monkeypatch.setattr(plan_pickups, "plan_routes", None)
         with pytest.raises(TypeError):
-            run_plan(world.state, world.readings, queued.plan_id, zone=BERLIN)
+            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
         kept = world.state.pickups.get_plan(queued.plan_id)
         assert (kept.state, kept.error) == (PlanState.FAILED, "unexpected TypeError while planning")
 
     def test_a_queued_plan_runs_once(self, world: World) -> None:
         queued = queue_plan(world.state, "marburg", DAY)
         assert queued.state is PlanState.QUEUED
-        run_plan(world.state, world.readings, queued.plan_id, zone=BERLIN)
+        run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
         with pytest.raises(ConflictError, match="is done, not queued"):
-            run_plan(world.state, world.readings, queued.plan_id, zone=BERLIN)
+            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
         with pytest.raises(NotFoundError):
-            run_plan(world.state, world.readings, "no-such-plan", zone=BERLIN)
+            run_plan(world.state, world.readings, "no-such-plan", settings=SETTINGS, time_limit_s=0.2)
         with pytest.raises(NotFoundError):
             queue_plan(world.state, "nowhere", DAY)
 
@@ -241,7 +246,7 @@ class TestPlan:
         for number in range(6):
             world.bin(f"b{number}", longitude=8.77 + number / 100)
             world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
-        plan_day(world.state, world.readings, "marburg", DAY, zone=BERLIN)
+        plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
         assert kept == sorted(kept)
         assert 0.1 == kept[0] < kept[-1] <= 1.0
         assert len(kept) > 3

@@ -216,8 +216,8 @@ class TestCollectionDays:
 
 
 class TestFleet:
-    def fleet(self, *vehicles: Vehicle) -> dict[str, list[tuple[str, int]]]:
-        loads = {"residual": 9000.0, "glass": 2000.0, "paper": 3000.0}
+    def fleet(self, *vehicles: Vehicle, paper: float = 3000.0) -> dict[str, list[tuple[str, int]]]:
+        loads = {"residual": 9000.0, "glass": 2000.0, "paper": paper}
         shared = share_out(fleets([replace(MARBURG, vehicles=vehicles)]), loads)
         return {kind: [(fleet.vehicle.name, fleet.count) for fleet in given] for kind, given in shared.items()}
 
@@ -226,6 +226,12 @@ class TestFleet:
             "residual": [("big", 1), ("small", 1)],
             "paper": [("small", 1)],
             "glass": [("small", 1)],
+        }
+
+    def test_a_kind_that_can_wait_gets_what_is_left(self) -> None:
+        assert self.fleet(Vehicle("truck", 2, 5000, 1), paper=0.01) == {
+            "residual": [("truck", 1)],
+            "glass": [("truck", 1)],
         }
 
     def test_vehicles_of_one_kind_go_to_it(self) -> None:

@@ -96,6 +96,7 @@ FULL_STOP = replace(
     street="Hauptstraße",
     remark="hinter dem Tor",
     waste_kind="glass",
+    content_l=535.5,
     weight_kg=120.5,
     service_s=300,
     overflow_probability=0.25,
