@@ -10,7 +10,7 @@ from core.clock import format_rfc3339
 from core.csv_text import write_csv
 from core.pickup import Plan, Route, Stop
 from core.travel import Position
-from pickups.itinerary import Halt, HaltKind, itinerary, line, numbered_routes, time_of_day
+from pickups.itinerary import Halt, HaltKind, itinerary, knows_roads, line, numbered_routes, time_of_day
 
 CSV_COLUMNS: Final = (
     "route",
@@ -114,7 +114,7 @@ def plan_gpx(plan: Plan, route_id: str | None = None) -> str:
             if halt.stop is not None:
                 gpx.waypoints.append(gpxpy.gpx.GPXWaypoint(*halt.position, name=named, description=told))
         gpx.routes.append(way)
-        if route.legs:
+        if knows_roads(plan, route):
             points = [gpxpy.gpx.GPXTrackPoint(latitude, longitude) for latitude, longitude in line(plan, route)]
             track = gpxpy.gpx.GPXTrack(name=name, number=number)
             track.segments.append(gpxpy.gpx.GPXTrackSegment(points))

@@ -11,6 +11,7 @@ from core.errors import NotFoundError
 from core.pickup import Pause, PauseKind, Plan, Route, Stop
 from core.travel import Position
 
+_CROW: Final = "great_circle"
 _MINUTE_S: Final = 60
 _MINUTES_A_DAY: Final = 24 * 60
 
@@ -76,6 +77,11 @@ def itinerary(plan: Plan, route: Route) -> list[Halt]:
         halts += _place(HaltKind.UNLOADING, plan.disposal_name, plan.disposal_latitude, plan.disposal_longitude)
     halts += _depot(plan, HaltKind.END, route.duration_s, route.distance_m)
     return halts
+
+
+def knows_roads(plan: Plan, route: Route) -> bool:
+    """Whether the lines of a route's legs follow roads; else they are as the crow flies."""
+    return bool(route.legs) and not plan.distance_source.startswith(_CROW)
 
 
 def line(plan: Plan, route: Route) -> list[Position]:

@@ -7,7 +7,7 @@ from typing import Final
 from core.notification import Language
 from core.pickup import Plan, Route, Stop, StopState
 from core.travel import Position
-from pickups.itinerary import Halt, HaltKind, itinerary, line, numbered_routes, time_of_day
+from pickups.itinerary import Halt, HaltKind, itinerary, knows_roads, line, numbered_routes, time_of_day
 from pickups.sheet_map import Box, MapView, Point, detail_of, is_crowded, view_of
 from pickups.sheet_page import BLACK, GREY, MARGIN, PALE, SheetPage
 from pickups.sheet_texts import WORDS, day_text, duration_text, number
@@ -140,7 +140,7 @@ class _Sheet:
             detail,
         )
         names = [f"{letters}  {name}" for letters, name in places.values()]
-        if not self._route.legs:
+        if not knows_roads(self._plan, self._route):
             names.append(self._words.straight)
         below = Box(view.box.x, view.box.y + view.box.height + 0.5, view.box.width, LEGEND_MM)
         self._page.text_in(below, "     ".join(names), size=7, colour=GREY)

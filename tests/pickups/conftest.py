@@ -107,6 +107,7 @@ def driven_plan() -> Callable[..., Plan]:
             "state": PlanState.DONE,
             "progress": 1.0,
             "created_at": datetime(2026, 5, 6, 2, tzinfo=UTC),
+            "distance_source": "osm",
             "depot_name": "Bauhof",
             "depot_latitude": 50.80,
             "depot_longitude": 8.70,

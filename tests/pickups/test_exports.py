@@ -193,8 +193,9 @@ def test_gpx_has_a_track_along_the_roads_and_unloadings_in_order(driven_plan: Ca
     assert gpx.waypoints[0].description == "06:15, Köhlersgrund 7, residual, Schlüssel beim Hausmeister"
 
 
-def test_without_known_roads_there_is_no_track(plan: Plan) -> None:
+def test_without_known_roads_there_is_no_track(plan: Plan, driven_plan: Callable[..., Plan]) -> None:
     assert gpxpy.parse(plan_gpx(plan)).tracks == []
+    assert gpxpy.parse(plan_gpx(driven_plan(distance_source="great_circle_x1.35"))).tracks == []
 
 
 def test_csv_says_what_a_driver_and_the_office_need(driven_plan: Callable[..., Plan]) -> None:
