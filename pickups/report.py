@@ -68,12 +68,12 @@ class Figures:
     @property
     def saved_km(self) -> float | None:
         """Fewer kilometres than by the weekly schedule; routes not confirmed count as driven. None: not compared."""
-        return self.weekly_km - self.distance_km - self.unconfirmed_km if self.weekly_rounds else None
+        return self.weekly_km - self.distance_km - self.unconfirmed_km if self.compared_days else None
 
     @property
     def overflow_days_avoided(self) -> float | None:
         """Fewer bin-days full than by the weekly schedule, below 0: more; None: not compared."""
-        return self.weekly_overflow_days - self.compared_overflow_days if self.weekly_rounds else None
+        return self.weekly_overflow_days - self.compared_overflow_days if self.compared_days else None
 
     def add(self, other: "Figures") -> None:
         """Add those of another month or municipality; a route of both counts once."""

@@ -33,13 +33,13 @@ def document(municipality: str | None, month: date | None, figures: Figures) -> 
         "overflow_bins": len(figures.overflow_bins),
         "overflow_days": figures.overflow_days,
         "overflow_hours": _rounded(figures.overflow_hours),
-        "weekly_schedule": _weekly(figures) if figures.weekly_rounds else None,
+        "weekly_schedule": _weekly(figures) if figures.compared_days else None,
     }
 
 
 def columns() -> list[str]:
     """The header of the CSV."""
-    return list(row(document(None, None, Figures(weekly_rounds=1.0))))
+    return list(row(document(None, None, Figures(compared_days=1))))
 
 
 def row(line: dict[str, Any]) -> dict[str, Cell]:

@@ -176,6 +176,6 @@ def test_a_weekly_round_is_shared_out_over_working_days() -> None:
     add_weekly(figures, WeeklyTour(50_000, 3600 * 5, 15.0), [MONDAY + timedelta(days=number) for number in range(12)])
     assert (figures.weekly_rounds, figures.weekly_km, figures.weekly_hours, figures.weekly_fuel_l) == (2, 100, 10, 30)
     figures.distance_km, figures.unconfirmed_km = 60, 10
-    figures.weekly_overflow_days, figures.compared_overflow_days = 5.0, 2
+    figures.weekly_overflow_days, figures.compared_overflow_days, figures.compared_days = 5.0, 2, 12
     assert (figures.saved_km, figures.overflow_days_avoided) == (30, 3)
     assert (Figures().saved_km, Figures().overflow_days_avoided) == (None, None)
