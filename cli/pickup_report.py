@@ -4,13 +4,15 @@ import json
 from collections.abc import Sequence
 from datetime import date
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from core.errors import InvalidInputError
 from core.logs import configure_logging
 from core.settings import load_settings
+
+_PIPED_WIDTH: Final = 160
 
 
 class ReportFormat(StrEnum):
@@ -94,7 +96,9 @@ def _print_table(lines: Sequence[dict[str, Any]]) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("municipality", "month", title="Pickups")
+    table = Table(title="Pickups")
+    for name in ("municipality", "month"):
+        table.add_column(name, no_wrap=True)
     for name in ("routes", "km", "hours", "litres", "done", "skipped", "level", "below 30 %", "full days"):
         table.add_column(name, justify="right")
     table.add_column("saved km*", justify="right")
@@ -119,6 +123,8 @@ def _print_table(lines: Sequence[dict[str, Any]]) -> None:
             style="bold" if line["month"] is None else None,
         )
     console = Console()
+    if not console.is_terminal:
+        console = Console(width=_PIPED_WIDTH)
     console.print(table)
     console.print("* than a fixed weekly round over all bins on the same days, estimated", highlight=False)
 
