@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 from actions.bin_levels import forecasts, levels_before, newest_levels, without_emptied
 from core.device import Device, Municipality, Place
 from core.errors import InvalidInputError
-from core.pickup import Forecast
+from core.pickup import Forecast, Plan
 from core.settings import Settings
 from pickups.choosing import Chosen, Known, choose
 from pickups.collection_days import next_collection
@@ -112,6 +112,14 @@ def with_depot(municipality: Municipality, chosen: Chosen) -> Municipality:
     latitudes, longitudes = zip(*places, strict=True)
     middle = Place(ASSUMED_DEPOT, sum(latitudes) / len(places), sum(longitudes) / len(places))
     return replace(municipality, depot=middle)
+
+
+def depot_of(old: Plan, municipality: Municipality) -> Municipality:
+    """The municipality with the depot that the vehicles of a plan left from, where it has none of its own."""
+    has_own = municipality.depot is not None and municipality.depot.name != ASSUMED_DEPOT
+    if has_own or old.depot_latitude is None or old.depot_longitude is None:
+        return municipality
+    return replace(municipality, depot=Place(old.depot_name, old.depot_latitude, old.depot_longitude))
 
 
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:

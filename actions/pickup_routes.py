@@ -6,7 +6,7 @@ from typing import Final
 from uuid import uuid4
 
 from core.device import DisposalSite, Municipality
-from core.errors import PlanningError
+from core.errors import PlanningCancelledError, PlanningError
 from core.pickup import Pause, PauseKind, Route, Stop
 from core.travel import Roads
 from pickups.choosing import Choice
@@ -45,6 +45,7 @@ def plan_routes(
     """Routes for the bins with the municipalities' vehicles; a kind that cannot be planned is left out with the reason.
 
     Raises:
+        PlanningCancelledError: somebody cancelled it meanwhile.
         PlanningError: no vehicle at all, or no kind can be planned.
         RoadsError: the road engine does not answer.
     """
@@ -56,6 +57,8 @@ def plan_routes(
         share = len(task.choices) / total
         try:
             solution = _solved(task, search, done / total, share)
+        except PlanningCancelledError:
+            raise
         except PlanningError as error:
             errors.append(error)
             left_out += [LeftOut(device_id, str(error)) for device_id in task.choices]
@@ -83,9 +86,7 @@ def make_tasks(
     by_kind: dict[str, list[Choice]] = {}
     for choice in choices:
         by_kind.setdefault(choice.waste_kind, []).append(choice)
-    sites = {
-        kind: [site for site in _sites(municipalities) if takes(site.waste_kinds, kind)] for kind in sorted(by_kind)
-    }
+    sites = {kind: disposal_sites(municipalities, kind) for kind in sorted(by_kind)}
     loads = {
         kind: sum(each.content_l * (1 if each.required else _OPTIONAL_WEIGHT) for each in by_kind[kind])
         for kind, of_kind in sites.items()
@@ -101,6 +102,15 @@ def make_tasks(
         reason = f"no vehicle is left for {kind} on this day" if sites[kind] else f"no disposal site takes {kind}"
         left_out += [LeftOut(each.device.device_id, reason) for each in of_kind]
     return tasks, left_out
+
+
+def disposal_sites(municipalities: Sequence[Municipality], waste_kind: str) -> list[DisposalSite]:
+    """The sites that take a kind, each once; where there is no site at all, the depots."""
+    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
+    if sites:
+        return [site for site in sites if takes(site.waste_kinds, waste_kind)]
+    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
+    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def driven(task: Task, tour: Tour, roads: Roads) -> Route:
@@ -161,15 +171,6 @@ def _solved(task: Task, search: Search, done: float, share: float) -> Solution:
         cancelled=search.cancelled,
     )
     return checked(task, solution)
-
-
-def _sites(municipalities: Sequence[Municipality]) -> list[DisposalSite]:
-    """All disposal sites, each once; where there is none, the depots."""
-    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
-    if sites:
-        return list(sites)
-    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
-    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def _stop(choice: Choice, visit: Visit, tour: Tour, sequence: int) -> Stop:

@@ -1,14 +1,14 @@
-"""The job that makes the day's plans: each municipality's at its hour, once."""
+"""The job that makes the day's plans: each municipality's at its hour, once, and again where it asks for that."""
 
 import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from actions.plan_pickups import open_roads, plan_day
+from actions.plan_pickups import open_roads, plan_day, queue_replan, run_plan
 from core.clock import utc_now
 from core.device import Municipality
-from core.pickup import PlanState
+from core.pickup import Plan, PlanState, StopState
 from core.settings import Settings
 from core.travel import Roads
 from pickups.collection_days import is_collected
@@ -50,16 +50,33 @@ def _plan_missing(state: State, readings: ReadingStore, settings: Settings, now:
     roads: Roads | None = None
     everyone = state.municipalities.all()
     for municipality in everyone:
-        together = _planned_together(municipality, everyone)
+        slug, together = municipality.municipality, _planned_together(municipality, everyone)
         if not with_bins & set(together) or local.hour < municipality.planning_hour:
             continue
-        if not is_collected(municipality, local.date(), settings.holidays_state):
-            continue
-        if not _is_planned(state, municipality.municipality, local.date(), now):
+        in_force = state.pickups.plan_in_force(slug, local.date())
+        if in_force is not None:
+            if _is_to_be_replanned(in_force, municipality, local):
+                queued = queue_replan(state, in_force.plan_id)
+                roads = roads or open_roads(settings)
+                _tell(run_plan(state, readings, queued.plan_id, settings=settings, roads=roads))
+        elif is_collected(municipality, local.date(), settings.holidays_state) and not _was_tried(
+            state, slug, local.date(), now
+        ):
             roads = roads or open_roads(settings)
-            plan = plan_day(state, readings, together, local.date(), settings=settings, roads=roads)
-            if plan.state is PlanState.FAILED:
-                logger.warning("no pickup plan for %s on %s: %s", plan.municipality, plan.date, plan.error)
+            _tell(plan_day(state, readings, together, local.date(), settings=settings, roads=roads))
+
+
+def _tell(plan: Plan) -> None:
+    if plan.state is PlanState.FAILED:
+        logger.warning("no pickup plan for %s on %s: %s", plan.municipality, plan.date, plan.error)
+
+
+def _is_to_be_replanned(plan: Plan, municipality: Municipality, local: datetime) -> bool:
+    """Whether an hour of replanning has come since the plan was made, and a driver is at it."""
+    hours = [hour for hour in municipality.replanning_hours if hour <= local.hour]
+    if not hours or all(stop.state is StopState.PLANNED for route in plan.routes for stop in route.stops):
+        return False
+    return plan.created_at < local.replace(hour=max(hours), minute=0, second=0, microsecond=0)
 
 
 def _planned_together(municipality: Municipality, everyone: Sequence[Municipality]) -> list[str]:
@@ -71,9 +88,7 @@ def _planned_together(municipality: Municipality, everyone: Sequence[Municipalit
     return [slug, *(each for each in municipality.planned_with if each in known)]
 
 
-def _is_planned(state: State, municipality: str, day: date, now: datetime) -> bool:
-    if state.pickups.plan_in_force(municipality, day):
-        return True
+def _was_tried(state: State, municipality: str, day: date, now: datetime) -> bool:
     newest = state.pickups.page_plans(municipality=municipality, limit=10).items
     return any(
         plan.date == day and (plan.state is not PlanState.FAILED or plan.created_at > now - RETRY_AFTER)

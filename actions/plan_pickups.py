@@ -7,11 +7,12 @@ from typing import Final
 from uuid import uuid4
 from zoneinfo import ZoneInfo
 
-from actions.pickup_problem import bins_of_day, chosen_bins, with_depot
+from actions.pickup_problem import bins_of_day, chosen_bins, depot_of, with_depot
 from actions.pickup_routes import Routes, Search, plan_routes
+from actions.replan_pickups import replanned
 from core.clock import utc_now
 from core.device import Municipality
-from core.errors import ConflictError, KreispulsError
+from core.errors import ConflictError, KreispulsError, PlanningCancelledError
 from core.pickup import DueBin, Plan, PlanState
 from core.settings import Settings
 from core.travel import Roads
@@ -24,10 +25,6 @@ from storage.state import State
 DEFAULT_TIME_LIMIT_S: Final = 10.0
 _SOLVING_FROM: Final = 0.1
 """Progress when the levels are there and the search begins."""
-
-
-class _CancelledError(Exception):
-    """Somebody cancelled the plan."""
 
 
 def due_for(
@@ -132,7 +129,7 @@ def run_plan(
     job = _Job(state, readings, running, settings=settings, roads=roads or open_roads(settings), progress=progress)
     try:
         plan = job.make(time_limit_s, seed)
-    except _CancelledError:
+    except PlanningCancelledError:
         return state.pickups.get_plan(plan_id)
     except KreispulsError as error:
         plan = replace(running, state=PlanState.FAILED, error=str(error), finished_at=utc_now())
@@ -205,7 +202,7 @@ class _Job:
         """The plan, done.
 
         Raises:
-            _CancelledError: somebody cancelled it meanwhile.
+            PlanningCancelledError: somebody cancelled it meanwhile.
             KreispulsError: it cannot be made.
         """
         slugs = [
@@ -218,9 +215,14 @@ class _Job:
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
         self._tell(0.0)
         search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
-        routes = plan_routes(chosen.choices, municipalities, self._roads, search)
+        if self._plan.replaces is None:
+            routes = plan_routes(chosen.choices, municipalities, self._roads, search)
+        else:
+            old = self._state.pickups.get_plan(self._plan.replaces)
+            municipalities[0] = depot_of(old, municipalities[0])
+            routes = replanned(old, chosen.choices, municipalities, known, roads=self._roads, zone=zone)
         if self._is_cancelled():
-            raise _CancelledError
+            raise PlanningCancelledError(f"plan {self._plan.plan_id} was cancelled")
         return _finished(self._plan, municipalities[0], routes, chosen)
 
     def _tell(self, share: float) -> None:

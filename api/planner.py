@@ -16,6 +16,7 @@ from core.clock import utc_now
 from core.errors import ConflictError, KreispulsError
 from core.logs import configure_logging
 from core.pickup import PlanState
+from core.processes import end_with_parent
 from core.settings import Settings
 from storage.readings import open_readings
 from storage.state import State, open_state
@@ -98,7 +99,7 @@ class Planner:
         if self._is_over(job):
             return
         process = multiprocessing.get_context("spawn").Process(
-            target=_make_plan, args=(self._settings, job), name=f"plan-{job.plan_id}", daemon=True
+            target=_make_plan, args=(self._settings, job), name=f"plan-{job.plan_id}"
         )
         with self._process_lock:
             if self._stopping.is_set():
@@ -134,6 +135,7 @@ class Planner:
 
 
 def _make_plan(settings: Settings, job: PlanJob) -> None:
+    end_with_parent()  # it is no daemon, since the solver starts processes of its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the planner ends its process itself
     configure_logging(settings.log_level)
     try:

@@ -2,6 +2,8 @@
 
 import json
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import date
 from enum import StrEnum
 from pathlib import Path
@@ -36,6 +38,9 @@ def plan(
         Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
     ] = None,
     lang: Annotated[Language, typer.Option(help="Of the sheet for drivers (--format pdf).")] = Language.GERMAN,
+    together: Annotated[
+        list[str] | None, typer.Option("--with", help="A neighbour planned together with it; may be repeated.")
+    ] = None,
     vrp: Annotated[Path | None, typer.Option(help="Solve this CVRPLIB .vrp file instead; prints a .sol.")] = None,
     time_limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Longest search, in seconds.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search's random numbers.")] = 0,
@@ -47,13 +52,14 @@ def plan(
     if form is PlanFormat.PDF and output is None and sys.stdout.isatty():
         raise InvalidInputError("--format pdf is nothing for a terminal: name a file with --output")
     if vrp is not None:
-        if municipality is not None or day is not None:
-            raise InvalidInputError("--vrp solves a file: --municipality and --date do not go with it")
+        if municipality is not None or day is not None or together:
+            raise InvalidInputError("--vrp solves a file: --municipality, --with and --date do not go with it")
         _write(_solved(vrp, time_limit, seed).encode(), output)
     elif municipality is None:
         raise InvalidInputError("--municipality is missing (or --vrp FILE)")
     else:
-        _write(_planned(municipality, day, form, lang, time_limit_s=time_limit, seed=seed), output)
+        everyone = [municipality, *(together or ())]
+        _write(_planned(everyone, day, form, lang, time_limit_s=time_limit, seed=seed), output)
 
 
 def _write(content: bytes, output: Path | None) -> None:
@@ -82,7 +88,7 @@ def _solved(path: Path, time_limit_s: float, seed: int) -> str:
 
 
 def _planned(
-    municipality: str, day: str | None, form: PlanFormat, lang: Language, *, time_limit_s: float, seed: int
+    municipalities: list[str], day: str | None, form: PlanFormat, lang: Language, *, time_limit_s: float, seed: int
 ) -> bytes:
     from actions.pickup_sheet import pickup_sheet
     from actions.plan_pickups import plan_day
@@ -99,9 +105,17 @@ def _planned(
     try:
         readings = open_readings(settings)
         try:
-            made = plan_day(
-                state, readings, municipality, local_day, settings=settings, time_limit_s=time_limit_s, seed=seed
-            )
+            with _progress_bar() as progress:
+                made = plan_day(
+                    state,
+                    readings,
+                    municipalities,
+                    local_day,
+                    settings=settings,
+                    time_limit_s=time_limit_s,
+                    seed=seed,
+                    progress=progress,
+                )
         finally:
             readings.close()
         if made.state is not PlanState.DONE:
@@ -120,6 +134,18 @@ def _planned(
         return text.encode()
     finally:
         state.close()
+
+
+@contextmanager
+def _progress_bar() -> Iterator[Callable[[float], None]]:
+    """Shows how far planning is on standard error, if that is a terminal; gives what is to be told the share done."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    console = Console(stderr=True)
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+        task = bar.add_task("Planning", total=1.0)
+        yield lambda share: bar.update(task, completed=share)
 
 
 def _date(text: str) -> date:

@@ -128,5 +128,7 @@ class Municipality:
     """A bin that is full before the next chance to empty it with this probability (0-1) must be emptied."""
     overflow_cost: float = 50.0
     """What an overflow is worth to avoid, in euros: the way to a bin may cost it times the probability."""
+    replanning_hours: tuple[int, ...] = ()
+    """Local hours at which the plan of a day that drivers are at is made again, with what is done and newly due."""
     planned_with: tuple[str, ...] = ()
     """Neighbours whose bins and vehicles are planned together with its own."""

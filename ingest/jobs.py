@@ -2,8 +2,6 @@
 
 import logging
 import multiprocessing
-import os
-import threading
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
@@ -20,6 +18,7 @@ from core.clock import utc_now
 from core.command import Reason
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
+from core.processes import end_with_parent
 from core.retention import DELETED_WITHIN
 from core.settings import Settings
 from ingest.operations import Operations
@@ -147,15 +146,3 @@ class Jobs:
 
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone; killed, that could not tell it to."""
-    parent = multiprocessing.parent_process()
-
-    def wait() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=wait, name="parent", daemon=True).start()

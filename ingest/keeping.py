@@ -12,11 +12,12 @@ from typing import Final
 from actions.send_profiles import NightProfiles
 from core.errors import KreispulsError, StorageError
 from core.logs import configure_logging
+from core.processes import end_with_parent
 from core.reading import DeviceObservation
 from core.settings import Settings
 from ingest import metrics
 from ingest.bins import BinLevels
-from ingest.jobs import Jobs, end_with_parent
+from ingest.jobs import Jobs
 from ingest.link import (
     Answered,
     Begin,

@@ -70,7 +70,14 @@ class Municipalities:
                 bump_revision(connection)
 
 
-_PLANNING: Final = ("collection_days", "collects_on_holidays", "required_probability", "overflow_cost", "planned_with")
+_PLANNING: Final = (
+    "collection_days",
+    "collects_on_holidays",
+    "required_probability",
+    "overflow_cost",
+    "replanning_hours",
+    "planned_with",
+)
 
 
 def _row(municipality: Municipality) -> dict[str, Any]:

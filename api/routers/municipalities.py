@@ -61,8 +61,9 @@ def change_municipality(
             changes[name] = tuple(
                 kind(**(given | {"waste_kinds": tuple(given.get("waste_kinds", ()))})) for given in changes[name]
             )
-    if "collection_days" in changes:
-        changes["collection_days"] = tuple(sorted(set(changes["collection_days"])))
+    for name in ("collection_days", "replanning_hours"):
+        if name in changes:
+            changes[name] = tuple(sorted(set(changes[name])))
     if "planned_with" in changes:
         for partner in changes["planned_with"]:
             state.municipalities.get(partner)

@@ -6,6 +6,7 @@ from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from api.schemas.fields import Body, Latitude, Line, Longitude, Share, Shown, Slug
 
+Hour = Annotated[int, Field(ge=0, le=23)]
 Weekday = Annotated[int, Field(ge=1, le=7)]
 Cost = Annotated[float, Field(ge=0, le=1e6, allow_inf_nan=False)]
 Positive = Annotated[float, Field(gt=0, le=1e9, allow_inf_nan=False)]
@@ -69,7 +70,7 @@ class MunicipalityChange(Body):
 
     name: Line | None = None
     filling_threshold: Share | None = Field(None, description="level from which a bin is due", examples=[0.8])
-    planning_hour: Annotated[int, Field(ge=0, le=23)] | None = Field(None, description="local hour of the day's plan")
+    planning_hour: Hour | None = Field(None, description="local hour of the day's plan")
     depot: PlaceShown | None = Field(None, description="null: none")
     disposal_sites: Annotated[list[DisposalSiteShown], Field(max_length=50)] | None = Field(
         None, description="empty: vehicles unload at the depot"
@@ -83,6 +84,9 @@ class MunicipalityChange(Body):
         None, description="a bin that is full before the next chance with this probability must be emptied"
     )
     overflow_cost: Cost | None = Field(None, description="what avoiding an overflow is worth, in euros")
+    replanning_hours: Annotated[list[Hour], Field(max_length=24)] | None = Field(
+        None, description="local hours at which the plan of the day is made again", examples=[[9, 12]]
+    )
     planned_with: Annotated[list[Slug], Field(max_length=100)] | None = Field(
         None, description="neighbours whose bins and vehicles are planned together with its own"
     )
@@ -111,6 +115,7 @@ class MunicipalitySettings(Shown):
     collects_on_holidays: bool
     required_probability: float
     overflow_cost: float
+    replanning_hours: list[int]
     planned_with: list[Slug]
 
 

@@ -71,6 +71,7 @@ class TestChangeMunicipality:
             "collection_days": [4, 1, 4],
             "required_probability": 0.9,
             "overflow_cost": 20.0,
+            "replanning_hours": [9, 12],
             "planned_with": ["lahntal", "marburg"],
         }
         shown = client.patch("/v1/municipalities/marburg", json=change).json()
@@ -91,6 +92,7 @@ class TestChangeMunicipality:
             {"disposal_sites": [{"name": "x", "latitude": 1, "longitude": 1, "open_from_s": 9, "open_until_s": 8}]},
             {"collection_days": [0]},
             {"collection_days": []},
+            {"replanning_hours": [24]},
             {"municipality": "other"},
         ],
     )

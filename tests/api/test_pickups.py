@@ -157,6 +157,8 @@ class TestMakePlan:
             {"municipality": "marburg", "time_limit_s": 301},
             {"municipality": "marburg", "seed": -1},
             {"municipality": "marburg", "vehicles": 3},
+            {"municipality": "marburg", "municipalities": ["marburg"]},
+            {"municipalities": []},
         ],
     )
     def test_wrong_input_is_422(self, client: TestClient, fill: Any, body: dict[str, Any]) -> None:
@@ -165,6 +167,78 @@ class TestMakePlan:
 
     def test_an_unknown_municipality_is_404(self, client: TestClient) -> None:
         assert client.post("/v1/pickups/plans", json={"municipality": "nowhere"}).status_code == 404
+
+
+class TestJointPlan:
+    def test_neighbours_are_queued_together(self, client: TestClient, fill: Any) -> None:
+        fill.municipality("marburg")
+        fill.municipality("lahntal")
+        answer = client.post("/v1/pickups/plans", json={"municipalities": ["marburg", "lahntal"]})
+        assert answer.status_code == 202
+        assert (answer.json()["municipality"], answer.json()["municipalities"]) == ("marburg", ["lahntal", "marburg"])
+        found = client.get("/v1/pickups/plans?municipality=lahntal").json()["items"]
+        assert [plan["plan_id"] for plan in found] == [answer.json()["plan_id"]]
+        missing = client.post("/v1/pickups/plans", json={"municipalities": ["marburg", "nowhere"]})
+        assert missing.status_code == 404
+
+    def test_each_sees_the_routes_that_concern_it(self, client: TestClient, resources: Resources) -> None:
+        (route,) = a_plan().routes
+        own = replace(route, municipality="marburg")
+        stops = tuple(replace(stop, stop_id=f"l-{stop.stop_id}") for stop in route.stops)
+        shared = replace(
+            route,
+            route_id="r2",
+            municipality="marburg",
+            stops=(replace(stops[0], municipality="lahntal"), replace(stops[1], municipality="marburg")),
+        )
+        resources.state.pickups.add_plan(a_plan(routes=(own, shared), municipalities=("lahntal", "marburg")))
+        for municipality, routes in (("marburg", ["r1", "r2"]), ("lahntal", ["r2"])):
+            query = f"?municipality={municipality}&date=2026-05-04"
+            items = client.get(f"/v1/pickups/routes{query}").json()["items"]
+            assert [item["route_id"] for item in items] == routes
+
+
+class TestCancelPlan:
+    def test_ends_the_process_of_a_running_plan(
+        self, client: TestClient, fill: Any, wait_until: Callable[..., Any]
+    ) -> None:
+        """Planned for five minutes, it is cancelled at once, and the next in the queue begins."""
+        fill.municipality("marburg", depot=DEPOT)
+        for number in range(12):
+            fill.device(f"bin-{number}", latitude=50.81 + number / 1000)
+            fill.reading(f"bin-{number}", utc_now() - timedelta(minutes=5), {"filling_level": 0.9})
+        long = client.post("/v1/pickups/plans", json={"municipality": "marburg", "time_limit_s": 300}).json()
+        path = f"/v1/pickups/plans/{long['plan_id']}"
+        wait_until(lambda: client.get(path).json()["state"] == "running", "it runs", 60)
+        cancelled = client.post(f"{path}/cancel")
+        assert (cancelled.status_code, cancelled.json()["state"]) == (200, "cancelled")
+        fill.municipality("lahntal")
+        short = client.post("/v1/pickups/plans", json={"municipality": "lahntal"}).json()
+        wait_until(
+            lambda: client.get(f"/v1/pickups/plans/{short['plan_id']}").json()["state"] == "done",
+            "the next is done",
+            60,
+        )
+        assert client.get(path).json() == cancelled.json()
+
+    def test_what_is_over_or_missing(self, client: TestClient, plan: Plan) -> None:
+        assert client.post(f"/v1/pickups/plans/{plan.plan_id}/cancel").status_code == 409
+        assert client.post("/v1/pickups/plans/p9/cancel").status_code == 404
+
+
+class TestReplan:
+    def test_is_queued_with_what_it_replaces(self, client: TestClient, fill: Any, plan: Plan) -> None:
+        fill.municipality("marburg")
+        answer = client.post(f"/v1/pickups/plans/{plan.plan_id}/replan", json={"seed": 3})
+        assert answer.status_code == 202
+        assert (answer.json()["replaces"], answer.json()["state"]) == (plan.plan_id, "queued")
+        assert answer.headers["Location"] == f"/v1/pickups/plans/{answer.json()['plan_id']}"
+
+    def test_what_cannot_be_planned_again(self, client: TestClient, resources: Resources) -> None:
+        resources.state.pickups.add_plan(a_plan(state=PlanState.FAILED, routes=()))
+        assert client.post("/v1/pickups/plans/p1/replan", json={}).status_code == 409
+        assert client.post("/v1/pickups/plans/p9/replan", json={}).status_code == 404
+        assert client.post("/v1/pickups/plans/p1/replan", json={"time_limit_s": 0}).status_code == 422
 
 
 class TestGetPlan:

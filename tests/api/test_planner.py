@@ -9,9 +9,10 @@ import pytest
 
 from actions.plan_pickups import queue_plan
 from api.planner import MAX_WAITING, PlanJob, Planner
-from core.device import Municipality
+from core.clock import utc_now
+from core.device import Device, Municipality, Place
 from core.errors import ConflictError
-from core.pickup import PlanState
+from core.pickup import PickupRequest, PlanState
 from core.settings import Settings
 from storage.state import State, open_state
 
@@ -41,6 +42,36 @@ class TestPlanner:
 
         wait_until(failed, "the plan fails", 60)
         assert state.pickups.get_plan(plan.plan_id).error == "planning ended with status 1"
+        planner.stop()
+
+    def test_a_large_plan_is_searched_by_several_processes(
+        self, settings: Settings, state: State, wait_until: Callable[..., Any]
+    ) -> None:
+        """Of 61 candidates on and 4 s the solver starts processes of its own, which not every process may."""
+        state.municipalities.put(
+            Municipality(municipality="marburg", name="Marburg", depot=Place("Bauhof", 50.8, 8.76))
+        )
+        for number in range(61):
+            bin_id = f"bin-{number}"
+            state.devices.add(
+                Device(
+                    device_id=bin_id,
+                    device_type="waste_bin",
+                    municipality="marburg",
+                    latitude=50.8 + number / 10_000,
+                    longitude=8.77,
+                )
+            )
+            request = PickupRequest(device_id=bin_id, municipality="marburg", requested_at=utc_now(), reason="test")
+            state.pickups.request(request)
+        planner = Planner(settings, state)
+        planner.start()
+        plan = queue_plan(state, "marburg", utc_now().date())
+        planner.submit(PlanJob(plan.plan_id, 4, 0))
+        over = (PlanState.DONE, PlanState.FAILED)
+        wait_until(lambda: state.pickups.plan_state(plan.plan_id) in over, "the plan is made", 60)
+        made = state.pickups.get_plan(plan.plan_id)
+        assert (made.state, made.error, made.unplanned) == (PlanState.DONE, None, ())
         planner.stop()
 
     def test_stopping_fails_what_is_in_hand_and_what_waits(self, settings: Settings, state: State) -> None:

@@ -131,3 +131,19 @@ def test_a_vrp_file_is_solved_in_sol_form(tmp_path: Path) -> None:
     assert sorted(line.split(": ")[1] for line in lines[:2]) == ["1", "2"]
     assert [line.split(":")[0] for line in lines[:2]] == ["Route #1", "Route #2"]
     assert lines[2] == "Cost 30"
+
+
+@pytest.mark.usefixtures("marburg")
+def test_neighbours_are_planned_together() -> None:
+    settings = load_settings()
+    state = open_state(settings.state_url)
+    state.municipalities.ensure("lahntal")
+    state.close()
+    result = run("-m", "marburg", "--with", "lahntal", "--format", "json")
+    assert json.loads(result.stdout)["municipality"] == "marburg"
+    assert result.stderr == ""  # a progress bar is for terminals
+    state = open_state(settings.state_url)
+    assert state.pickups.page_plans("lahntal").items[0].municipalities == ("lahntal", "marburg")
+    state.close()
+    assert isinstance(run("-m", "marburg", "--with", "atlantis").exception, NotFoundError)
+    assert isinstance(run("--vrp", "x.vrp", "--with", "lahntal").exception, InvalidInputError)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 PARENT = """
 import multiprocessing, os, sys
 from concurrent.futures import ProcessPoolExecutor
-from ingest.jobs import end_with_parent
+from core.processes import end_with_parent
 if __name__ == "__main__":
     pool = ProcessPoolExecutor(1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent)
     print(pool.submit(os.getpid).result(), flush=True)

@@ -1,0 +1,265 @@
+"""Plans a day again that drivers are at: stops done stay, bins newly due come in, routes change where that gains."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, datetime, time
+from difflib import SequenceMatcher
+from typing import Final
+from zoneinfo import ZoneInfo
+
+from actions.pickup_problem import BinsOfDay, instant
+from actions.pickup_routes import Routes, checked, disposal_sites, driven, told
+from core.device import Device, Municipality
+from core.errors import InvalidInputError, PlanningError
+from core.pickup import PauseKind, Plan, Route, Stop, StopState
+from core.travel import Roads
+from pickups.choosing import Choice
+from pickups.due import Level
+from pickups.emptying import detect_emptying
+from pickups.fleet import Fleet, fleets, share_out
+from pickups.hours import collection_windows
+from pickups.problem import LeftOut, Window
+from pickups.pyvrp_model import Order
+from pickups.replan import Underway, continued
+from pickups.task import UNITS_PER_EURO, Task, build_task
+
+MARGIN_EUR: Final = 2.0
+"""What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""
+
+_Vehicle = tuple[str, str]
+"""Municipality and name of a kind of vehicle."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """The routes of one waste kind, the bins on them and the new ones, the vehicles for them."""
+
+    waste_kind: str
+    routes: Sequence[Route]
+    choices: Mapping[str, Choice]
+    new: Sequence[Choice]
+    fleets: Sequence[Fleet]
+
+
+def replanned(
+    old: Plan,
+    choices: Sequence[Choice],
+    municipalities: Sequence[Municipality],
+    known: BinsOfDay,
+    *,
+    roads: Roads,
+    zone: ZoneInfo,
+) -> Routes:
+    """The old plan's routes with what drivers did, and with the bins that are due by now.
+
+    Bins that drivers skipped are not tried again on this day; stops whose bins were emptied otherwise are dropped.
+
+    Raises:
+        PlanningError: a vehicle of the old plan is not there any more, or has done more than it may.
+        RoadsError: the road engine does not answer.
+    """
+    stops = [stop for route in old.routes for stop in route.stops]
+    skipped = {stop.device_id: stop.skip_reason for stop in stops if stop.state is StopState.SKIPPED}
+    on_routes = {stop.device_id for stop in stops}
+    new = [choice for choice in choices if choice.device.device_id not in on_routes]
+    chosen = {choice.device.device_id: choice for choice in choices}
+    devices = {device.device_id: device for device in known.bins}
+    left_out = [
+        LeftOut(device_id, f"skipped on this day: {reason or 'no reason given'}")
+        for device_id, reason in skipped.items()
+        if device_id in chosen
+    ]
+    kept = {
+        stop.device_id: _kept(stop, old, devices.get(stop.device_id), chosen.get(stop.device_id))
+        for stop in stops
+        if stop.state is StopState.DONE or (stop.state is StopState.PLANNED and not _is_emptied(stop, known.levels))
+    }
+    parts, without = _parts(old, kept, new, municipalities)
+    left_out += without
+    routes: list[Route] = []
+    source = ""
+    for part in parts:
+        sites = disposal_sites(municipalities, part.waste_kind)
+        task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
+        task = _with_delays(task, part.routes, old.date, zone)
+        solution = continued(
+            task.problem,
+            _underway(task, part),
+            range(len(part.choices), len(task.choices)),
+            margin=round(MARGIN_EUR * UNITS_PER_EURO),
+        )
+        solution = checked(task, solution)
+        left_out += told(task, solution)
+        routes += [_told(driven(task, tour, roads), old, part) for tour in solution.tours]
+        source = task.problem.travel[0].source
+    return Routes(tuple(routes), tuple(left_out), source)
+
+
+def _parts(
+    old: Plan, kept: Mapping[str, Choice], new: Sequence[Choice], municipalities: Sequence[Municipality]
+) -> tuple[list[_Part], list[LeftOut]]:
+    """Each waste kind with the vehicles it has; vehicles not used yet are shared out between the new bins."""
+    every = {(fleet.municipality, fleet.vehicle.name): fleet for fleet in fleets(municipalities)}
+    used: dict[str, Counter[_Vehicle]] = {}
+    for route in old.routes:
+        vehicle = (route.municipality or old.municipality, route.vehicle)
+        if vehicle not in every:
+            raise PlanningError(
+                f"vehicle {route.vehicle!r} of municipality {vehicle[0]} is on a route and not there any more"
+            )
+        used.setdefault(route.waste_kind, Counter())[vehicle] += 1
+    in_use = sum(used.values(), Counter())
+    spare = [replace(fleet, count=fleet.count - in_use[vehicle]) for vehicle, fleet in every.items()]
+    loads: Counter[str] = Counter()
+    for choice in new:
+        if choice.required and disposal_sites(municipalities, choice.waste_kind):
+            loads[choice.waste_kind] += choice.content_l
+    shared = share_out([fleet for fleet in spare if fleet.count > 0], loads)
+    parts, left_out = [], []
+    for kind in sorted({*used, *(choice.waste_kind for choice in new)}):
+        counts = Counter(used.get(kind, Counter()))
+        counts.update({(fleet.municipality, fleet.vehicle.name): fleet.count for fleet in shared.get(kind, [])})
+        of_kind = [choice for choice in new if choice.waste_kind == kind]
+        if not counts:
+            left_out += [
+                LeftOut(choice.device.device_id, f"no vehicle is left for {kind} on this day")
+                for choice in of_kind
+                if choice.is_due
+            ]
+            continue
+        routes = [route for route in old.routes if route.waste_kind == kind]
+        on_them = {stop.device_id for route in routes for stop in route.stops}
+        parts.append(
+            _Part(
+                kind,
+                routes,
+                {device_id: choice for device_id, choice in kept.items() if device_id in on_them},
+                of_kind,
+                [replace(every[vehicle], count=count) for vehicle, count in counts.items()],
+            )
+        )
+    return parts, left_out
+
+
+def _kept(stop: Stop, old: Plan, device: Device | None, chosen: Choice | None) -> Choice:
+    """The bin of a stop; one that is done stands at no particular time."""
+    if stop.state is StopState.PLANNED and chosen is not None:
+        return replace(chosen, required=True, waste_kind=stop.waste_kind)
+    if device is None:  # it was taken out of the registry meanwhile
+        municipality = stop.municipality or old.municipality
+        device = Device(device_id=stop.device_id, device_type="waste_bin", municipality=municipality, name=stop.name)
+    windows: tuple[Window, ...] = ()
+    if stop.state is StopState.PLANNED:
+        try:
+            windows = collection_windows(device.attributes, stop.service_s)
+        except InvalidInputError:
+            windows = ()  # it was planned while they could be read
+    level = None
+    if stop.filling_level is not None:
+        level = Level(stop.filling_level, old.created_at)
+    return Choice(
+        device=device,
+        position=(stop.latitude, stop.longitude),
+        level=level,
+        volume_l=stop.volume_l,
+        content_l=round(stop.content_l),
+        weight_kg=round(stop.weight_kg),
+        service_s=stop.service_s,
+        waste_kind=stop.waste_kind,
+        reasons=stop.reasons,
+        overflow_probability=stop.overflow_probability,
+        is_due=True,
+        required=True,
+        prize_eur=0.0,
+        windows=windows,
+        vehicles=None,
+    )
+
+
+def _is_emptied(stop: Stop, levels: Mapping[str, Level]) -> bool:
+    level = levels.get(stop.device_id)
+    return (
+        level is not None
+        and stop.filling_level is not None
+        and detect_emptying(stop.filling_level, level.filling_level)
+    )
+
+
+def _with_delays(task: Task, routes: Sequence[Route], day: date, zone: ZoneInfo) -> Task:
+    """The task with the last stop done on each route taking as much longer as the vehicle is late."""
+    midnight = instant(day, time(), zone)
+    late = {}
+    for route in routes:
+        done = [stop for stop in route.stops if stop.done_at is not None]
+        if done:
+            last = max(done, key=lambda stop: stop.done_at or datetime.min.replace(tzinfo=midnight.tzinfo))
+            planned_s = route.start_s + last.arrival_s + last.service_s
+            actual_s = ((last.done_at or midnight) - midnight).total_seconds()
+            late[last.device_id] = max(0, round(actual_s - planned_s))
+    candidates = tuple(
+        replace(candidate, service_s=candidate.service_s + late.get(candidate.device_id, 0))
+        for candidate in task.problem.candidates
+    )
+    return replace(task, problem=replace(task.problem, candidates=candidates))
+
+
+def _underway(task: Task, part: _Part) -> list[Underway]:
+    """The vehicles that have routes, then those that have none yet."""
+    names = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
+    kinds = [kind.name for kind in task.problem.vehicles]
+    vehicles = []
+    left = Counter({name: fleet.count for name, fleet in task.fleets.items()})
+    for route in part.routes:
+        name = names[route.municipality or part.fleets[0].municipality, route.vehicle]
+        left[name] -= 1
+        done, rest = _orders(task, route)
+        vehicles.append(Underway(kinds.index(name), done, rest))
+    return vehicles + [Underway(kinds.index(name), (), ()) for name, count in left.items() for _ in range(count)]
+
+
+def _orders(task: Task, route: Route) -> tuple[Order, Order]:
+    """What was done, in the order in which it was, with the unloadings before the last of it; and the rest."""
+    indices = {candidate.device_id: index for index, candidate in enumerate(task.problem.candidates)}
+    sites = {task.positions[site.location]: -1 - number for number, site in enumerate(task.problem.sites)}
+    stops = [stop for stop in route.stops if stop.device_id in indices]
+    done = sorted((stop for stop in stops if stop.done_at is not None), key=lambda stop: (stop.done_at, stop.sequence))
+    last = max((stop.sequence for stop in done), default=0)
+    unloadings = [
+        (pause.after, sites[pause.latitude or 0.0, pause.longitude or 0.0])
+        for pause in route.pauses
+        if pause.kind is PauseKind.UNLOADING and (pause.latitude, pause.longitude) in sites
+    ][:-1]
+    so_far: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after < last]
+    places = sorted(stop.sequence for stop in stops if stop.sequence <= last)[: len(done)]
+    so_far += [(place, indices[stop.device_id]) for place, stop in zip(places, done, strict=True)]
+    rest: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after >= last]
+    rest += [(stop.sequence, indices[stop.device_id]) for stop in stops if stop.done_at is None]
+    return tuple(what for _, what in sorted(so_far)), tuple(what for _, what in sorted(rest))
+
+
+def _told(route: Route, old: Plan, part: _Part) -> Route:
+    """The route with what drivers did, and with the stops marked that the old one had not, or elsewhere."""
+    before = {stop.device_id: stop for each in part.routes for stop in each.stops}
+    order = [stop.device_id for stop in route.stops]
+    former = max(
+        ([stop.device_id for stop in each.stops] for each in part.routes if each.vehicle == route.vehicle),
+        key=lambda devices: len(set(devices) & set(order)),
+        default=[],
+    )
+    former = [device_id for device_id in former if device_id in set(order)]
+    same: set[str] = set()
+    for block in SequenceMatcher(None, former, order, autojunk=False).get_matching_blocks():
+        same.update(former[block.a : block.a + block.size])
+    stops = []
+    for stop in route.stops:
+        was = before.get(stop.device_id)
+        if was is not None and was.state is StopState.DONE:
+            stops.append(
+                replace(
+                    stop, state=was.state, done_at=was.done_at, service_s=was.service_s, municipality=was.municipality
+                )
+            )
+        else:
+            stops.append(replace(stop, changed=stop.device_id not in same))
+    return replace(route, stops=tuple(stops), municipality=route.municipality or old.municipality)
