@@ -34,6 +34,8 @@ CSV_COLUMNS: Final = (
     "skip_reason",
     "done_at",
 )
+ATTRIBUTION: Final = "Roads © OpenStreetMap contributors, ODbL"
+"""Where lines follow roads they are from OpenStreetMap, whichever engine found them; its licence asks to say so."""
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write (its production 2, Char)."""
 
@@ -87,7 +89,8 @@ def plan_geojson(plan: Plan, route_id: str | None = None) -> dict[str, Any]:
     ):
         if latitude is not None and longitude is not None:
             features.append(_feature({"type": "Point", "coordinates": [longitude, latitude]}, kind=kind, name=name))
-    return {"type": "FeatureCollection", "features": features, **_head(plan)}
+    whose = {"attribution": ATTRIBUTION} if any(knows_roads(plan, route) for route in plan.routes) else {}
+    return {"type": "FeatureCollection", "features": features, **_head(plan), **whose}
 
 
 def plan_gpx(plan: Plan, route_id: str | None = None) -> str:
@@ -102,6 +105,8 @@ def plan_gpx(plan: Plan, route_id: str | None = None) -> str:
     gpx.creator = "Kreispuls"
     gpx.name = _xml(f"{plan.municipality} {plan.date.isoformat()}")
     gpx.time = plan.created_at
+    if any(knows_roads(plan, route) for route in plan.routes):
+        gpx.description = ATTRIBUTION
     for number, route in numbered_routes(plan, route_id):
         name = _xml(f"{number} {route.vehicle}")
         way = gpxpy.gpx.GPXRoute(name=name, number=number)

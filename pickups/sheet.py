@@ -140,8 +140,7 @@ class _Sheet:
             detail,
         )
         names = [f"{letters}  {name}" for letters, name in places.values()]
-        if not knows_roads(self._plan, self._route):
-            names.append(self._words.straight)
+        names.append(self._words.roads if knows_roads(self._plan, self._route) else self._words.straight)
         below = Box(view.box.x, view.box.y + view.box.height + 0.5, view.box.width, LEGEND_MM)
         self._page.text_in(below, "     ".join(names), size=7, colour=GREY)
 

@@ -40,6 +40,7 @@ class Words:
     north: str
     detail: str
     straight: str
+    roads: str
     no_map: str
     decimal: str
     thousands: str
@@ -81,6 +82,7 @@ WORDS: Final[Mapping[Language, Words]] = {
         north="N",
         detail="nächste Seite",
         straight="Straßen nicht bekannt: Linien sind Luftlinien",
+        roads="Straßen: © OpenStreetMap-Mitwirkende",
         no_map="Keine Positionen bekannt",
         decimal=",",
         thousands=".",
@@ -131,6 +133,7 @@ WORDS: Final[Mapping[Language, Words]] = {
         north="N",
         detail="next page",
         straight="Roads not known: lines are as the crow flies",
+        roads="Roads: © OpenStreetMap contributors",
         no_map="No positions known",
         decimal=".",
         thousands=",",

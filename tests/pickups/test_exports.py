@@ -155,6 +155,8 @@ def test_a_plan_that_is_not_made_yet_can_be_written(plan: Plan) -> None:
 
 def test_geojson_follows_the_roads_and_says_times_of_day(driven_plan: Callable[..., Plan]) -> None:
     features = plan_geojson(driven_plan())["features"]
+    assert "OpenStreetMap" in plan_geojson(driven_plan())["attribution"]
+    assert "attribution" not in plan_geojson(driven_plan(distance_source="great_circle_x1.35"))
     by_kind = {feature["properties"]["kind"]: feature for feature in features}
     way = by_kind["route"]["geometry"]["coordinates"]
     assert way[:4] == [[8.70, 50.80], [8.71, 50.80], [8.71, 50.81], [8.72, 50.81]]

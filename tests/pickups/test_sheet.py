@@ -49,7 +49,7 @@ def test_everything_a_driver_needs_is_on_one_page(driven_plan: Callable[..., Pla
         "Restmüll",
         "90 %",
         "Schlüssel beim",
-        "A Bauhof E Deponie",
+        "A Bauhof E Deponie Straßen: © OpenStreetMap-Mitwirkende",
         "Seite 1 von 1",
     ):
         assert part in text, part
