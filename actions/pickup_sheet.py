@@ -9,7 +9,7 @@ from storage.state import State
 def pickup_sheet(
     state: State, plan: Plan, settings: Settings, *, language: Language, route_id: str | None = None
 ) -> bytes:
-    """The sheets of a finished plan's routes, or of one, as PDF; takes a second for 150 stops.
+    """The sheets of a finished plan's routes, or of one, as PDF; long routes take some seconds.
 
     Raises:
         NotFoundError: the plan has no such route.
