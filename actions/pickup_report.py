@@ -35,7 +35,7 @@ DAY: Final = timedelta(days=1)
 LONGEST: Final = 366
 """Days that a report spans at most."""
 MAX_BIN_DAYS: Final = 1_000_000
-"""Bins times days: a year of 2,700 bins."""
+"""Bins times days of a report: a year of 2,700 bins."""
 FindRound = Callable[[State, Municipality, Sequence[Device]], WeeklyRound | None]
 """What gives a municipality's weekly round; None: it is not known (yet)."""
 
@@ -59,10 +59,11 @@ def pickup_report(
     zone: ZoneInfo,
     now: datetime,
     round_of: FindRound = kept_round,
+    most: int = MAX_BIN_DAYS,
 ) -> list[ReportLine]:
     """Each municipality's months and total, then the total of all where there are several, from a local day to another.
 
-    Days to come are left out. Municipalities without bins have no lines.
+    Days to come are left out; bins times days are `most` at the most. Municipalities without bins have no lines.
 
     Raises:
         NotFoundError: there is no such municipality.
@@ -77,7 +78,7 @@ def pickup_report(
         raise InvalidInputError(f"start: {days} days are more than {LONGEST}")
     places = state.municipalities.all() if municipality is None else [state.municipalities.get(municipality)]
     bins = {place.municipality: weekly_bins(state, place.municipality) for place in places}
-    if sum(map(len, bins.values())) * days > MAX_BIN_DAYS:
+    if sum(map(len, bins.values())) * days > most:
         raise InvalidInputError(
             f"start: {days} days of so many bins are too much; ask for one municipality or less time"
         )

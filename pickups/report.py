@@ -11,6 +11,7 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from core.pickup import Plan, Route, SkipReason, Stop, StopState
+from pickups.emptying import MIN_DROP
 
 LOW_LEVEL: Final = 0.3
 """A bin emptied below this was a way for nothing; it is also the least drop that is seen as an emptying."""
@@ -235,7 +236,7 @@ def weekly_overflow_days(days: Sequence[BinDay], emptied_on: frozenset[date], co
 
     Args:
         days: the levels, ascending; days without are left out.
-        emptied_on: when it was emptied in fact.
+        emptied_on: when it was emptied in fact, as far as its levels do not show it.
         compared: the days that count.
     """
     filled = list(zip((day.day for day in days), _increments(days, emptied_on), strict=True))
@@ -270,19 +271,25 @@ def _is_driven(route: Route) -> bool:
 
 
 def _increments(days: Sequence[BinDay], emptied_on: frozenset[date]) -> list[float]:
-    """What came into the bin on each day, as a share of it."""
+    """What came into the bin on each day, as a share of it; a level that falls by `MIN_DROP` is an emptying too."""
+    emptied = []
+    reached = 0.0  # where the level stood at the end of the day before, as far as that can be told
+    for day in days:
+        emptied.append(day.day in emptied_on or reached - day.low >= MIN_DROP)
+        reached = day.low if emptied[-1] else day.high
     increments = []
     for index, day in enumerate(days):
-        before = days[index - 1] if index else None
-        after = days[index + 1] if index + 1 < len(days) else None
-        if day.day in emptied_on:
-            until = 0.0 if before is None else max(0.0, day.high - before.high)
-            since = 0.0 if after is None or after.day in emptied_on else max(0.0, after.low - day.low)
-            increments.append(until + since)
-        elif before is None or before.day in emptied_on:
+        was_emptied = index > 0 and emptied[index - 1]
+        if emptied[index]:
+            until = (
+                max(0.0, day.high - (days[index - 1].low if was_emptied else days[index - 1].high)) if index else 0.0
+            )
+            is_alone = index + 1 < len(days) and not emptied[index + 1]
+            increments.append(until + (max(0.0, days[index + 1].low - day.low) if is_alone else 0.0))
+        elif index == 0 or was_emptied:
             increments.append(day.high - day.low)
         else:
-            increments.append(max(0.0, day.high - before.high))
+            increments.append(max(0.0, day.high - days[index - 1].high))
     return increments
 
 

@@ -161,6 +161,7 @@ def test_a_weekly_schedule_lets_a_fast_bin_overflow() -> None:
     # 5-7, 12-14, 19-21, 26-27: 11. Wednesday: 10 (6-8, 13-15, 20-22, 27); Thursday: 9. Friday: day 4 is emptied
     # before it is full, so 8-10, 15-17, 22-24: 9.
     assert weekly_overflow_days(levels, emptied, frozenset(days)) == pytest.approx((12 + 11 + 10 + 9 + 9) / 5)
+    assert 7 < weekly_overflow_days(levels, frozenset(), frozenset(days)) < 51 / 5  # levels alone show most of it
     assert weekly_overflow_days(levels, emptied, frozenset()) == 0
     assert weekly_overflow_days([], frozenset(), frozenset(days)) == 0
 
