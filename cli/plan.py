@@ -1,6 +1,7 @@
 """The command `plan`: a pickup plan, or the solution of a CVRPLIB file, on standard output."""
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import date
@@ -12,6 +13,7 @@ import typer
 
 from core.errors import InvalidInputError, PlanningError
 from core.logs import configure_logging
+from core.notification import Language
 from core.settings import load_settings
 
 MAX_VRP_BYTES: Final = 64 << 20
@@ -24,6 +26,7 @@ class PlanFormat(StrEnum):
     GPX = "gpx"
     CSV = "csv"
     JSON = "json"
+    PDF = "pdf"
 
 
 def plan(
@@ -31,6 +34,10 @@ def plan(
     municipality: Annotated[str | None, typer.Option("--municipality", "-m", help="Whose bins.")] = None,
     day: Annotated[str | None, typer.Option("--date", help="Local day, such as 2026-05-06; default: today.")] = None,
     form: Annotated[PlanFormat, typer.Option("--format", help="How the plan is written.")] = PlanFormat.GEOJSON,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Write here instead of standard output.")
+    ] = None,
+    lang: Annotated[Language, typer.Option(help="Of the sheet for drivers (--format pdf).")] = Language.GERMAN,
     together: Annotated[
         list[str] | None, typer.Option("--with", help="A neighbour planned together with it; may be repeated.")
     ] = None,
@@ -38,15 +45,31 @@ def plan(
     time_limit: Annotated[float, typer.Option(min=0.1, max=86_400, help="Longest search, in seconds.")] = 10.0,
     seed: Annotated[int, typer.Option(min=0, max=2**32 - 1, help="Of the search's random numbers.")] = 0,
 ) -> None:
-    """Plan the pickups of a municipality for a day and print the plan; it is kept as the plan in force of that day."""
+    """Plan the pickups of a municipality for a day and print the plan; it is kept as the plan in force of that day.
+
+    --format pdf gives sheets for drivers: map, list, and a code a stop that opens navigation.
+    """
+    if form is PlanFormat.PDF and output is None and sys.stdout.isatty():
+        raise InvalidInputError("--format pdf is nothing for a terminal: name a file with --output")
     if vrp is not None:
         if municipality is not None or day is not None or together:
             raise InvalidInputError("--vrp solves a file: --municipality, --with and --date do not go with it")
-        typer.echo(_solved(vrp, time_limit, seed), nl=False)
+        _write(_solved(vrp, time_limit, seed).encode(), output)
     elif municipality is None:
         raise InvalidInputError("--municipality is missing (or --vrp FILE)")
     else:
-        typer.echo(_planned([municipality, *(together or ())], day, form, time_limit, seed), nl=False)
+        everyone = [municipality, *(together or ())]
+        _write(_planned(everyone, day, form, lang, time_limit_s=time_limit, seed=seed), output)
+
+
+def _write(content: bytes, output: Path | None) -> None:
+    if output is None:
+        typer.echo(content, nl=False)
+        return
+    try:
+        output.write_bytes(content)
+    except OSError as error:
+        raise InvalidInputError(f"--output: {output} cannot be written: {error.strerror or error}") from error
 
 
 def _solved(path: Path, time_limit_s: float, seed: int) -> str:
@@ -64,7 +87,10 @@ def _solved(path: Path, time_limit_s: float, seed: int) -> str:
         raise InvalidInputError(f"{path}: {error}") from error
 
 
-def _planned(municipalities: list[str], day: str | None, form: PlanFormat, time_limit_s: float, seed: int) -> str:
+def _planned(
+    municipalities: list[str], day: str | None, form: PlanFormat, lang: Language, *, time_limit_s: float, seed: int
+) -> bytes:
+    from actions.pickup_sheet import pickup_sheet
     from actions.plan_pickups import plan_day
     from core.clock import utc_now
     from core.pickup import PlanState
@@ -92,19 +118,22 @@ def _planned(municipalities: list[str], day: str | None, form: PlanFormat, time_
                 )
         finally:
             readings.close()
+        if made.state is not PlanState.DONE:
+            raise PlanningError(made.error or "the plan was not made")
+        match form:
+            case PlanFormat.PDF:
+                return pickup_sheet(state, made, settings, language=lang)
+            case PlanFormat.GEOJSON:
+                text = json.dumps(plan_geojson(made), ensure_ascii=False, indent=2) + "\n"
+            case PlanFormat.JSON:
+                text = json.dumps(plan_document(made), ensure_ascii=False, indent=2) + "\n"
+            case PlanFormat.GPX:
+                text = plan_gpx(made).rstrip("\n") + "\n"
+            case PlanFormat.CSV:
+                text = plan_csv(made)
+        return text.encode()
     finally:
         state.close()
-    if made.state is not PlanState.DONE:
-        raise PlanningError(made.error or "the plan was not made")
-    match form:
-        case PlanFormat.GEOJSON:
-            return json.dumps(plan_geojson(made), ensure_ascii=False, indent=2) + "\n"
-        case PlanFormat.JSON:
-            return json.dumps(plan_document(made), ensure_ascii=False, indent=2) + "\n"
-        case PlanFormat.GPX:
-            return plan_gpx(made).rstrip("\n") + "\n"
-        case PlanFormat.CSV:
-            return plan_csv(made)
 
 
 @contextmanager

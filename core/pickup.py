@@ -69,6 +69,16 @@ class StopState(StrEnum):
     SKIPPED = "skipped"
 
 
+class SkipReason(StrEnum):
+    """Why a driver did not empty a bin."""
+
+    BLOCKED = "blocked"
+    NOT_OUT = "not_out"
+    BROKEN = "broken"
+    NO_ACCESS = "no_access"
+    OTHER = "other"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stop:
     """One bin on a route; `distance_m` and `arrival_s` count from the route's start.
@@ -90,6 +100,7 @@ class Stop:
     state: StopState = StopState.PLANNED
     done_at: datetime | None = None
     skip_reason: str | None = None
+    """A `SkipReason`, where the driver added words followed by a colon and them: `other: dog in the yard`."""
     street: str | None = None
     remark: str | None = None
     waste_kind: str = ""

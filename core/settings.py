@@ -105,6 +105,11 @@ class Settings(BaseSettings):
     roads_url: str = Field(
         "", description="routing service to ask instead: osrm+http://host:5000 or valhalla+http://host:8002"
     )
+    navigation_link: str = Field(
+        "https://www.google.com/maps/dir/?api=1&destination={latitude},{longitude}",
+        max_length=200,
+        description="what the codes on drivers' sheets open, with {latitude} and {longitude}; also geo:",
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
@@ -139,6 +144,15 @@ class Settings(BaseSettings):
             raise ValueError("expected osrm+http://host[:port], valhalla+http://host[:port], or either with https")
         _ = parts.port
         return url
+
+    @field_validator("navigation_link")
+    @classmethod
+    def _navigation_link(cls, link: str) -> str:
+        if not link.startswith(("https://", "http://", "geo:")):
+            raise ValueError("expected https://..., http://... or geo:...")
+        if "{latitude}" not in link or "{longitude}" not in link or not link.isprintable() or " " in link:
+            raise ValueError("expected {latitude} and {longitude} in it, and no spaces")
+        return link
 
     @field_validator("timezone")
     @classmethod

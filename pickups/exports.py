@@ -1,7 +1,7 @@
 """A plan for other programs: GeoJSON for maps, GPX for navigation, CSV for spreadsheets, JSON for everything else."""
 
 import re
-from itertools import pairwise
+from dataclasses import asdict
 from typing import Any, Final
 
 import gpxpy.gpx
@@ -9,6 +9,8 @@ import gpxpy.gpx
 from core.clock import format_rfc3339
 from core.csv_text import write_csv
 from core.pickup import Plan, Route, Stop
+from core.travel import Position
+from pickups.itinerary import Halt, HaltKind, itinerary, knows_roads, line, numbered_routes, time_of_day
 
 CSV_COLUMNS: Final = (
     "route",
@@ -25,68 +27,114 @@ CSV_COLUMNS: Final = (
     "distance_m",
     "state",
     "stop_id",
+    "time",
+    "street",
+    "waste_kind",
+    "remark",
+    "skip_reason",
+    "done_at",
 )
+ATTRIBUTION: Final = "Roads © OpenStreetMap contributors, ODbL"
+"""Where lines follow roads they are from OpenStreetMap, whichever engine found them; its licence asks to say so."""
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """Characters that XML 1.0 has no way to write (its production 2, Char)."""
 
 
-def plan_geojson(plan: Plan) -> dict[str, Any]:
-    """A FeatureCollection (RFC 7946): a LineString for each route, Points for stops, depot and disposal site."""
+def plan_geojson(plan: Plan, route_id: str | None = None) -> dict[str, Any]:
+    """A FeatureCollection (RFC 7946) of all routes or one: a LineString each, Points where vehicles halt.
+
+    `time` is the local time of day. The lines follow the roads where those are known.
+
+    Raises:
+        NotFoundError: the plan has no such route.
+    """
     features: list[dict[str, Any]] = []
-    for number, route in enumerate(plan.routes, start=1):
+    for number, route in numbered_routes(plan, route_id):
         features.append(
             _feature(
-                {
-                    "type": "LineString",
-                    "coordinates": [[longitude, latitude] for latitude, longitude in _way(plan, route)],
-                },
+                {"type": "LineString", "coordinates": _coordinates(line(plan, route))},
                 kind="route",
                 route=number,
                 route_id=route.route_id,
                 vehicle=route.vehicle,
+                waste_kind=route.waste_kind,
                 stops=len(route.stops),
                 distance_m=route.distance_m,
                 duration_s=route.duration_s,
                 load_l=route.load_l,
+                start_time=time_of_day(route, 0),
+                end_time=time_of_day(route, route.duration_s),
             )
         )
-        features += [
-            _feature(_point(stop.latitude, stop.longitude), kind="stop", route=number, **_stop(stop))
-            for stop in route.stops
-        ]
+        for halt in itinerary(plan, route):
+            if halt.stop is not None:
+                properties = _stop(halt.stop) | {"time": time_of_day(route, halt.stop.arrival_s)}
+                features.append(_feature(_point(halt), kind="stop", route=number, **properties))
+            elif halt.arrival_s is not None and halt.kind in (HaltKind.UNLOADING, HaltKind.BREAK):
+                features.append(
+                    _feature(
+                        _point(halt),
+                        kind=halt.kind.value,
+                        route=number,
+                        name=halt.name,
+                        time=time_of_day(route, halt.arrival_s),
+                        arrival_s=halt.arrival_s,
+                        duration_s=halt.duration_s,
+                        distance_m=halt.distance_m,
+                    )
+                )
     for kind, name, latitude, longitude in (
         ("depot", plan.depot_name, plan.depot_latitude, plan.depot_longitude),
         ("disposal_site", plan.disposal_name, plan.disposal_latitude, plan.disposal_longitude),
     ):
         if latitude is not None and longitude is not None:
-            features.append(_feature(_point(latitude, longitude), kind=kind, name=name))
-    return {"type": "FeatureCollection", "features": features, **_head(plan)}
+            features.append(_feature({"type": "Point", "coordinates": [longitude, latitude]}, kind=kind, name=name))
+    whose = {"attribution": ATTRIBUTION} if any(knows_roads(plan, route) for route in plan.routes) else {}
+    return {"type": "FeatureCollection", "features": features, **_head(plan), **whose}
 
 
-def plan_gpx(plan: Plan) -> str:
-    """GPX 1.1: each route with depot, stops and disposal site as its points, each stop a waypoint too."""
+def plan_gpx(plan: Plan, route_id: str | None = None) -> str:
+    """GPX 1.1 of all routes or one: a waypoint for each stop, a `rte` with all halts, a `trk` where roads are known.
+
+    Devices that navigate follow the `rte`, those that show a line the `trk`.
+
+    Raises:
+        NotFoundError: the plan has no such route.
+    """
     gpx = gpxpy.gpx.GPX()
     gpx.creator = "Kreispuls"
     gpx.name = _xml(f"{plan.municipality} {plan.date.isoformat()}")
     gpx.time = plan.created_at
-    for number, route in enumerate(plan.routes, start=1):
-        line = gpxpy.gpx.GPXRoute(name=_xml(f"{number} {route.vehicle}"), number=number)
-        stops = [
-            (f"{stop.sequence} {stop.name or stop.device_id}", stop.latitude, stop.longitude) for stop in route.stops
-        ]
-        gpx.waypoints += [
-            gpxpy.gpx.GPXWaypoint(latitude, longitude, name=_xml(name)) for name, latitude, longitude in stops
-        ]
-        line.points = [
-            gpxpy.gpx.GPXRoutePoint(latitude, longitude, name=_xml(name))
-            for name, latitude, longitude in (*_depot(plan), *stops, *_disposal(plan), *_depot(plan))
-        ]
-        gpx.routes.append(line)
+    if any(knows_roads(plan, route) for route in plan.routes):
+        gpx.description = ATTRIBUTION
+    for number, route in numbered_routes(plan, route_id):
+        name = _xml(f"{number} {route.vehicle}")
+        way = gpxpy.gpx.GPXRoute(name=name, number=number)
+        for halt in itinerary(plan, route):
+            if halt.kind is HaltKind.BREAK:
+                continue  # it is where the stop before it is
+            named = _xml(f"{halt.stop.sequence} {halt.name}" if halt.stop else halt.name)
+            told = _xml(_told(route, halt))
+            way.points.append(gpxpy.gpx.GPXRoutePoint(*halt.position, name=named, description=told))
+            if halt.stop is not None:
+                gpx.waypoints.append(gpxpy.gpx.GPXWaypoint(*halt.position, name=named, description=told))
+        gpx.routes.append(way)
+        if knows_roads(plan, route):
+            points = [gpxpy.gpx.GPXTrackPoint(latitude, longitude) for latitude, longitude in line(plan, route)]
+            track = gpxpy.gpx.GPXTrack(name=name, number=number)
+            track.segments.append(gpxpy.gpx.GPXTrackSegment(points))
+            gpx.tracks.append(track)
     return str(gpx.to_xml(version="1.1"))
 
 
-def plan_csv(plan: Plan) -> str:
-    """A row a stop in driving order; reasons are joined by a space, text is guarded against formulas."""
+def plan_csv(plan: Plan, route_id: str | None = None) -> str:
+    """A row a stop in driving order; reasons are joined by a space, text is guarded against formulas.
+
+    `time` is the local time of arrival, `done_at` UTC.
+
+    Raises:
+        NotFoundError: the plan has no such route.
+    """
     return write_csv(
         CSV_COLUMNS,
         (
@@ -105,8 +153,14 @@ def plan_csv(plan: Plan) -> str:
                 stop.distance_m,
                 stop.state.value,
                 stop.stop_id,
+                time_of_day(route, stop.arrival_s),
+                stop.street,
+                stop.waste_kind,
+                stop.remark,
+                stop.skip_reason,
+                format_rfc3339(stop.done_at) if stop.done_at else None,
             )
-            for number, route in enumerate(plan.routes, start=1)
+            for number, route in numbered_routes(plan, route_id)
             for stop in route.stops
         ),
     )
@@ -125,6 +179,10 @@ def plan_document(plan: Plan) -> dict[str, Any]:
                 "distance_m": route.distance_m,
                 "duration_s": route.duration_s,
                 "load_l": route.load_l,
+                "start_s": route.start_s,
+                "waste_kind": route.waste_kind,
+                "pauses": [asdict(pause) for pause in route.pauses],
+                "legs": [[list(position) for position in leg] for leg in route.legs],
                 "stops": [
                     {**_stop(stop), "latitude": stop.latitude, "longitude": stop.longitude} for stop in route.stops
                 ],
@@ -164,37 +222,35 @@ def _stop(stop: Stop) -> dict[str, Any]:
         "distance_m": stop.distance_m,
         "state": stop.state.value,
         "done_at": format_rfc3339(stop.done_at) if stop.done_at else None,
+        "skip_reason": stop.skip_reason,
+        "street": stop.street,
+        "waste_kind": stop.waste_kind,
+        "remark": stop.remark,
+        "content_l": stop.content_l,
+        "weight_kg": stop.weight_kg,
+        "service_s": stop.service_s,
     }
 
 
-def _way(plan: Plan, route: Route) -> list[tuple[float, float]]:
-    """Positions along a route; a LineString needs two different ones at least, so one is doubled if need be."""
-    stops = [("", stop.latitude, stop.longitude) for stop in route.stops]
-    places = [
-        (latitude, longitude) for _, latitude, longitude in (*_depot(plan), *stops, *_disposal(plan), *_depot(plan))
-    ]
-    way = [places[0], *(after for before, after in pairwise(places) if after != before)]
-    return way if len(way) > 1 else way * 2
+def _told(route: Route, halt: Halt) -> str:
+    """When, where and what, for the small display of a navigation device."""
+    parts = [] if halt.arrival_s is None else [time_of_day(route, halt.arrival_s)]
+    if halt.stop is not None:
+        parts += [part for part in (halt.stop.street, halt.stop.waste_kind, halt.stop.remark) if part]
+    return ", ".join(parts)
 
 
-def _depot(plan: Plan) -> list[tuple[str, float, float]]:
-    if plan.depot_latitude is None or plan.depot_longitude is None:
-        return []
-    return [(plan.depot_name, plan.depot_latitude, plan.depot_longitude)]
-
-
-def _disposal(plan: Plan) -> list[tuple[str, float, float]]:
-    if plan.disposal_latitude is None or plan.disposal_longitude is None:
-        return []
-    return [(plan.disposal_name, plan.disposal_latitude, plan.disposal_longitude)]
+def _coordinates(way: list[Position]) -> list[list[float]]:
+    """As GeoJSON has them; a LineString has two positions at least (RFC 7946, 3.1.4): one alone is doubled."""
+    return [[longitude, latitude] for latitude, longitude in (way if len(way) > 1 else way * 2)]
 
 
 def _place(name: str, latitude: float | None, longitude: float | None) -> dict[str, Any] | None:
     return None if latitude is None else {"name": name, "latitude": latitude, "longitude": longitude}
 
 
-def _point(latitude: float, longitude: float) -> dict[str, Any]:
-    return {"type": "Point", "coordinates": [longitude, latitude]}
+def _point(halt: Halt) -> dict[str, Any]:
+    return {"type": "Point", "coordinates": [halt.longitude, halt.latitude]}
 
 
 def _feature(geometry: dict[str, Any], **properties: object) -> dict[str, Any]:

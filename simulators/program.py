@@ -18,7 +18,7 @@ from core.errors import BrokerError, KreispulsError, NotFoundError, StorageError
 from core.logs import RepeatedTrouble
 from core.mqtt import Message, MqttClient
 from core.settings import Settings
-from simulators.collection import Collection
+from simulators.collection import Collection, Reached
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import resume, write_history
 from simulators.region import load_region
@@ -209,14 +209,24 @@ class _Live:
         if self._state is not None and self._now >= self._poll_at:
             self._poll_at = self._now + POLL_PLANS
             self._look_at_plans(self._state)
-        for device_id in self._collection.due(self._now):
-            self._empty(device_id)
+        for reached in self._collection.due(self._now):
+            self._serve(reached)
 
-    def _empty(self, device_id: str) -> None:
+    def _serve(self, reached: Reached) -> None:
+        """Empty a bin, or not, and answer as its driver would."""
         try:
-            self._fleet.empty(device_id, self._now)
+            if reached.skipped is None:
+                self._fleet.empty(reached.device_id, self._now)
+            if self._state is None:
+                return
+            if reached.skipped is None:
+                self._state.pickups.stop_done(reached.stop_id, self._now)
+            else:
+                self._state.pickups.stop_skipped(reached.stop_id, reached.skipped.value)
         except NotFoundError:
-            logger.debug("stop at %s, which is no bin of the simulated fleet", device_id)
+            logger.debug("a stop at %s, which is gone or is no bin of the simulated fleet", reached.device_id)
+        except StorageError as error:
+            self._plan_trouble.happened(str(error))
 
     def _wait_s(self) -> float:
         next_at = self._fleet.next_at

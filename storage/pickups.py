@@ -211,17 +211,51 @@ class Pickups:
             NotFoundError: there is no such stop.
         """
         here = stops.c.stop_id == stop_id
-        confirmed = update(stops).where(here, stops.c.state != StopState.DONE)
+        confirmed = update(stops).where(here, stops.c.state != StopState.DONE).values(skip_reason=None)
         with writing(self._engine) as connection:
             is_first = connection.execute(confirmed.values(state=StopState.DONE, done_at=at)).rowcount > 0
             row = connection.execute(select(stops).where(here)).one_or_none()
             if row is None:
-                raise NotFoundError(f"no stop {stop_id!r}")
+                raise _no_stop(stop_id)
             if is_first:
                 _close_request(connection, row.device_id, at)
                 for newer in _replacing(connection, row.plan_id):
                     _take_over(connection, row.plan_id, newer)
         return stop_of_row(row)
+
+    def stop_skipped(self, stop_id: str, reason: str) -> Stop:
+        """Keep why a bin was not emptied: it stays due, its pickup request open; a stop that is done stays so.
+
+        Again with another reason: the last one counts.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        here = stops.c.stop_id == stop_id
+        skipped = update(stops).where(here, stops.c.state != StopState.DONE)
+        with writing(self._engine) as connection:
+            connection.execute(skipped.values(state=StopState.SKIPPED, skip_reason=reason))
+            row = connection.execute(select(stops).where(here)).one_or_none()
+        if row is None:
+            raise _no_stop(stop_id)
+        return stop_of_row(row)
+
+    def day_of_stop(self, stop_id: str) -> date:
+        """The local day on which a stop is planned.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        query = select(plans.c.date).join(stops, stops.c.plan_id == plans.c.plan_id).where(stops.c.stop_id == stop_id)
+        with reading(self._engine) as connection:
+            day: date | None = connection.execute(query).scalar_one_or_none()
+        if day is None:
+            raise _no_stop(stop_id)
+        return day
+
+
+def _no_stop(stop_id: str) -> NotFoundError:
+    return NotFoundError(f"no stop {stop_id!r}")
 
 
 def _unknown(plan_id: str) -> NotFoundError:

@@ -13,6 +13,7 @@ from storage.leases import Leases
 from storage.lighting import Lighting
 from storage.municipalities import Municipalities
 from storage.notifications import Notifications
+from storage.pickup_history import PickupHistory
 from storage.pickups import Pickups
 from storage.places import Places
 from storage.receipts import Receipts
@@ -35,6 +36,7 @@ class State:
     lighting: Lighting
     pickups: Pickups
     places: Places
+    pickup_history: PickupHistory
     leases: Leases
     shares: Shares
     receipts: Receipts
@@ -65,6 +67,7 @@ def open_state(url: str) -> State:
         lighting=Lighting(engine),
         pickups=Pickups(engine),
         places=Places(engine),
+        pickup_history=PickupHistory(engine),
         leases=Leases(engine),
         shares=Shares(engine),
         receipts=Receipts(engine),

@@ -17,7 +17,7 @@ from sqlalchemy import (
     literal_column,
 )
 
-from storage import lighting_tables, notification_tables  # noqa: F401 - so that the metadata knows them
+from storage import lighting_tables, notification_tables, pickup_tables  # noqa: F401 - so that the metadata knows them
 from storage.columns import Instant, Json, Text
 from storage.metadata import COUNTED
 from storage.metadata import metadata as metadata  # noqa: PLC0414 - given on

@@ -1,8 +1,6 @@
-"""Pickups: bins due, plans, the routes in force, confirmed stops."""
+"""Pickups: bins due, plans, the routes in force."""
 
-import json
 from http import HTTPStatus
-from typing import Any, Final
 
 from fastapi import APIRouter, Response
 
@@ -13,22 +11,10 @@ from api.filters import DayQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
 from api.planner import PlanJob
 from api.schemas.fields import Items
-from api.schemas.pickup import DueBinShown, NewPlan, NewReplan, PlanShown, RouteInForce, RouteShown, StopShown
+from api.schemas.pickup import DueBinShown, NewPlan, NewReplan, PlanShown, RouteInForce, RouteShown
 from core.clock import utc_now
-from core.errors import ConflictError
-from core.pickup import Plan, PlanState
-from pickups.exports import plan_csv, plan_geojson, plan_gpx
-from storage.state import State
 
 router = APIRouter(prefix="/v1/pickups", tags=["pickups"])
-
-GEO_JSON: Final = "application/geo+json"
-GPX: Final = "application/gpx+xml"
-CSV: Final = "text/csv"
-
-
-def _file(media_type: str, schema: dict[str, Any]) -> dict[int | str, dict[str, Any]]:
-    return {200: {"content": {media_type: {"schema": schema}}}, **problems(404, 409)}
 
 
 @router.get("/due", responses=problems(404))
@@ -89,25 +75,6 @@ def replan(plan_id: IdPath, new: NewReplan, state: StateDep, planner: PlannerDep
     return PlanShown.model_validate(plan)
 
 
-@router.get("/plans/{plan_id}.geojson", response_class=Response, responses=_file(GEO_JSON, {"type": "object"}))
-def get_plan_geojson(plan_id: IdPath, state: StateDep) -> Response:
-    """Give the routes and stops of a finished plan as GeoJSON."""
-    content = json.dumps(plan_geojson(_done(state, plan_id)), ensure_ascii=False, separators=(",", ":"))
-    return Response(content, media_type=GEO_JSON)
-
-
-@router.get("/plans/{plan_id}.gpx", response_class=Response, responses=_file(GPX, {"type": "string"}))
-def get_plan_gpx(plan_id: IdPath, state: StateDep) -> Response:
-    """Give the routes of a finished plan as GPX, for navigation."""
-    return Response(plan_gpx(_done(state, plan_id)), media_type=GPX)
-
-
-@router.get("/plans/{plan_id}.csv", response_class=Response, responses=_file(CSV, {"type": "string"}))
-def get_plan_csv(plan_id: IdPath, state: StateDep) -> Response:
-    """Give the stops of a finished plan in driving order as CSV."""
-    return Response(plan_csv(_done(state, plan_id)), media_type=CSV)
-
-
 @router.get("/plans/{plan_id}", responses=problems(404))
 def get_plan(plan_id: IdPath, state: StateDep) -> PlanShown:
     """Give a plan and how far it is."""
@@ -146,16 +113,3 @@ def list_routes(
     ]
     page, cursor = page_of(routes, lambda route: route.route_id, paging)
     return Items(items=page, next_cursor=cursor)
-
-
-@router.post("/stops/{stop_id}/done", responses=problems(404))
-def confirm_stop(stop_id: IdPath, state: StateDep) -> StopShown:
-    """Confirm as the driver that a bin was emptied; again: the first time stays."""
-    return StopShown.model_validate(state.pickups.stop_done(stop_id, utc_now()))
-
-
-def _done(state: State, plan_id: str) -> Plan:
-    plan = state.pickups.get_plan(plan_id)
-    if plan.state is not PlanState.DONE:
-        raise ConflictError(f"plan {plan_id} is {plan.state.value}, not done")
-    return plan

@@ -65,7 +65,7 @@ class StopShown(Shown):
     distance_m: int
     state: StopState
     done_at: TimeOut | None
-    skip_reason: str | None
+    skip_reason: str | None = Field(description="why it was not emptied, the driver's words after a colon")
     changed: bool = Field(description="new here, or at another place than in the plan that this one replaces")
 
 

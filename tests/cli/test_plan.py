@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import gpxpy
+import pypdfium2
 import pytest
 from click.testing import Result
 from typer.testing import CliRunner
@@ -76,6 +77,18 @@ def test_a_plan_in_each_format() -> None:
     ]
     gpx = gpxpy.parse(run("-m", "marburg", "--format", "gpx").stdout)
     assert [point.name for point in gpx.routes[0].points] == ["Bauhof", "1 bin-1", "Bauhof", "Bauhof"]
+
+
+@pytest.mark.usefixtures("marburg")
+def test_a_sheet_for_drivers(tmp_path: Path) -> None:
+    file = tmp_path / "sheet.pdf"
+    result = run("-m", "marburg", "--format", "pdf", "--lang", "en", "--output", file)
+    assert (result.exit_code, result.stdout) == (0, "")
+    assert "Route sheet: Route 1" in pypdfium2.PdfDocument(file)[0].get_textpage().get_text_range()
+    piped = run("-m", "marburg", "--format", "pdf").stdout_bytes
+    assert "Tourenblatt: Tour 1" in pypdfium2.PdfDocument(piped)[0].get_textpage().get_text_range()
+    refused = run("-m", "marburg", "--output", tmp_path / "nowhere" / "plan.json")
+    assert "plan.json cannot be written: No such file or directory" in str(refused.exception)
 
 
 @pytest.mark.usefixtures("marburg")

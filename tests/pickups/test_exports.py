@@ -1,12 +1,14 @@
 import csv
 import io
 import json
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import gpxpy
 import pytest
 
+from core.errors import NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
 from pickups.exports import plan_csv, plan_document, plan_geojson, plan_gpx
 
@@ -149,3 +151,78 @@ def test_a_plan_that_is_not_made_yet_can_be_written(plan: Plan) -> None:
     assert gpxpy.parse(plan_gpx(queued)).routes == []
     assert plan_csv(queued).count("\r\n") == 1
     assert plan_document(queued)["depot"] is None
+
+
+def test_geojson_follows_the_roads_and_says_times_of_day(driven_plan: Callable[..., Plan]) -> None:
+    features = plan_geojson(driven_plan())["features"]
+    assert "OpenStreetMap" in plan_geojson(driven_plan())["attribution"]
+    assert "attribution" not in plan_geojson(driven_plan(distance_source="great_circle_x1.35"))
+    by_kind = {feature["properties"]["kind"]: feature for feature in features}
+    way = by_kind["route"]["geometry"]["coordinates"]
+    assert way[:4] == [[8.70, 50.80], [8.71, 50.80], [8.71, 50.81], [8.72, 50.81]]
+    assert (by_kind["route"]["properties"]["start_time"], by_kind["route"]["properties"]["end_time"]) == (
+        "06:05",
+        "08:35",
+    )
+    assert by_kind["stop"]["properties"]["time"] == "06:35"
+    assert by_kind["stop"]["properties"]["street"] == "Köhlersgrund 7"
+    assert by_kind["unloading"]["geometry"]["coordinates"] == [8.9, 50.9]
+    assert (by_kind["unloading"]["properties"]["time"], by_kind["unloading"]["properties"]["name"]) == (
+        "06:55",
+        "Deponie",
+    )
+    assert by_kind["break"]["geometry"]["coordinates"] == [8.71, 50.81]  # where the stop before it is
+    assert by_kind["break"]["properties"]["time"] == "06:16"
+
+
+def test_gpx_has_a_track_along_the_roads_and_unloadings_in_order(driven_plan: Callable[..., Plan]) -> None:
+    gpx = gpxpy.parse(plan_gpx(driven_plan()))
+    (track,) = gpx.tracks
+    assert track.name == "1 Müllwagen"
+    assert [(point.latitude, point.longitude) for point in track.segments[0].points[:3]] == [
+        (50.80, 8.70),
+        (50.80, 8.71),
+        (50.81, 8.71),
+    ]
+    assert [point.name for point in gpx.routes[0].points] == [
+        "Bauhof",
+        "1 Platz 1",
+        "2 Platz 2",
+        "Deponie",
+        "3 Platz 3",
+        "Bauhof",
+    ]
+    assert gpx.waypoints[0].description == "06:15, Köhlersgrund 7, residual, Schlüssel beim Hausmeister"
+
+
+def test_without_known_roads_there_is_no_track(plan: Plan, driven_plan: Callable[..., Plan]) -> None:
+    assert gpxpy.parse(plan_gpx(plan)).tracks == []
+    assert gpxpy.parse(plan_gpx(driven_plan(distance_source="great_circle_x1.35"))).tracks == []
+
+
+def test_csv_says_what_a_driver_and_the_office_need(driven_plan: Callable[..., Plan]) -> None:
+    made = driven_plan()
+    skipped = replace(made.routes[0].stops[0], state=StopState.SKIPPED, skip_reason="blocked")
+    done = replace(made.routes[0].stops[1], state=StopState.DONE, done_at=datetime(2026, 5, 6, 7, tzinfo=UTC))
+    made = replace(made, routes=(replace(made.routes[0], stops=(skipped, done)),))
+    first, second = csv.DictReader(io.StringIO(plan_csv(made), newline=""))
+    assert (first["time"], first["street"], first["waste_kind"], first["remark"]) == (
+        "06:15",
+        "Köhlersgrund 7",
+        "residual",
+        "Schlüssel beim Hausmeister",
+    )
+    assert (first["state"], first["skip_reason"], first["done_at"]) == ("skipped", "blocked", "")
+    assert (second["state"], second["skip_reason"], second["done_at"]) == ("done", "", "2026-05-06T07:00:00Z")
+    shown = [each["properties"] for each in plan_geojson(made)["features"] if each["properties"]["kind"] == "stop"]
+    assert [stop["skip_reason"] for stop in shown] == ["blocked", None]
+
+
+@pytest.mark.parametrize("export", [plan_geojson, plan_gpx, plan_csv])
+def test_one_route_alone_keeps_its_number(plan: Plan, export: Callable[..., object]) -> None:
+    text = str(export(plan, "r2"))
+    assert "bin-3" in text or "HYPERLINK" in text
+    assert "Elisabethkirche" not in text
+    assert next(csv.DictReader(io.StringIO(plan_csv(plan, "r2"), newline="")))["route"] == "2"
+    with pytest.raises(NotFoundError, match="plan plan-1 has no route 'r9'"):
+        export(plan, "r9")

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -12,7 +13,7 @@ from core.command import Reason, SetLight
 from core.device import DeviceStatus
 from core.errors import BrokerError, SettingsError
 from core.mqtt import Message, MqttClient
-from core.pickup import DueReason, Plan, PlanState, Route, Stop
+from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
 from core.settings import Settings
 from devices.streetlight.codec import encode_set_light
 from simulators import program
@@ -144,11 +145,13 @@ def test_publishes_obeys_commands_and_says_goodbye(
 
 
 def test_drives_the_routes_in_force(
+    *,
     listener: Listener,
     settings: Settings,
     state: State,
     simulate: Callable[..., Callable[[], None]],
     monkeypatch: pytest.MonkeyPatch,
+    wait_until: Callable[..., Any],
 ) -> None:
     monkeypatch.setattr(program, "POLL_PLANS", timedelta(seconds=0.2))
     simulate(speed=10.0)
@@ -190,6 +193,7 @@ def test_drives_the_routes_in_force(
         return bool(values["distance_m"] > full_m - 0.06)
 
     listener.wait_for(is_empty)
+    wait_until(lambda: state.pickups.get_plan("p-1").routes[0].stops[0].state is StopState.DONE, "the driver confirmed")
 
 
 def test_history_is_written_once_and_then_resumed(
