@@ -21,9 +21,9 @@ from core.command import Command, CommandState, Reason
 from lights.commands import HOLD_MARGIN_S, LONGEST_SCHEDULE_HOLD_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
-from lights.lamp import DimmingSchedule, Lamp
+from lights.following import Following
+from lights.lamp import CurrentLevels, Lamp
 from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState
-from lights.schedule import ScheduledLevel
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0
@@ -70,9 +70,10 @@ class LightControl:
         self._corridor = Corridor(())
         self._overridden: dict[str, Command] = {}
         self._deadlines = Deadlines()
-        self._levels: dict[int, tuple[DimmingSchedule, ScheduledLevel]] = {}
+        self._levels = CurrentLevels()
         self._up: set[str] = set()
-        self._unresponsive: set[str] = set()
+        self._following = Following()
+        self._reachable = True
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
@@ -81,7 +82,7 @@ class LightControl:
         known = self._states
         self._states = {}
         self._corridor = corridor
-        self._levels = {}
+        self._levels = CurrentLevels()
         for lamp in lamps:
             lamp_id = lamp.device.device_id
             state = known.pop(lamp_id, None) or LampState(lamp, _spread_s(lamp_id))
@@ -89,7 +90,7 @@ class LightControl:
             self._states[lamp_id] = state
             self._deadlines.plan(lamp_id, state, now + timedelta(seconds=state.spread_s))
         self._up -= known.keys()
-        self._unresponsive -= known.keys()
+        self._following.forget(known)
         self._overridden = {lamp: command for lamp, command in self._overridden.items() if lamp in self._states}
 
     def overridden(self, overrides: Mapping[str, Command], now: datetime) -> None:
@@ -127,6 +128,15 @@ class LightControl:
                 self._overridden[command.device_id] = command
 
     # -- what happens ----------------------------------------------------------------------------------------------
+
+    def reachable(self, stands: bool, now: datetime) -> None:  # noqa: FBT001 - as the client says it
+        """Know whether commands get to the broker: while they do not, no lamp is to blame for not answering."""
+        if stands and not self._reachable:
+            for lamp_id, state in self._states.items():
+                if not state.answered:
+                    state.forget_told()
+                    self._deadlines.plan(lamp_id, state, now)
+        self._reachable = stands
 
     def detected(self, lamp_id: str, now: datetime) -> list[Command]:
         """Somebody is at a lamp: what it and those ahead are to be told at once; the rest comes from `due` in time."""
@@ -177,6 +187,7 @@ class LightControl:
         if state.commanded is not None and state.commanded.command_id == command_id:
             state.answered = True
             state.refused = result is CommandState.REJECTED
+        self._following.follows(lamp_id, state)
         self._responds(lamp_id, state, now)
 
     def reported(self, lamp_id: str, dim_level: float, at: datetime) -> None:
@@ -193,6 +204,7 @@ class LightControl:
         if command is not None and state.told_at <= at < state.held_until:
             if abs(dim_level - command.dim_level) <= DEVIATION:
                 state.answered = True
+                self._following.follows(lamp_id, state)
             elif at >= state.told_at + timedelta(seconds=command.fade_s + SETTLED_S) and not state.corrected:
                 state.corrected = True
                 state.held_until = at
@@ -209,7 +221,11 @@ class LightControl:
     @property
     def unresponsive(self) -> frozenset[str]:
         """Lamps that have not answered; an answer or a report takes them off."""
-        return frozenset(self._unresponsive)
+        return frozenset(self._following.unresponsive)
+
+    def take_news(self) -> list[tuple[str, bool]]:
+        """Lamps marked unresponsive (False) or following us again (True) since the last call; see `Following`."""
+        return self._following.take_news()
 
     @property
     def next_due(self) -> datetime | None:
@@ -222,7 +238,7 @@ class LightControl:
 
     def lamps_unresponsive(self) -> int:
         """How many lamps do not answer."""
-        return len(self._unresponsive)
+        return len(self._following.unresponsive)
 
     # -- one lamp --------------------------------------------------------------------------------------------------
 
@@ -233,7 +249,7 @@ class LightControl:
         if not state.is_lit(now):
             self._deadlines.plan(lamp_id, state, state.lit_since)
             return None
-        in_doubt = state.refused or lamp_id in self._unresponsive
+        in_doubt = state.refused or lamp_id in self._following.unresponsive
         again = in_doubt and not state.told_at <= now < state.told_at + self._repeat
         return self._settle(lamp_id, state, now, again=again)
 
@@ -241,7 +257,7 @@ class LightControl:
         """Find out what a lamp is to show, and the command for it unless the lamp holds that already."""
         if not state.lamp.is_live:
             return None
-        wanted = state.desired = wanted_level(state.lamp, state.effects(self._scheduled(state.lamp.schedule, now)), now)
+        wanted = state.desired = wanted_level(state.lamp, state.effects(self._levels.of(state.lamp.schedule, now)), now)
         if wanted.reason is Reason.PRESENCE:
             self._up.add(lamp_id)
         else:
@@ -266,7 +282,7 @@ class LightControl:
         return command
 
     def _repeat_at(self, lamp_id: str, state: LampState) -> datetime:
-        if state.commanded is None or state.answered or lamp_id in self._unresponsive:
+        if not self._reachable or state.commanded is None or state.answered or lamp_id in self._following.unresponsive:
             return FOREVER
         return state.told_at + timedelta(seconds=FIRST_REPEAT_S * (2**state.attempts - 1))
 
@@ -276,7 +292,7 @@ class LightControl:
             return None
         command = state.commanded
         if command is None or state.attempts >= self._most_attempts or now >= command.expires_at:
-            self._unresponsive.add(lamp_id)
+            self._following.gave_up(lamp_id, state)
             return None
         state.attempts += 1
         self._deadlines.plan(lamp_id, state, self._repeat_at(lamp_id, state))
@@ -286,21 +302,9 @@ class LightControl:
 
     def _responds(self, lamp_id: str, state: LampState, now: datetime) -> None:
         """A lamp that was given up is there: it is to be told what it has missed."""
-        if lamp_id in self._unresponsive:
-            self._unresponsive.discard(lamp_id)
-            if not state.answered:
-                state.held_until = state.told_at
-                self._deadlines.plan(lamp_id, state, now)
-
-    def _scheduled(self, schedule: DimmingSchedule | None, now: datetime) -> ScheduledLevel | None:
-        if schedule is None:
-            return None
-        known = self._levels.get(id(schedule))
-        if known is not None and known[1].since <= now < known[1].until:
-            return known[1]
-        level = schedule.at(now)
-        self._levels[id(schedule)] = schedule, level
-        return level
+        if self._following.is_back(lamp_id) and not state.answered:
+            state.held_until = state.told_at
+            self._deadlines.plan(lamp_id, state, now)
 
 
 def _spread_s(lamp_id: str) -> float:

@@ -43,6 +43,8 @@ class LampState:
     """Until when the lamp holds by itself what it was commanded; it then returns to its own schedule."""
     answered: bool = True
     attempts: int = 0
+    follows: bool | None = None
+    """Whether it follows what it is told, as last noted; None: not known yet."""
     refused: bool = False
     """It answered that it will not do what it was commanded."""
     corrected: bool = False
@@ -106,6 +108,11 @@ class LampState:
         self.answered = False
         self.attempts = 1
         self.refused = False
+
+    def forget_told(self) -> None:
+        """What it was told last may not have left us: it is to be told anew what is wanted by then."""
+        self.commanded, self.told_at, self.held_until = None, NEVER, NEVER
+        self.answered = True
 
     def is_overridden_by(self, command: Command) -> bool:
         """Whether this is the override in force, or our own repetition of it."""
