@@ -78,14 +78,21 @@ class LightControl:
     # -- what is there ---------------------------------------------------------------------------------------------
 
     def configure(self, lamps: Iterable[Lamp], corridor: Corridor, now: datetime) -> None:
-        """Take over which lamps there are and how they stand; what lamps are known to hold stays known."""
+        """Take over which lamps there are and how they stand; what lamps are known to hold stays known.
+
+        A lamp that is the same object as before has not changed: nothing is done about it.
+        """
         known = self._states
         self._states = {}
         self._corridor = corridor
         self._levels = CurrentLevels()
         for lamp in lamps:
             lamp_id = lamp.device.device_id
-            state = known.pop(lamp_id, None) or LampState(lamp, _spread_s(lamp_id))
+            state = known.pop(lamp_id, None)
+            if state is not None and state.lamp is lamp:
+                self._states[lamp_id] = state
+                continue
+            state = state or LampState(lamp, _spread_s(lamp_id))
             state.lamp = lamp
             self._states[lamp_id] = state
             self._deadlines.plan(lamp_id, state, now + timedelta(seconds=state.spread_s))

@@ -363,6 +363,16 @@ def test_an_unanswered_override_is_repeated_as_it_was() -> None:
     assert lights.due(at(1)) == [replace(sent, hold_s=599.0)]  # its id, and the operator's end
 
 
+def test_a_lamp_that_has_not_changed_is_left_alone_when_others_have() -> None:
+    same, other = (lamp(name, Steps(((0, 0.3),))) for name in "ab")
+    lights = control(same, other)
+    assert len(lights.due(at(30))) == 2
+    for name in "ab":
+        lights.answered(name, lights.levels(name).commanded.command_id, CommandState.DONE, at(31))
+    lights.configure([same, lamp("b", Steps(((0, 0.6),)))], Corridor([ROW]), at(40))
+    assert [(command.device_id, command.dim_level) for command in lights.due(at(60))] == [("b", 0.6)]
+
+
 # -- answers and reports -----------------------------------------------------------------------------------------------
 
 
