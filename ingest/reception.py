@@ -137,7 +137,7 @@ class Reception:
             with self._lock:
                 commands = self._control.due(now, SEEN_TO_AT_ONCE)
                 next_due = self._control.next_due
-                lit = Lit(self._control.lamps_up(), self._control.lamps_unresponsive())
+                lit = Lit(self._control.lamps_up(), len(self._control.unresponsive))
             if lit != self._lit:
                 self._lit = lit
                 self._keep(lit)

@@ -11,7 +11,6 @@ Fail safe: every command but one for good says how long the lamp is to hold it, 
 If we are gone, the broker is away or a message is lost, the lamp returns to its own schedule by itself.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -23,18 +22,13 @@ from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
 from lights.following import Following
 from lights.lamp import CurrentLevels, Lamp
-from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState
+from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState, spread_s
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0
 """An unanswered command is repeated after so long, then after twice that, and so on."""
 MOST_ATTEMPTS: Final = 5
 """Sent at 0, 1, 3, 7 and 15 s; a lamp that has not answered 31 s after the first is unresponsive."""
-SPREAD_S: Final = 10.0
-"""A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
-
-Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
-"""
 DEVIATION: Final = 0.05
 """A lamp that reports a level this close to the commanded one shows it (drivers dim in steps)."""
 SETTLED_S: Final = 5.0
@@ -78,10 +72,7 @@ class LightControl:
     # -- what is there ---------------------------------------------------------------------------------------------
 
     def configure(self, lamps: Iterable[Lamp], corridor: Corridor, now: datetime) -> None:
-        """Take over which lamps there are and how they stand; what lamps are known to hold stays known.
-
-        A lamp that is the same object as before has not changed: nothing is done about it.
-        """
+        """Take over which lamps there are; what they hold stays known. The same object as before has not changed."""
         known = self._states
         self._states = {}
         self._corridor = corridor
@@ -92,7 +83,7 @@ class LightControl:
             if state is not None and state.lamp is lamp:
                 self._states[lamp_id] = state
                 continue
-            state = state or LampState(lamp, _spread_s(lamp_id))
+            state = state or LampState(lamp, spread_s(lamp_id))
             state.lamp = lamp
             self._states[lamp_id] = state
             self._deadlines.plan(lamp_id, state, now + timedelta(seconds=state.spread_s))
@@ -165,8 +156,7 @@ class LightControl:
     def due(self, now: datetime, at_most: int | None = None) -> list[Command]:
         """What is to be said because time has passed: lamps to be lit ahead of somebody, lowered, or told again.
 
-        `at_most` so many lamps are seen to at a time; call again while `next_due` is not after `now`. A presence may
-        come between (`raised_meanwhile`).
+        `at_most` so many lamps at a time; call again while `next_due` is not after `now` (`raised_meanwhile`).
         """
         commands: list[Command] = []
         seen_to = 0
@@ -226,9 +216,9 @@ class LightControl:
         return None if state is None else state.levels()
 
     @property
-    def unresponsive(self) -> frozenset[str]:
+    def unresponsive(self) -> set[str]:
         """Lamps that have not answered; an answer or a report takes them off."""
-        return frozenset(self._following.unresponsive)
+        return self._following.unresponsive
 
     def take_news(self) -> list[tuple[str, bool]]:
         """Lamps marked unresponsive (False) or following us again (True) since the last call; see `Following`."""
@@ -242,10 +232,6 @@ class LightControl:
     def lamps_up(self) -> int:
         """How many lamps are up for presence."""
         return len(self._up)
-
-    def lamps_unresponsive(self) -> int:
-        """How many lamps do not answer."""
-        return len(self._following.unresponsive)
 
     # -- one lamp --------------------------------------------------------------------------------------------------
 
@@ -312,8 +298,3 @@ class LightControl:
         if self._following.is_back(lamp_id) and not state.answered:
             state.held_until = state.told_at
             self._deadlines.plan(lamp_id, state, now)
-
-
-def _spread_s(lamp_id: str) -> float:
-    """The same for a lamp at any time, evenly spread over lamps."""
-    return zlib.crc32(lamp_id.encode()) / 2**32 * SPREAD_S
