@@ -8,9 +8,11 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from actions import notification_target
-from actions.notification_text import message, trial_message
+from actions.notification_text import Message, message, trial_message
+from actions.target_secrets import seal_kept_targets, target_secrets
 from core.alert import Severity
 from core.clock import utc_now
+from core.errors import SettingsError
 from core.notification import Notification, Subscription
 from core.settings import Settings
 from storage.state import State
@@ -31,9 +33,11 @@ def deliver_due(state: State, settings: Settings, now: datetime) -> None:
 
     Raises:
         StorageUnavailableError: the state database does not answer; nothing is lost.
+        SettingsError: there is no key to seal targets with that an earlier version has kept as they were.
     """
     while state.notifications.queue(now):
         pass
+    seal_kept_targets(state, settings)
     subscriptions = {each.subscription_id: each for each in state.notifications.subscriptions()}
     for subscription_id, waiting in groupby(state.notifications.waiting(), key=attrgetter("subscription_id")):
         subscription = subscriptions.get(subscription_id)
@@ -62,7 +66,7 @@ def due(
 def try_out(subscription: Subscription, settings: Settings) -> str | None:
     """Send a test message now; None: it was taken, else why not."""
     trial = trial_message(subscription.name, subscription.language)
-    return notification_target.send(subscription.target, trial, settings.notify_scheme_set)
+    return _send(subscription, trial, settings)
 
 
 def retry_after(attempts: int) -> timedelta:
@@ -79,10 +83,18 @@ def _deliver(
     if not state.notifications.begin(told, now + retry_after(attempts)):
         return
     text = message(told, subscription.language, settings.zone)
-    error = notification_target.send(subscription.target, text, settings.notify_scheme_set)
+    error = _send(subscription, text, settings)
     if error is None:
         state.notifications.sent([each.notification_id for each in told], utc_now())
         return
     old = [each.notification_id for each in told if now - each.queued_at > GIVEN_UP_AFTER]
     state.notifications.not_sent([each.notification_id for each in told if each.notification_id not in old], error)
     state.notifications.not_sent(old, error, given_up_at=now)
+
+
+def _send(subscription: Subscription, text: Message, settings: Settings) -> str | None:
+    try:
+        target = target_secrets(settings).open(subscription.target)
+    except SettingsError as error:
+        return str(error)
+    return notification_target.send(target, text, settings.notify_scheme_set)

@@ -1,7 +1,7 @@
 """Overrides many lamps at once: plans it, and sends it if it is meant."""
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
@@ -25,6 +25,9 @@ logger = logging.getLogger(__name__)
 
 MOST_LAMPS: Final = 5_000
 """So many lamps are overridden by one request at most."""
+
+TAKEN_WITHIN_S: Final = 5.0
+"""A broker that has not taken a command by then does not answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,17 +85,13 @@ def send_group_override(
         wanted = WantedLevel(override.dim_level, fade_s, Reason.OVERRIDE, override.until)
         commands.append(making.make(planned.devices[override.device_id], wanted, now))
     state.commands.add(commands)  # first: answers may come back before publishing returns
-    for sent, command in enumerate(commands):
-        topic, payload = topic_and_payload(command, topics)
-        try:
-            mqtt.publish_confirmed(topic, payload, expires=True)
-        except BrokerError:
-            _withdraw(state, commands[sent:])
-            logger.warning("override of a group: the broker took %d of %d commands", sent, len(commands))
-            raise
+    taken = 0
+    messages = (topic_and_payload(command, topics) for command in commands)
+    try:
+        for taken in mqtt.publish_all(messages, timeout_s=TAKEN_WITHIN_S, expires=True):  # noqa: B007 - known if it fails
+            pass
+    except BrokerError:
+        state.commands.withdraw([command.command_id for command in commands[taken:]], "not taken by the broker")
+        logger.warning("override of a group: the broker took %d of %d commands", taken, len(commands))
+        raise
     return commands
-
-
-def _withdraw(state: State, commands: Sequence[Command]) -> None:
-    for command in commands:
-        state.commands.withdraw(command.command_id, "not taken by the broker")

@@ -83,6 +83,6 @@ def send_set_light(
     try:
         mqtt.publish_confirmed(topic, payload, expires=True)
     except Exception:
-        state.commands.withdraw(command.command_id, "not taken by the broker")
+        state.commands.withdraw([command.command_id], "not taken by the broker")
         raise
     return command

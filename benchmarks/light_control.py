@@ -58,11 +58,8 @@ def main() -> None:
         Hourly(),
         PresenceResponse(dim_level=1.0, standby_dim_level=0.2, hold_s=60, fade_s=1, lamps_ahead=2),
     )
-    lights.configure(
-        [Lamp(device=device, schedule=schedule, presence=presence) for device in devices],
-        Corridor(street_rows(devices)),
-        NOW,
-    )
+    lamps = [Lamp(device=device, schedule=schedule, presence=presence) for device in devices]
+    lights.configure(lamps, Corridor(street_rows(devices)), NOW)
     configured_s = time.perf_counter() - began
     gc.collect()
     gc.freeze()  # as ingest does
@@ -74,10 +71,16 @@ def main() -> None:
     lowered = ticks(lights, 60.0, 300.0)
     quiet = [tick[0] for tick in ticks(lights, 400.0, 500.0)]
     step = ticks(lights, STEP_S - 1, STEP_S + 15)
+    changed = [*lamps[:-1], Lamp(device=devices[-1], schedule=schedule, presence=presence)]
+    corridor = Corridor(street_rows(devices))
+    began = time.perf_counter()
+    lights.configure(changed, corridor, NOW + timedelta(seconds=STEP_S + 16))
+    one_changed_s = time.perf_counter() - began
     figures: dict[str, object] = {
         "benchmark": "lights",
         "lamps": options.lamps,
         "configure_s": round(configured_s, 2),
+        "one_lamp_changed_ms": round(one_changed_s * 1e3, 1),
         "first_levels_tick_max_ms": round(max(tick[0] for tick in first) * 1e3, 1),
         "detections": len(detections),
         "commands_of_presence": raised,

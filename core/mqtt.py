@@ -197,12 +197,17 @@ class MqttClient:
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: no acknowledgement within {timeout_s:g} s")
 
     def publish_all(
-        self, messages: Iterable[tuple[str, bytes]], *, in_flight: int = 200, timeout_s: float = 30.0
+        self,
+        messages: Iterable[tuple[str, bytes]],
+        *,
+        in_flight: int = 200,
+        timeout_s: float = 30.0,
+        expires: bool = False,
     ) -> Iterator[int]:
         """Send topics with payloads in order with QoS 1, never more than `in_flight` unacknowledged.
 
         Yields how many the broker has acknowledged so far, at least after each that is sent. A broken connection is
-        waited for; what was in flight is sent again.
+        waited for; what was in flight is sent again; with `expires` it is not, and ends in an error.
 
         Raises:
             BrokerError: no connection or no acknowledgement within `timeout_s`; says how many are safe.
@@ -217,6 +222,8 @@ class MqttClient:
                     info.rc == paho.MQTT_ERR_NO_CONN
                 ):  # lost just now: it is queued, and sent when the connection is back
                     info.rc = paho.MQTT_ERR_SUCCESS
+                if expires:
+                    self._expiring[info.mid] = (0.0, info)  # sent with this connection or never
                 waiting.append(info)
                 while len(waiting) >= in_flight or (waiting and waiting[0].is_published()):
                     self._wait_published(waiting[0], timeout_s)

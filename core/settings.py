@@ -12,6 +12,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from core.errors import SettingsError
 from core.retention import parse_retention
 
+SHORTEST_KEY = 32
 TEST_PREFIXES = ("KREISPULS_TEST_", "KREISPULS_REQUIRE_")
 """Variables that only the tests read: which servers to use, and which must be there."""
 ROADS_SCHEMES = ("osrm+http", "osrm+https", "valhalla+http", "valhalla+https")
@@ -95,6 +96,11 @@ class Settings(BaseSettings):
         "signal,signals,slack,threema,workflow,workflows",
         description="where notifications may go: schemes of Apprise's URLs",
     )
+    secret_key: SecretStr = Field(
+        SecretStr(""),
+        description="encrypts targets of notifications where they are kept (openssl rand -hex 32); "
+        "empty: secret.key in the data folder",
+    )
     co2_g_per_kwh: float = Field(363.0, ge=0, le=2000, description="grams of CO2 per kilowatt hour from the grid")
     co2_source: str = Field(
         "German electricity mix 2024, Umweltbundesamt 2025",
@@ -162,6 +168,13 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError, OSError) as error:
             raise ValueError("expected a time zone name such as Europe/Berlin") from error
         return name
+
+    @field_validator("secret_key")
+    @classmethod
+    def _long_enough(cls, value: SecretStr) -> SecretStr:
+        if 0 < len(value.get_secret_value()) < SHORTEST_KEY:
+            raise ValueError(f"expected at least {SHORTEST_KEY} characters, as openssl rand -hex 32 makes them")
+        return value
 
     @model_validator(mode="after")
     def _default_urls(self) -> Self:

@@ -18,6 +18,7 @@ from ingest.link import (
     Connected,
     Durable,
     Failed,
+    Following,
     Heard,
     Lead,
     Lit,
@@ -122,7 +123,7 @@ class Keeper:
         """Whether it still keeps what it gets."""
         return self._keeping.is_alive()
 
-    def put(self, item: Received | Sent | Lit | Connected) -> bool:
+    def put(self, item: Received | Sent | Lit | Following | Connected) -> bool:
         """Hand something over; waits while too much waits. False: not taken, we are stopping."""
         return self._intake.put(item)
 

@@ -6,6 +6,7 @@ import signal
 import threading
 import time
 from contextlib import ExitStack, suppress
+from datetime import UTC, datetime
 from multiprocessing.connection import Connection
 from typing import Final
 
@@ -24,6 +25,7 @@ from ingest.link import (
     Connected,
     Durable,
     Failed,
+    Following,
     Lead,
     Lit,
     Publish,
@@ -203,6 +205,8 @@ class _Keeping:
             case Lit(lamps_up, unresponsive):
                 metrics.lamps_up.set(lamps_up)
                 metrics.lamps_unresponsive.set(unresponsive)
+            case Following(lamps, at_s):
+                self._pipeline.judge_following(lamps, datetime.fromtimestamp(at_s, UTC))
             case Lead(until_s):
                 self._leads_until_s = until_s
             case Token():

@@ -1,11 +1,12 @@
 """The lamps as light control sees them: a snapshot, renewed when the state database's revision grows."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Final
 
 from actions.lighting_plan import read_lighting_plan
-from core.device import DeviceStatus, Municipality
+from core.device import Device, DeviceStatus, Municipality
 from core.settings import Settings
+from lights.assignment import LightingPlan
 from lights.lamp import Lamp, controlled_lamps
 from storage.devices import DeviceFilter
 from storage.state import State
@@ -22,6 +23,7 @@ class Lamps:
         self.revision = -1
         self.controlled: Sequence[Lamp] = ()
         self.municipalities: Sequence[Municipality] = ()
+        self._plan: LightingPlan | None = None
 
     def reload(self) -> None:
         """Read everything anew if something changed.
@@ -35,6 +37,35 @@ class Lamps:
         lamps = self._state.devices.all(DeviceFilter(device_type="streetlight"))
         municipalities = self._state.municipalities.all()
         plan = read_lighting_plan(self._state, self._settings)
-        self.controlled = controlled_lamps((lamp for lamp in lamps if lamp.status in CONTROLLED), plan)
+        known: dict[str, Lamp] = {}
+        if self._plan is not None and plan == self._plan:
+            plan = self._plan
+            known = {lamp.device.device_id: lamp for lamp in self.controlled}
+        self.controlled = _renewed(known, [lamp for lamp in lamps if lamp.status in CONTROLLED], plan)
+        self._plan = plan
         self.municipalities = municipalities
         self.revision = revision
+
+
+def _renewed(known: Mapping[str, Lamp], devices: Sequence[Device], plan: LightingPlan) -> list[Lamp]:
+    """The lamps of these devices; one that has not changed under the same plan stays the same object."""
+    lamps = {
+        device.device_id: lamp
+        for device in devices
+        if (lamp := known.get(device.device_id)) is not None and _of_light(lamp.device) == _of_light(device)
+    }
+    changed = controlled_lamps((device for device in devices if device.device_id not in lamps), plan)
+    lamps |= {lamp.device.device_id: lamp for lamp in changed}
+    return [lamps[device.device_id] for device in devices]
+
+
+def _of_light(device: Device) -> tuple[object, ...]:
+    """What light control uses of a device; when it was last seen is not part of it."""
+    return (
+        device.municipality,
+        device.street,
+        device.latitude,
+        device.longitude,
+        device.status,
+        device.attributes,
+    )

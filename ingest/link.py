@@ -82,6 +82,14 @@ class Lit:
 
 
 @dataclass(frozen=True, slots=True)
+class Following:
+    """Lamps that light control has given up because they do not answer (False), or that follow it again (True)."""
+
+    lamps: list[tuple[str, bool]]
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Lead:
     """Run the platform's jobs until then (monotonic seconds, which all processes of a machine share)."""
 
@@ -100,7 +108,7 @@ class Token:
     number: int
 
 
-Said = Received | Sent | Begin | Connected | Lit | Lead | Tenure | Token | Stop
+Said = Received | Sent | Begin | Connected | Lit | Following | Lead | Tenure | Token | Stop
 
 
 # -- back --------------------------------------------------------------------------------------------------------------

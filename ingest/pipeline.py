@@ -9,7 +9,7 @@ A message is acknowledged only when all of its batch is durable; a killed ingest
 
 import logging
 import threading
-from collections.abc import Callable, Hashable
+from collections.abc import Callable, Hashable, Iterable
 from datetime import UTC, datetime
 
 from actions.lighting_plan import read_lighting_plan
@@ -132,6 +132,13 @@ class Pipeline:
         metrics.commands.inc()
         self._commanded.note(command)
         self.writer.put(command)
+
+    def judge_following(self, lamps: Iterable[tuple[str, bool]], at: datetime) -> None:
+        """Judge what light control says of lamps: given up because they do not answer (False), or following (True)."""
+        with self._rules_lock:
+            changes = [change for lamp, follows in lamps for change in self._rules.judge_following(lamp, follows, at)]
+        for change in changes:
+            self.writer.put(change)
 
     def afterwards(self, run: Callable[[], None]) -> None:
         """Do something quick when all that was received before is durable and acknowledged; not when told to stop."""

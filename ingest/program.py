@@ -159,6 +159,7 @@ class _Receiving:
             raise KreispulsError("the keeping process of ingest has ended by itself: nothing is lost, start again")
 
     def _note_connection(self, stands: bool) -> None:  # noqa: FBT001 - as the client calls it
+        self._reception.note_connection(stands)
         self._keeper.put(Connected(stands))
 
     def _reload(self) -> None:

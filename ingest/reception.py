@@ -25,7 +25,7 @@ from core.topics import Topics
 from devices.registry import device_type
 from ingest.decoding import LARGEST_LEAD
 from ingest.lamps import Lamps
-from ingest.link import Heard, Lit, PackedCommand, Received, Sent, pack
+from ingest.link import Following, Heard, Lit, PackedCommand, Received, Sent, pack
 from ingest.sharing import Tenure
 from lights.control import LightControl
 from lights.corridor import Corridor
@@ -58,7 +58,7 @@ class Reception:
         state: State,
         lamps: Lamps,
         control: LightControl,
-        keep: Callable[[Received | Sent | Lit], bool],
+        keep: Callable[[Received | Sent | Lit | Following], bool],
     ) -> None:
         self._state = state
         self._lamps = lamps
@@ -71,6 +71,7 @@ class Reception:
         self._lamp_at: dict[str, Device] = {}
         self._known: tuple[int, Tenure | None] = -1, None
         self._lit: Lit | None = None
+        self._connection: bool | None = None
         self.mqtt: MqttClient | None = None
         """Sends the light commands."""
         self.sessions: Sequence[MqttClient] = ()
@@ -88,6 +89,10 @@ class Reception:
                 commands = self._react(lamp, message.payload, datetime.fromtimestamp(now_s, UTC))
         finally:  # whatever happens to the light, the reading is kept
             self._keep((*message, now_s, commands))
+
+    def note_connection(self, stands: bool) -> None:  # noqa: FBT001 - as the client calls it
+        """Know whether the broker can be reached; until it could be for the first time, nothing is due."""
+        self._connection = stands
 
     def _react(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
         try:
@@ -116,13 +121,23 @@ class Reception:
     # -- now and then --------------------------------------------------------------------------------------------
 
     def tick(self) -> None:
-        """Send what is due: lamps to be lowered or lit ahead, steps of schedules, what was not answered."""
+        """Send what is due: lamps to be lowered or lit ahead, steps of schedules, what was not answered.
+
+        Before the first connection nothing is due.
+        """
         now = utc_now()
+        if self._connection is None and self.mqtt is not None:
+            return
+        with self._lock:
+            self._control.reachable(self._connection is not False, now)
+            news = self._control.take_news()
+        if news:
+            self._keep(Following(news, now.timestamp()))
         while True:
             with self._lock:
                 commands = self._control.due(now, SEEN_TO_AT_ONCE)
                 next_due = self._control.next_due
-                lit = Lit(self._control.lamps_up(), self._control.lamps_unresponsive())
+                lit = Lit(self._control.lamps_up(), len(self._control.unresponsive))
             if lit != self._lit:
                 self._lit = lit
                 self._keep(lit)

@@ -11,7 +11,6 @@ Fail safe: every command but one for good says how long the lamp is to hold it, 
 If we are gone, the broker is away or a message is lost, the lamp returns to its own schedule by itself.
 """
 
-import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -21,20 +20,15 @@ from core.command import Command, CommandState, Reason
 from lights.commands import HOLD_MARGIN_S, LONGEST_SCHEDULE_HOLD_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
 from lights.deadlines import Deadlines
-from lights.lamp import DimmingSchedule, Lamp
-from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState
-from lights.schedule import ScheduledLevel
+from lights.following import Following
+from lights.lamp import CurrentLevels, Lamp
+from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState, spread_s
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0
 """An unanswered command is repeated after so long, then after twice that, and so on."""
 MOST_ATTEMPTS: Final = 5
 """Sent at 0, 1, 3, 7 and 15 s; a lamp that has not answered 31 s after the first is unresponsive."""
-SPREAD_S: Final = 10.0
-"""A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
-
-Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
-"""
 DEVIATION: Final = 0.05
 """A lamp that reports a level this close to the commanded one shows it (drivers dim in steps)."""
 SETTLED_S: Final = 5.0
@@ -70,26 +64,31 @@ class LightControl:
         self._corridor = Corridor(())
         self._overridden: dict[str, Command] = {}
         self._deadlines = Deadlines()
-        self._levels: dict[int, tuple[DimmingSchedule, ScheduledLevel]] = {}
+        self._levels = CurrentLevels()
         self._up: set[str] = set()
-        self._unresponsive: set[str] = set()
+        self._following = Following()
+        self._reachable = True
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
     def configure(self, lamps: Iterable[Lamp], corridor: Corridor, now: datetime) -> None:
-        """Take over which lamps there are and how they stand; what lamps are known to hold stays known."""
+        """Take over which lamps there are; what they hold stays known. The same object as before has not changed."""
         known = self._states
         self._states = {}
         self._corridor = corridor
-        self._levels = {}
+        self._levels = CurrentLevels()
         for lamp in lamps:
             lamp_id = lamp.device.device_id
-            state = known.pop(lamp_id, None) or LampState(lamp, _spread_s(lamp_id))
+            state = known.pop(lamp_id, None)
+            if state is not None and state.lamp is lamp:
+                self._states[lamp_id] = state
+                continue
+            state = state or LampState(lamp, spread_s(lamp_id))
             state.lamp = lamp
             self._states[lamp_id] = state
             self._deadlines.plan(lamp_id, state, now + timedelta(seconds=state.spread_s))
         self._up -= known.keys()
-        self._unresponsive -= known.keys()
+        self._following.forget(known)
         self._overridden = {lamp: command for lamp, command in self._overridden.items() if lamp in self._states}
 
     def overridden(self, overrides: Mapping[str, Command], now: datetime) -> None:
@@ -128,6 +127,15 @@ class LightControl:
 
     # -- what happens ----------------------------------------------------------------------------------------------
 
+    def reachable(self, stands: bool, now: datetime) -> None:  # noqa: FBT001 - as the client says it
+        """Know whether commands get to the broker: while they do not, no lamp is to blame for not answering."""
+        if stands and not self._reachable:
+            for lamp_id, state in self._states.items():
+                if not state.answered:
+                    state.forget_told()
+                    self._deadlines.plan(lamp_id, state, now)
+        self._reachable = stands
+
     def detected(self, lamp_id: str, now: datetime) -> list[Command]:
         """Somebody is at a lamp: what it and those ahead are to be told at once; the rest comes from `due` in time."""
         here = self._states.get(lamp_id)
@@ -148,8 +156,7 @@ class LightControl:
     def due(self, now: datetime, at_most: int | None = None) -> list[Command]:
         """What is to be said because time has passed: lamps to be lit ahead of somebody, lowered, or told again.
 
-        `at_most` so many lamps are seen to at a time; call again while `next_due` is not after `now`. A presence may
-        come between (`raised_meanwhile`).
+        `at_most` so many lamps at a time; call again while `next_due` is not after `now` (`raised_meanwhile`).
         """
         commands: list[Command] = []
         seen_to = 0
@@ -177,6 +184,7 @@ class LightControl:
         if state.commanded is not None and state.commanded.command_id == command_id:
             state.answered = True
             state.refused = result is CommandState.REJECTED
+        self._following.follows(lamp_id, state)
         self._responds(lamp_id, state, now)
 
     def reported(self, lamp_id: str, dim_level: float, at: datetime) -> None:
@@ -193,6 +201,7 @@ class LightControl:
         if command is not None and state.told_at <= at < state.held_until:
             if abs(dim_level - command.dim_level) <= DEVIATION:
                 state.answered = True
+                self._following.follows(lamp_id, state)
             elif at >= state.told_at + timedelta(seconds=command.fade_s + SETTLED_S) and not state.corrected:
                 state.corrected = True
                 state.held_until = at
@@ -207,9 +216,13 @@ class LightControl:
         return None if state is None else state.levels()
 
     @property
-    def unresponsive(self) -> frozenset[str]:
+    def unresponsive(self) -> set[str]:
         """Lamps that have not answered; an answer or a report takes them off."""
-        return frozenset(self._unresponsive)
+        return self._following.unresponsive
+
+    def take_news(self) -> list[tuple[str, bool]]:
+        """Lamps marked unresponsive (False) or following us again (True) since the last call; see `Following`."""
+        return self._following.take_news()
 
     @property
     def next_due(self) -> datetime | None:
@@ -220,10 +233,6 @@ class LightControl:
         """How many lamps are up for presence."""
         return len(self._up)
 
-    def lamps_unresponsive(self) -> int:
-        """How many lamps do not answer."""
-        return len(self._unresponsive)
-
     # -- one lamp --------------------------------------------------------------------------------------------------
 
     def _light(self, lamp_id: str, state: LampState, span: Span, now: datetime) -> Command | None:
@@ -233,7 +242,7 @@ class LightControl:
         if not state.is_lit(now):
             self._deadlines.plan(lamp_id, state, state.lit_since)
             return None
-        in_doubt = state.refused or lamp_id in self._unresponsive
+        in_doubt = state.refused or lamp_id in self._following.unresponsive
         again = in_doubt and not state.told_at <= now < state.told_at + self._repeat
         return self._settle(lamp_id, state, now, again=again)
 
@@ -241,7 +250,7 @@ class LightControl:
         """Find out what a lamp is to show, and the command for it unless the lamp holds that already."""
         if not state.lamp.is_live:
             return None
-        wanted = state.desired = wanted_level(state.lamp, state.effects(self._scheduled(state.lamp.schedule, now)), now)
+        wanted = state.desired = wanted_level(state.lamp, state.effects(self._levels.of(state.lamp.schedule, now)), now)
         if wanted.reason is Reason.PRESENCE:
             self._up.add(lamp_id)
         else:
@@ -266,7 +275,7 @@ class LightControl:
         return command
 
     def _repeat_at(self, lamp_id: str, state: LampState) -> datetime:
-        if state.commanded is None or state.answered or lamp_id in self._unresponsive:
+        if not self._reachable or state.commanded is None or state.answered or lamp_id in self._following.unresponsive:
             return FOREVER
         return state.told_at + timedelta(seconds=FIRST_REPEAT_S * (2**state.attempts - 1))
 
@@ -276,7 +285,7 @@ class LightControl:
             return None
         command = state.commanded
         if command is None or state.attempts >= self._most_attempts or now >= command.expires_at:
-            self._unresponsive.add(lamp_id)
+            self._following.gave_up(lamp_id, state)
             return None
         state.attempts += 1
         self._deadlines.plan(lamp_id, state, self._repeat_at(lamp_id, state))
@@ -286,23 +295,6 @@ class LightControl:
 
     def _responds(self, lamp_id: str, state: LampState, now: datetime) -> None:
         """A lamp that was given up is there: it is to be told what it has missed."""
-        if lamp_id in self._unresponsive:
-            self._unresponsive.discard(lamp_id)
-            if not state.answered:
-                state.held_until = state.told_at
-                self._deadlines.plan(lamp_id, state, now)
-
-    def _scheduled(self, schedule: DimmingSchedule | None, now: datetime) -> ScheduledLevel | None:
-        if schedule is None:
-            return None
-        known = self._levels.get(id(schedule))
-        if known is not None and known[1].since <= now < known[1].until:
-            return known[1]
-        level = schedule.at(now)
-        self._levels[id(schedule)] = schedule, level
-        return level
-
-
-def _spread_s(lamp_id: str) -> float:
-    """The same for a lamp at any time, evenly spread over lamps."""
-    return zlib.crc32(lamp_id.encode()) / 2**32 * SPREAD_S
+        if self._following.is_back(lamp_id) and not state.answered:
+            state.held_until = state.told_at
+            self._deadlines.plan(lamp_id, state, now)

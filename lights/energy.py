@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 from core.counter import CounterSpan
 from core.device import Device
 from core.errors import InvalidInputError
-from lights.darkness import dark_hours
 from lights.increase import Increase, Known, increases
+from lights.sun import dark_hours
 
 HOUR: Final = timedelta(hours=1)
 LARGEST_POWER_W: Final = 1000.0

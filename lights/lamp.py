@@ -22,6 +22,24 @@ class DimmingSchedule(Protocol):
         ...
 
 
+class CurrentLevels:
+    """What schedules say just now, asked once for all lamps that share one."""
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[DimmingSchedule, ScheduledLevel]] = {}
+
+    def of(self, schedule: DimmingSchedule | None, now: datetime) -> ScheduledLevel | None:
+        """What a schedule says; None: there is none."""
+        if schedule is None:
+            return None
+        known = self._known.get(id(schedule))
+        if known is not None and known[1].since <= now < known[1].until:
+            return known[1]
+        level = schedule.at(now)
+        self._known[id(schedule)] = schedule, level  # kept with it: no other gets its id
+        return level
+
+
 class Permitted(Protocol):
     """The level that a lamp may show for a wanted one: what its lighting class asks for while it is dark."""
 

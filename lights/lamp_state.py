@@ -1,5 +1,6 @@
 """What light control knows of one lamp: what has a say in its level, what it was told, answered and reported."""
 
+import zlib
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
@@ -13,6 +14,11 @@ from lights.wanted import Effects, Lit, Override, WantedLevel
 FOREVER: Final = datetime.max.replace(tzinfo=UTC)
 RENEWED_BEFORE: Final = timedelta(seconds=HOLD_MARGIN_S)
 """A level of the schedule that a lamp would let go of so soon is renewed."""
+SPREAD_S: Final = 10.0
+"""A step of a schedule is taken by its lamps within so long, not by thousands at once: presence goes between.
+
+Shorter than `HOLD_MARGIN_S`, so that no lamp falls back in between.
+"""
 NEVER: Final = datetime.min.replace(tzinfo=UTC)
 
 
@@ -43,6 +49,8 @@ class LampState:
     """Until when the lamp holds by itself what it was commanded; it then returns to its own schedule."""
     answered: bool = True
     attempts: int = 0
+    follows: bool | None = None
+    """Whether it follows what it is told, as last noted; None: not known yet."""
     refused: bool = False
     """It answered that it will not do what it was commanded."""
     corrected: bool = False
@@ -107,6 +115,11 @@ class LampState:
         self.attempts = 1
         self.refused = False
 
+    def forget_told(self) -> None:
+        """What it was told last may not have left us: it is to be told anew what is wanted by then."""
+        self.commanded, self.told_at, self.held_until = None, NEVER, NEVER
+        self.answered = True
+
     def is_overridden_by(self, command: Command) -> bool:
         """Whether this is the override in force, or our own repetition of it."""
         known = self.override
@@ -135,6 +148,11 @@ class LampState:
         elif command.reason is Reason.PRESENCE:
             self.lit_since, self.lit_until = command.issued_at, held_until - margin
         return True
+
+
+def spread_s(lamp_id: str) -> float:
+    """The same for a lamp at any time, evenly spread over lamps."""
+    return zlib.crc32(lamp_id.encode()) / 2**32 * SPREAD_S
 
 
 def _held_until(command: Command) -> datetime | None:

@@ -8,7 +8,7 @@ from typing import Final
 from rules.power import power_of
 from rules.seen import Seen
 from rules.sun import sun_elevation_deg
-from rules.tracking import Rate, Tracker, Unchanged, UnexplainedSwitchings
+from rules.tracking import Rate, SettledLevel, Tracker, Unchanged, UnexplainedSwitchings
 
 Compute = Callable[[Seen], float | bool | None]
 
@@ -99,6 +99,12 @@ _BIN: Final = frozenset({"waste_bin"})
 DERIVED: Final[Mapping[str, Derived]] = MappingProxyType(
     {
         "rate_per_h": Derived(lambda of, over_s: Rate(of, over_s).value, of="quantity", over=True, tracker=Rate),
+        "settled_level": Derived(
+            _plain(SettledLevel().value),
+            frozenset({"filling_level"}),
+            tracker=lambda _of, _over_s: SettledLevel(),
+            device_types=_BIN,
+        ),
         "unchanged_s": Derived(
             lambda of, _: Unchanged(of).value, of="quantity", tracker=lambda of, _over_s: Unchanged(of)
         ),

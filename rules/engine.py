@@ -7,15 +7,16 @@ from typing import Final
 from core.alert import OPEN_STATES, Alert, AlertState
 from core.device import Device, DeviceStatus, Municipality
 from core.reading import Reading
+from rules.affected import Affected
 from rules.catalogue import effective_rule
 from rules.change import AlertChange, make_alert
 from rules.circuits import Circuits
 from rules.context import LampContext, NoContext, Surroundings
 from rules.memory import DeviceMemory, Finding
 from rules.prepared import Judge, Prepared, Shape
-from rules.rule import Action, Group, Rule
+from rules.rule import Action, Rule
 from rules.seen import Seen
-from rules.silence import silence, silent_as_neighbour
+from rules.silence import overdue
 from rules.tracking import Tracker
 
 __all__ = ["OLDEST_JUDGED", "AlertChange", "RuleEngine"]
@@ -144,7 +145,7 @@ class RuleEngine:
         return changes
 
     def judge_silence(self, now: datetime) -> list[AlertChange]:
-        """Alerts for devices that have been silent too long at `now`; to be called every few seconds.
+        """Alerts for devices that at `now` have been silent, or unresponsive, too long; to be called every few seconds.
 
         A step much longer than the one before it, or backwards, means that the clock was set or that we slept: that
         time counts for no device's silence.
@@ -152,21 +153,40 @@ class RuleEngine:
         self._leave_out_jump(now)
         changes: list[AlertChange] = []
         for device in self._devices.values():
-            if device.status is not DeviceStatus.ACTIVE:
-                continue
-            memory = self._memories.get(device.device_id)
-            prepared = self._prepared.get((device.municipality, device.device_type))
-            if prepared is None or memory is None or memory.heard_at is None:
-                continue
-            for rule in prepared.silent:
-                if rule.name in memory.findings or silence(rule, device, memory, now) < 1.0:
-                    continue
-                explained, found = self._circuits.explains(rule.name, device, memory.heard_at, now, self._affected(now))
-                changes += found
-                if not explained:
-                    alert = make_alert(rule, device, value=None, started_at=memory.heard_at, fired_at=now)
-                    memory.findings[rule.name] = Finding(alert, memory.heard_at)
-                    changes.append(AlertChange(alert, rule.actions))
+            changes += self._judge_overdue(device, now)
+        return changes
+
+    def judge_following(self, device_id: str, follows: bool, at: datetime) -> list[AlertChange]:  # noqa: FBT001
+        """Light control has given a lamp up, which answers nothing; or it follows again.
+
+        Given up in maintenance, it has its alert when that is over, unless it follows by then.
+        """
+        device, memory = self._devices.get(device_id), self._memories.get(device_id)
+        prepared = None if device is None else self._prepared.get((device.municipality, device.device_type))
+        if device is None or memory is None or prepared is None:
+            return []
+        if not follows:
+            memory.unresponsive_since = memory.unresponsive_since or at
+            return self._judge_overdue(device, at)
+        memory.unresponsive_since = None
+        changes = [change for rule in prepared.unresponsive for change in _spoke(rule, memory, at)]
+        if self._circuits.any_open:
+            changes += self._circuits.well(device, memory.findings, at, self._affected(at))
+        return changes
+
+    def _judge_overdue(self, device: Device, now: datetime) -> list[AlertChange]:
+        memory = self._memories.get(device.device_id)
+        prepared = self._prepared.get((device.municipality, device.device_type))
+        changes: list[AlertChange] = []
+        if memory is None or prepared is None or device.status is not DeviceStatus.ACTIVE:
+            return changes
+        for rule, since in overdue(prepared, device, memory, now):
+            explained, found = self._circuits.explains(rule.name, device, since, now, self._affected(now))
+            changes += found
+            if not explained:
+                alert = make_alert(rule, device, value=None, started_at=since, fired_at=now)
+                memory.findings[rule.name] = Finding(alert, since)
+                changes.append(AlertChange(alert, rule.actions))
         return changes
 
     def _leave_out_jump(self, now: datetime) -> None:
@@ -180,8 +200,8 @@ class RuleEngine:
                 self._step = step
         self._looked_at = now
 
-    def _affected(self, now: datetime) -> "_Affected":
-        return _Affected(self._devices, self._memories, self._prepared, now)
+    def _affected(self, now: datetime) -> Affected:
+        return Affected(self._devices, self._memories, self._prepared, now)
 
     def _drop_findings(self, device: Device | None, memory: DeviceMemory, now: datetime) -> Iterable[AlertChange]:
         """Resolve what nobody will judge again; with every action undone: nobody needs the pickup it asked for."""
@@ -265,29 +285,6 @@ class RuleEngine:
         if not finding.told and (judge.for_reports == 1 or finding.reports > 1):
             finding.told = True
             changes.append(AlertChange(alert, ()))
-
-
-class _Affected:
-    """Asks of a device whether it shows just now what a group's rules look for."""
-
-    def __init__(
-        self,
-        devices: Mapping[str, Device],
-        memories: Mapping[str, DeviceMemory],
-        prepared: Mapping[tuple[str, str], Prepared],
-        now: datetime,
-    ) -> None:
-        self._devices, self._memories, self._prepared, self._now = devices, memories, prepared, now
-
-    def __call__(self, device_id: str, group: Group) -> bool:
-        device, memory = self._devices.get(device_id), self._memories.get(device_id)
-        if device is None or memory is None:
-            return False
-        found = [finding.alert.state for name, finding in memory.findings.items() if name in group.rules]
-        if found:
-            return all(state is AlertState.PENDING for state in found)
-        silent = self._prepared[device.municipality, device.device_type].silent
-        return any(rule.name in group.rules and silent_as_neighbour(rule, device, memory, self._now) for rule in silent)
 
 
 def _spoke(rule: Rule, memory: DeviceMemory, at: datetime) -> list[AlertChange]:

@@ -31,6 +31,8 @@ class DeviceMemory:
     """One device: when it was heard, how often it usually speaks, what was found on it."""
 
     heard_at: datetime | None = None
+    unresponsive_since: datetime | None = None
+    """Since when light control has given it up; None: it has not, or does not say."""
     interval_s: float = 0.0
     """Seconds between its reports as learned; 0: not known yet."""
     newest_at: datetime | None = None

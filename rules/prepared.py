@@ -49,6 +49,7 @@ class Prepared:
         enabled = [rule for rule in rules if rule.enabled]
         self.names = frozenset(rule.name for rule in enabled)
         self.silent = tuple(rule for rule in enabled if rule.silent)
+        self.unresponsive = tuple(rule for rule in enabled if rule.unresponsive)
         self.groups = tuple(rule for rule in enabled if rule.group is not None)
         self._judges = tuple((rule.quantities(), judge) for rule in enabled if (judge := _judge(rule)) is not None)
         self.trackers = tuple(dict.fromkeys(tracker for rule in enabled for tracker in _trackers(rule)))

@@ -22,6 +22,8 @@ class RuleKind(StrEnum):
     CONTAINS = "contains"
     SILENT = "silent"
     """Nothing has come from the device for `silent_s` seconds and `silent_reports` of its intervals."""
+    UNRESPONSIVE = "unresponsive"
+    """Light control has given the lamp up: it has answered no command, however often repeated."""
     COMPOSED = "composed"
     """A tree of comparisons."""
     GROUP = "group"
@@ -54,7 +56,7 @@ _KINDS: Final = {
 class Rule:
     """One rule of one device type, with the numbers that a municipality may change in `parameters`.
 
-    Exactly one of `when`, `silent` and `group` says what it looks for.
+    Exactly one of `when`, `silent`, `unresponsive` and `group` says what it looks for.
     """
 
     name: str
@@ -70,6 +72,7 @@ class Rule:
     value: Operand | None = None
     """What an alert shows as its value."""
     silent: bool = False
+    unresponsive: bool = False
     group: Group | None = None
     parameters: Mapping[str, float] = field(default_factory=dict)
     actions: tuple[Action, ...] = ()
@@ -84,6 +87,8 @@ class Rule:
         """How it judges, in a word."""
         if self.silent:
             return RuleKind.SILENT
+        if self.unresponsive:
+            return RuleKind.UNRESPONSIVE
         if self.group is not None:
             return RuleKind.GROUP
         leaf = self._only_comparison
@@ -130,7 +135,7 @@ class Rule:
 
     def needed(self) -> frozenset[str] | None:
         """All quantities that can change what it says; None: every word of a device can."""
-        if self.silent or self.group is not None:
+        if self.silent or self.unresponsive or self.group is not None:
             return None
         operands = [self.value] if self.value else []
         for condition in (self.given, self.when, self.clear):

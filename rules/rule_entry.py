@@ -11,7 +11,16 @@ LONGEST_S: Final = 366 * 86_400.0
 MOST_PARTS: Final = 32
 """Comparisons in one rule."""
 COMPARISONS: Final = ("above", "below", "equals", "contains")
-OWN_PARAMETERS: Final = ("for_s", "for_reports", "keep_firing_s", "silent_s", "silent_reports", "at_least", "share")
+OWN_PARAMETERS: Final = (
+    "for_s",
+    "for_reports",
+    "keep_firing_s",
+    "silent_s",
+    "silent_reports",
+    "unresponsive_s",
+    "at_least",
+    "share",
+)
 """Numbers of a rule that are parameters of their own names."""
 
 RuleName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
@@ -60,6 +69,7 @@ class RuleEntry(ConditionEntry):
     value: OperandEntry | None = None
     silent_s: Annotated[float, Field(gt=0, le=LONGEST_S)] | None = None
     silent_reports: Annotated[float, Field(ge=1, le=1000)] | None = None
+    unresponsive_s: Annotated[float, Field(ge=0, le=LONGEST_S)] | None = None
     group_by: str | None = None
     explains: Annotated[list[RuleName], Field(min_length=1)] | None = None
     at_least: Annotated[int, Field(ge=2)] | None = None
@@ -73,9 +83,14 @@ class RuleEntry(ConditionEntry):
     @model_validator(mode="after")
     def _one_way_to_judge(self) -> Self:
         here = [name for name in COMPARISONS if getattr(self, name) is not None]
-        ways = [*here, *(way for way in ("silent_s", "when", "group_by") if getattr(self, way) is not None)]
+        ways = [
+            *here,
+            *(way for way in ("silent_s", "unresponsive_s", "when", "group_by") if getattr(self, way) is not None),
+        ]
         if len(ways) != 1:
-            raise ValueError("expected exactly one of above, below, equals, contains, silent_s, when, group_by")
+            raise ValueError(
+                "expected exactly one of above, below, equals, contains, silent_s, unresponsive_s, when, group_by"
+            )
         if (self.group_by is None) != (self.explains is None):
             raise ValueError("group_by and explains belong together")
         return self

@@ -122,6 +122,7 @@ class _Builder:
             clear=self._condition(entry.clear, "clear") if entry.clear else None,
             value=self._operand(entry.value, "value") if entry.value else _shown(when),
             silent=entry.silent_s is not None,
+            unresponsive=entry.unresponsive_s is not None,
             group=self._group(),
             parameters=self._parameters,
             actions=tuple(entry.actions),
@@ -143,9 +144,9 @@ class _Builder:
 
     def _own_comparison(self) -> Condition | None:
         entry = self._entry
-        if entry.silent_s is not None or entry.group_by is not None:
+        if (entry.silent_s, entry.unresponsive_s, entry.group_by) != (None, None, None):
             if entry.quantity is not None:
-                self._refuse("quantity", "expected none beside silent_s or group_by")
+                self._refuse("quantity", "expected none beside silent_s, unresponsive_s or group_by")
             return None
         # Its numbers become parameters of their own names, so that a municipality can change them.
         changes: dict[str, object] = {}

@@ -1,9 +1,11 @@
-"""When a device counts as silent."""
+"""When a device counts as silent, and what is overdue of it."""
 
+from collections.abc import Iterator
 from datetime import datetime
 
 from core.device import Device
 from rules.memory import DeviceMemory
+from rules.prepared import Prepared
 from rules.rule import Rule
 
 
@@ -32,3 +34,17 @@ def silent_as_neighbour(rule: Rule, device: Device, memory: DeviceMemory, now: d
     """
     reports = rule.parameters["silent_reports"]
     return silence(rule, device, memory, now) >= max(0.5, (reports - 1) / reports)
+
+
+def overdue(prepared: Prepared, device: Device, memory: DeviceMemory, now: datetime) -> Iterator[tuple[Rule, datetime]]:
+    """The rules without an alert yet by which the device has been silent or unresponsive too long, and since when."""
+    if memory.heard_at is not None:
+        for rule in prepared.silent:
+            if rule.name not in memory.findings and silence(rule, device, memory, now) >= 1.0:
+                yield rule, memory.heard_at
+    since = memory.unresponsive_since
+    if since is not None:
+        for rule in prepared.unresponsive:
+            is_long = (now - since).total_seconds() >= rule.parameters["unresponsive_s"]
+            if is_long and rule.name not in memory.findings:
+                yield rule, since

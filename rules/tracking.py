@@ -13,6 +13,11 @@ from rules.seen import Seen
 
 _POINTS: Final = 48
 """Points kept of a span, at most one more; further ones replace the last."""
+_RECENT: Final = 3
+_JUMP: Final = 0.15
+"""A level so far from the one before is believed when it comes twice: bags before the sensor, lost echoes (chosen)."""
+_BELIEVED_AFTER: Final = timedelta(hours=2)
+"""After so long a bin may well have another level, and the next report would come late."""
 _EMPTYING: Final = 0.15
 """A level that falls by so much was emptied (noise is a few percent): a rate across that would mean nothing."""
 
@@ -35,6 +40,15 @@ class Tracker(Protocol):
 class _Points:
     kept: deque[tuple[datetime, float]] = field(default_factory=deque)
     last: tuple[datetime, float] | None = None
+    recent: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=_RECENT))
+
+
+def _settled(recent: deque[tuple[datetime, float]]) -> float:
+    """The newest level; one far from the level just before only when the next confirms it: an echo that went astray."""
+    at, level = recent[-1]
+    if len(recent) < _RECENT or abs(level - recent[-2][1]) <= _JUMP or at - recent[-2][0] >= _BELIEVED_AFTER:
+        return level
+    return sorted(level for _, level in recent)[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,11 +67,13 @@ class Rate:
         """Keep the value; a counter that restarts and a bin that is emptied begin anew."""
         value = float(seen.values[self.quantity])
         points = seen.memory.notes.setdefault(self, _Points())
-        if points.last is not None:
-            if seen.at <= points.last[0]:
-                return
-            if points.last[1] - value > self._fall():
-                points.kept.clear()
+        if points.last is not None and seen.at <= points.last[0]:
+            return
+        if self.quantity == "filling_level":
+            points.recent.append((seen.at, value))
+            value = _settled(points.recent)
+        if points.last is not None and points.last[1] - value > self._fall():
+            points.kept.clear()
         points.last = (seen.at, value)
         kept = points.kept
         if not kept or (seen.at - kept[-1][0]).total_seconds() >= self.over_s / _POINTS:
@@ -79,6 +95,27 @@ class Rate:
         if CATALOGUE[self.quantity].counter:
             return 0.0
         return _EMPTYING if self.quantity == "filling_level" else float("inf")
+
+
+@dataclass(frozen=True, slots=True)
+class SettledLevel:
+    """A bin's level without single reports that are far off; a new bin's first two reports are taken at their word."""
+
+    @property
+    def quantities(self) -> frozenset[str]:
+        """The level."""
+        return frozenset({"filling_level"})
+
+    def note(self, seen: Seen) -> None:
+        """Keep the last three."""
+        last = seen.memory.notes.setdefault(self, deque(maxlen=_RECENT))
+        if not last or seen.at > last[-1][0]:
+            last.append((seen.at, float(seen.values["filling_level"])))
+
+    def value(self, seen: Seen) -> float | None:
+        """Share 0-1 as of the newest report."""
+        last = seen.memory.notes.get(self)
+        return _settled(last) if last else None
 
 
 @dataclass(slots=True)

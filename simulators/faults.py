@@ -8,6 +8,7 @@ from typing import Final
 
 from core.device import Device
 from core.quantity import Value
+from simulators import bin_faults
 from simulators.lamp_faults import MEASURE, Cycling
 from simulators.randomness import generator
 
@@ -53,6 +54,12 @@ class FaultKind(StrEnum):
     """The supply is 30 V too high: a lost neutral."""
     OVERHEATING = "overheating"
     """The lit lamp's housing is 60 degrees too hot."""
+    FIRE = "fire"
+    """The bin burns for three hours."""
+    OVERTURNED = "overturned"
+    """The bin lies on its side."""
+    WEAK_BATTERY = "weak_battery"
+    """The bin's battery loses 3 % a day."""
 
 
 _FOR_ALL: Final = (
@@ -100,6 +107,8 @@ class Injection:
         """The values as the faulty device measures them: a stuck one stays at the first seen."""
         if self.kind in MEASURE and at_s >= self.since_s:
             return MEASURE[self.kind](values)
+        if self.kind in bin_faults.KINDS and at_s >= self.since_s:
+            return bin_faults.measure(self.kind, values, at_s - self.since_s)
         if self.has(FaultKind.CYCLING, at_s):
             return self._cycling.measure(values, at_s)
         if not self.has(FaultKind.STUCK_VALUE, at_s):

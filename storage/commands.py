@@ -1,11 +1,11 @@
 """Commands in the state database: what was sent, and what became of it."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, delete, func, select, update
+from sqlalchemy import Engine, Row, bindparam, delete, func, select, update
 
 from core.command import Command, CommandState, Reason
 from core.errors import InvalidInputError, NotFoundError
@@ -75,11 +75,14 @@ class Commands:
         with writing(self._engine) as connection:
             return connection.execute(overdue.values(state=CommandState.EXPIRED)).rowcount
 
-    def withdraw(self, command_id: str, detail: str) -> None:
-        """Mark a command that never reached the broker as EXPIRED, with the reason; an answered one stays as it is."""
-        unsent = update(commands).where(commands.c.command_id == command_id).where(is_sent)
+    def withdraw(self, command_ids: Collection[str], detail: str) -> None:
+        """Mark commands that never reached the broker as EXPIRED, with the reason; answered ones stay as they are."""
+        if not command_ids:
+            return
+        unsent = update(commands).where(commands.c.command_id == bindparam("withdrawn")).where(is_sent)
+        withdrawn = [{"withdrawn": command_id} for command_id in command_ids]
         with writing(self._engine) as connection:
-            connection.execute(unsent.values(state=CommandState.EXPIRED, detail=detail))
+            connection.execute(unsent.values(state=CommandState.EXPIRED, detail=detail), withdrawn)
 
     def recent(self, limit: int, municipality: str | None = None) -> list[Command]:
         """The newest commands (1-1000), newest first.

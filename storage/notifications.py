@@ -71,6 +71,13 @@ class Notifications:
             if connection.execute(statement.values(_row(subscription))).rowcount == 0:
                 raise _unknown(subscription.subscription_id)
 
+    def reseal(self, subscription_id: str, old: str, new: str) -> None:
+        """Keep a target in another form; one that was changed meanwhile stays."""
+        table = notification_subscriptions
+        same = (table.c.subscription_id == subscription_id, table.c.target == old)
+        with writing(self._engine) as connection:
+            connection.execute(update(table).where(*same).values(target=new))
+
     def delete(self, subscription_id: str) -> None:
         """Forget one, with all that waits for it.
 

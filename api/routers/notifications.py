@@ -8,6 +8,7 @@ from fastapi import APIRouter, Response
 
 from actions.notification_target import check_target
 from actions.notify import try_out
+from actions.target_secrets import target_secrets
 from api.dependencies import SettingsDep, StateDep
 from api.errors import problems
 from api.filters import IdPath, MunicipalityQuery
@@ -42,8 +43,9 @@ def add_subscription(body: SubscriptionBody, state: StateDep, settings: Settings
         raise InvalidInputError("target: missing")
     target = body.target.get_secret_value()
     check_target(target, settings.notify_scheme_set)
+    sealed = target_secrets(settings).seal(target)
     subscription = _subscription(
-        body, Subscription(subscription_id=str(uuid4()), name="", target=target, created_at=utc_now())
+        body, Subscription(subscription_id=str(uuid4()), name="", target=sealed, created_at=utc_now())
     )
     state.notifications.add(subscription)
     return _shown(subscription, DeliveryCounts())
@@ -64,7 +66,8 @@ def change_subscription(
     subscription = state.notifications.subscription(subscription_id)
     if body.target is not None:
         check_target(body.target.get_secret_value(), settings.notify_scheme_set)
-        subscription = replace(subscription, target=body.target.get_secret_value())
+        sealed = target_secrets(settings).seal(body.target.get_secret_value())
+        subscription = replace(subscription, target=sealed)
     changed = _subscription(body, subscription)
     state.notifications.replace(changed)
     return _shown(changed, state.notifications.counts().get(subscription_id, DeliveryCounts()))

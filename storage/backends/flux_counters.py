@@ -1,6 +1,7 @@
 """Counters of the InfluxDB backend: the server gives each interval's ends and extremes, and its hours with a reading.
 
-Where a counter went back between them, the points of that device and interval are read.
+A short span (the ends of a report by day, the day on which clocks change) is read whole. Where a counter went back
+between the ends, the points of that device and interval are read.
 """
 
 from concurrent.futures import Executor
@@ -18,6 +19,8 @@ from storage.backends.flux_answers import parse_rows
 from storage.backends.flux_reads import MAX_DEVICE_FILTER, Ask
 
 INTERVALS_AT_ONCE: Final = 31
+READ_WHOLE_US: Final = 4 * 86_400_000_000
+"""So short a span is read whole: five passes over every series cost more than its points."""
 _HOURS: Final = "hours"
 _ENDS: Final = ("first", "last")
 _EXTREMES: Final = ("min", "max")
@@ -82,6 +85,8 @@ def _runs(query: CountersQuery) -> list[_Run]:
 
 def _of_run(ask: Ask, query: CountersQuery, run: _Run) -> list[CounterSpan]:
     filters = _filters(query)
+    if run.count * run.length_us <= READ_WHOLE_US:
+        return _read_whole(ask, query, run, filters)
     told = _told(ask(lambda flux: _ends_and_extremes(flux, run, filters)), run)
     spans: list[CounterSpan] = []
     for (device_id, municipality, interval), of_device in told.items():
@@ -101,6 +106,19 @@ def _of_run(ask: Ask, query: CountersQuery, run: _Run) -> list[CounterSpan]:
         if points:  # none: deleted meanwhile
             spans.append(span_of(device_id, municipality, interval, points))
     return spans
+
+
+def _read_whole(ask: Ask, query: CountersQuery, run: _Run, filters: list[Filter]) -> list[CounterSpan]:
+    def build(flux: Flux) -> None:
+        source = flux.source(run.from_us, run.from_us + run.count * run.length_us, *filters)
+        flux.text = f'{source} |> keep(columns: ["_time", "_value", "device_id", "municipality"])'
+
+    points: dict[tuple[str, str, int], list[tuple[int, float]]] = {}
+    for device_id, municipality, at, value in parse_rows(ask(build), "device_id", "municipality", "_time", "_value"):
+        if query.device_ids is None or device_id in query.device_ids:
+            at_us = _us(at)
+            points.setdefault((device_id, municipality, run.interval_at(at_us)), []).append((at_us, float(value)))
+    return [span_of(*key, sorted(of_interval)) for key, of_interval in points.items()]
 
 
 def _filters(query: CountersQuery) -> list[Filter]:
@@ -133,9 +151,9 @@ def _ends_and_extremes(flux: Flux, run: _Run, filters: list[Filter]) -> None:
     steps |= {function: aggregated(function) for function in _EXTREMES}
     steps[_HOURS] = f" |> {hourly}{aggregated('count')}"
     columns = '"_time", "_start", "_value", "device_id", "municipality"'
-    flux.text = "\n".join(
-        f'{source}{each} |> keep(columns: [{columns}]) |> yield(name: "{name}")' for name, each in steps.items()
-    )
+    # The ends come as a table of each interval: to keep columns of so many costs as much as to find them.
+    kept = {name: "" if many and name in _ENDS else f" |> keep(columns: [{columns}])" for name in steps}
+    flux.text = "\n".join(f'{source}{each}{kept[name]} |> yield(name: "{name}")' for name, each in steps.items())
 
 
 def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:

@@ -363,6 +363,16 @@ def test_an_unanswered_override_is_repeated_as_it_was() -> None:
     assert lights.due(at(1)) == [replace(sent, hold_s=599.0)]  # its id, and the operator's end
 
 
+def test_a_lamp_that_has_not_changed_is_left_alone_when_others_have() -> None:
+    same, other = (lamp(name, Steps(((0, 0.3),))) for name in "ab")
+    lights = control(same, other)
+    assert len(lights.due(at(30))) == 2
+    for name in "ab":
+        lights.answered(name, lights.levels(name).commanded.command_id, CommandState.DONE, at(31))
+    lights.configure([same, lamp("b", Steps(((0, 0.6),)))], Corridor([ROW]), at(40))
+    assert [(command.device_id, command.dim_level) for command in lights.due(at(60))] == [("b", 0.6)]
+
+
 # -- answers and reports -----------------------------------------------------------------------------------------------
 
 
@@ -391,6 +401,46 @@ def test_a_marked_lamp_that_shows_up_is_told_what_it_missed(sign: str) -> None:
     assert lights.unresponsive == frozenset()
     (again,) = lights.due(at(100))
     assert (again.dim_level, again.reason, again.hold_s) == (0.5, Reason.OVERRIDE, 3500.0)
+
+
+def given_up(lights: LightControl, lamp_id: str = "a") -> None:
+    lights.detected(lamp_id, NOW)
+    for second in range(1, 40):
+        lights.due(at(second))
+
+
+@pytest.mark.parametrize("sign", [CommandState.DONE, CommandState.REJECTED, "the level"])
+def test_who_was_given_up_follows_by_an_answer_or_by_the_level_it_was_told_not_by_another(sign: str) -> None:
+    lights = control(lamp("a"), row=StreetRow(("a",), (0.0,)))
+    given_up(lights)
+    assert (lights.take_news(), lights.take_news()) == ([("a", False)], [])
+    lights.reported("a", 0.2, at(45))  # it speaks: no longer marked, but it does not follow
+    assert (lights.unresponsive, lights.take_news()) == (frozenset(), [])
+    lights.due(at(46))  # it is told once more
+    if sign == "the level":
+        lights.reported("a", 0.8, at(50))
+    else:
+        lights.answered("a", "something older", CommandState(sign), at(50))
+    assert lights.take_news() == [("a", True)]
+
+
+def test_the_first_answer_of_every_lamp_after_a_start_is_told() -> None:
+    lights = control(lamp("a"), row=StreetRow(("a",), (0.0,)))
+    (command,) = lights.detected("a", NOW)
+    for _ in range(2):
+        lights.answered("a", command.command_id, CommandState.DONE, at(0.2))
+    assert lights.take_news() == [("a", True)]
+
+
+def test_no_lamp_is_given_up_while_the_broker_is_away_and_each_is_told_anew_when_it_is_back() -> None:
+    lights = control(lamp("a"), row=StreetRow(("a",), (0.0,)))
+    lights.overridden({"a": replace(override("a", 0.5, 3600), state=CommandState.SENT)}, NOW)
+    lights.reachable(False, at(0.5))
+    assert [command for second in range(1, 120) for command in lights.due(at(second))] == []
+    assert (lights.unresponsive, lights.take_news()) == (frozenset(), [])
+    lights.reachable(True, at(120))
+    (again,) = lights.due(at(120))
+    assert (again.dim_level, again.reason, again.hold_s) == (0.5, Reason.OVERRIDE, 3480.0)
 
 
 def test_further_presence_tells_a_marked_lamp_again_only_after_a_while() -> None:

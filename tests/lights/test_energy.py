@@ -13,7 +13,6 @@ from core.clock import to_epoch_us
 from core.counter import CounterSpan
 from core.device import Device
 from core.errors import InvalidInputError
-from lights.darkness import dark_hours
 from lights.energy import (
     EnergyGroup,
     EnergyInterval,
@@ -24,6 +23,7 @@ from lights.energy import (
     used,
 )
 from lights.increase import Increase, increases, with_reach
+from lights.sun import dark_hours
 from storage.backends.counters import span_of
 
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -14,9 +14,10 @@ from core.command import Command, CommandState, Reason, SetLight
 from core.device import Device
 from core.topics import Topics
 from lights.commands import HOLD_MARGIN_S
-from lights.control import SPREAD_S, LightControl
+from lights.control import LightControl
 from lights.corridor import Corridor
 from lights.lamp import Lamp
+from lights.lamp_state import SPREAD_S
 from lights.profile import PresenceResponse
 from lights.schedule import ScheduledLevel
 from lights.street import street_rows

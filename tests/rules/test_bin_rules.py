@@ -38,17 +38,17 @@ class Bin:
 
 
 def test_overflow_is_seen_coming() -> None:
-    """From 30 % on, 5 % an hour: at 60 % there are 8 hours left; that is said in the second such report."""
+    """From 30 % on, 5 % an hour: at 75 % there are 5 hours left; that is said in the second such report."""
     made = Bin()
-    for hour in range(10):
+    for hour in range(12):
         made.says(hour, filling_level=0.3 + 0.05 * hour)
-        if hour < 7:
+        if hour < 10:
             assert made.fired == []
     assert "overflow_soon" in made.fired
     (alert,) = [
         change.alert for change in made.changes if change.alert.rule == "overflow_soon" and change.alert.fired_at
     ]
-    assert alert.summary == "Markt overflows in 8 hours if it goes on so"
+    assert alert.summary == "Markt overflows in 5 hours if it goes on so"
 
 
 def test_a_bin_that_fills_slowly_or_stands_still_overflows_not_soon() -> None:

@@ -15,7 +15,7 @@ from rules.memory import DeviceMemory
 from rules.rule import Rule
 from rules.rule_file import parse_rules
 from rules.seen import Seen
-from rules.tracking import Rate, Unchanged
+from rules.tracking import Rate, SettledLevel, Unchanged
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)
 LAMP = Device(
@@ -146,7 +146,7 @@ def test_tilt_from_upright(tilt: float, upright: float) -> None:
     assert made.value.reader({})(seen(tilt_deg=tilt)) == upright
 
 
-def tracked(tracker: Rate | Unchanged, points: list[tuple[float, float]]) -> float | None:
+def tracked(tracker: Rate | SettledLevel | Unchanged, points: list[tuple[float, float]]) -> float | None:
     memory = DeviceMemory()
     last = seen()
     for hours, level in points:
@@ -164,9 +164,25 @@ def test_a_rate_needs_half_its_span() -> None:
 
 def test_a_rate_begins_anew_after_an_emptying_and_ignores_late_values() -> None:
     rate = Rate("filling_level", 4 * 3600)
-    assert tracked(rate, [(0, 0.2), (2, 0.9), (3, 0.0), (4, 0.1)]) is None
-    assert tracked(rate, [(0, 0.2), (2, 0.9), (3, 0.0), (5, 0.2)]) == pytest.approx(0.1)
+    assert tracked(rate, [(0, 0.2), (2, 0.9), (4, 0.0), (5, 0.1)]) is None
+    assert tracked(rate, [(0, 0.2), (2, 0.9), (4, 0.0), (6, 0.2)]) == pytest.approx(0.1)
     assert tracked(rate, [(0, 0.2), (2, 0.4), (1, 0.0)]) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize(
+    ("points", "level"),
+    [
+        ([(0, 0.4), (1, 0.95)], 0.95),  # known for too short a time to doubt it
+        ([(0, 0.4), (1, 0.41), (2, 0.95)], 0.41),
+        ([(0, 0.4), (1, 0.41), (2, 0.95), (3, 0.42)], 0.42),
+        ([(0, 0.4), (1, 0.41), (2, 0.95), (3, 0.96)], 0.96),
+        ([(0, 0.4), (1, 0.41), (2, 0.55)], 0.55),
+        ([(0, 0.4), (1, 0.41), (3, 0.95)], 0.95),  # two hours later it may be so
+        ([(0, 0.9), (1, 0.91), (2, 0.0), (1, 0.0)], 0.9),
+    ],
+)
+def test_a_level_far_off_is_believed_when_it_comes_twice(points: list[tuple[float, float]], level: float) -> None:
+    assert tracked(SettledLevel(), points) == level
 
 
 @given(st.lists(st.tuples(st.floats(0, 1000), st.floats(0, 1)), max_size=300))

@@ -62,7 +62,7 @@ def test_the_threshold_belongs_to_the_condition_and_is_the_municipalitys() -> No
 def test_within_the_hysteresis_nothing_flickers() -> None:
     rules = engine()
     assert len(rules.judge(reading(0, filling_level=0.81), NOW)) == 1
-    for minute, level in enumerate((0.79, 0.8, 0.71, 0.9), start=1):
+    for minute, level in enumerate((0.79, 0.8, 0.71, 0.83), start=1):
         assert rules.judge(reading(minute, filling_level=level), NOW) == []
     assert states(rules.judge(reading(9, filling_level=0.69), NOW)) == [("bin_full", AlertState.RESOLVED)]
     assert rules.judge(reading(10, filling_level=0.79), NOW) == []

@@ -1,5 +1,6 @@
 """Silence by each device's own interval; many lamps of one circuit are one alert."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -7,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from core.alert import Alert, AlertState
-from core.device import Attribute, Device, Municipality
+from core.device import Attribute, Device, DeviceStatus, Municipality
 from core.reading import Reading
 from rules.catalogue import load_rules
 from rules.change import AlertChange
@@ -46,6 +47,9 @@ class Region:
         now = at(minutes)
         reading = Reading(f"lamp-{number}", "streetlight", "marburg", now, now, values or LIT)
         self.changes += self.engine.judge(reading, now)
+
+    def follows(self, minutes: float, number: int, *, follows: bool) -> None:
+        self.changes += self.engine.judge_following(f"lamp-{number}", follows, at(minutes))
 
     def waits(self, since: float, until: float) -> None:
         """Silence is judged every five minutes, `since < t <= until`."""
@@ -245,9 +249,77 @@ def test_another_workers_circuits_are_forgotten_without_a_change() -> None:
     assert region.engine.configure({}, [], {}, at(600)) == []
 
 
+# -- lamps that answer no command --------------------------------------------------------------------------------------
+
+
+def test_a_lamp_given_up_fires_after_a_minute_until_it_follows_whatever_it_says() -> None:
+    region = Region(lamp(1, circuit=None))
+    region.follows(0, 1, follows=False)
+    region.says(0.5, 1)
+    region.changes += region.engine.judge_silence(at(0.9))
+    assert region.fired == []
+    region.follows(0.95, 1, follows=False)  # again: counted from the first time
+    region.changes += region.engine.judge_silence(at(1))
+    region.changes += region.engine.judge_silence(at(2))
+    assert region.fired == [("command_failure", "lamp-1")]
+    region.says(3, 1)
+    assert region.of(AlertState.RESOLVED) == []
+    region.follows(4, 1, follows=True)
+    region.follows(5, 1, follows=True)
+    assert [alert.resolved_at for alert in region.of(AlertState.RESOLVED)] == [at(4)]
+    (fired,) = region.of(AlertState.FIRING)
+    assert fired.summary_de == "lamp-1 beantwortet seit 2026-11-20T20:00:00Z keinen Befehl"
+
+
+def test_who_follows_within_the_minute_has_no_alert() -> None:
+    region = Region(lamp(1, circuit=None))
+    region.follows(0, 1, follows=False)
+    region.follows(0.8, 1, follows=True)
+    region.waits(0, 10)
+    assert region.changes == []
+
+
+def test_a_lamp_in_maintenance_has_its_alert_when_that_is_over() -> None:
+    region = Region(replace(lamp(1), status=DeviceStatus.MAINTENANCE))
+    region.follows(0, 1, follows=False)
+    region.waits(0, 60)
+    assert region.changes == []
+    region.engine.configure({"lamp-1": lamp(1)}, [MARBURG], {}, at(60))
+    region.waits(60, 65)
+    assert region.fired == [("command_failure", "lamp-1")]
+
+
+def test_the_alert_survives_a_restart_and_resolves_by_the_first_that_follows() -> None:
+    region = Region(lamp(1))
+    region.follows(0, 1, follows=False)
+    region.waits(0, 5)
+    after = restarted(region, at(10))
+    after.says(12, 1)
+    after.waits(10, 20)
+    assert after.changes == []
+    after.follows(21, 1, follows=True)
+    assert [alert.alert_id for alert in after.of(AlertState.RESOLVED)] == [region.of(AlertState.FIRING)[0].alert_id]
+
+
+def test_a_circuit_given_up_within_seconds_is_one_alert() -> None:
+    region = Region(*(lamp(number) for number in range(6)))
+    for number in range(4):
+        region.follows(number / 30, number, follows=False)
+    region.waits(0, 10)
+    assert region.fired == [("supply_loss", "lamp-0")]
+    for number in range(4):
+        region.follows(20 + number, number, follows=True)
+    assert [(alert.rule, alert.resolved_at) for alert in region.of(AlertState.RESOLVED)] == [("supply_loss", at(22))]
+
+
 @settings(max_examples=60)
 @given(
-    st.lists(st.tuples(st.integers(0, 40), st.integers(0, 5), st.sampled_from(["dark", "lit", "wait"])), max_size=60)
+    st.lists(
+        st.tuples(
+            st.integers(0, 40), st.integers(0, 5), st.sampled_from(["dark", "lit", "wait", "given up", "follows"])
+        ),
+        max_size=60,
+    )
 )
 def test_whatever_happens_alerts_open_and_close_in_turn(events: list[tuple[int, int, str]]) -> None:
     """At most one open alert per device and rule, none resolved that was not open, also over a restart."""
@@ -257,6 +329,9 @@ def test_whatever_happens_alerts_open_and_close_in_turn(events: list[tuple[int, 
         if what == "wait":
             region.waits(minute, minute + step * 10)
             minute += step * 10
+        elif what in {"given up", "follows"}:
+            minute += step
+            region.follows(minute, device, follows=what == "follows")
         else:
             minute += step
             region.says(minute, device, **(DARK if what == "dark" else LIT))
