@@ -52,7 +52,8 @@ class VehicleKind:
     """`count` vehicles alike. They leave `start` empty and end empty at `end`, within the shift.
 
     `max_duration_s`: longest time from leaving to return, breaks included. `travel`: which of the problem's matrices
-    its ways are from. `fixed_cost` once for a vehicle used, `cost_per_m` and `cost_per_s` on the way.
+    its ways are from. `fixed_cost` once for a vehicle used, `cost_per_m` of the way, `cost_per_s` of the time from leaving
+    to return without breaks (which are unpaid).
     """
 
     name: str
@@ -72,10 +73,16 @@ class VehicleKind:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BreakRule:
-    """After so much work without a break of this length, one is due (ArbZG section 4: 30 minutes after 6 hours)."""
+    """After so much work without a break of this length, one is due (ArbZG section 4: 30 minutes after 6 hours).
+
+    Work is all time from leaving to return but breaks, waiting included. More than `long_after_s` of it needs
+    `long_length_s` of breaks in all (ArbZG section 4: 45 minutes for more than 9 hours).
+    """
 
     after_s: int = 6 * 3600
     length_s: int = 30 * 60
+    long_after_s: int = 9 * 3600
+    long_length_s: int = 45 * 60
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
