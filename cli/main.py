@@ -11,6 +11,7 @@ from cli.check import check
 from cli.demo import demo, up
 from cli.devices import devices_app
 from cli.lights import lights_app
+from cli.pickups import pickups_app
 from cli.plan import plan
 from cli.programs import api, broker, ingest, simulate
 from cli.replay import replay
@@ -35,6 +36,7 @@ app.add_typer(devices_app, name="devices")
 app.add_typer(lights_app, name="lights")
 app.command()(replay)
 app.command()(plan)
+app.add_typer(pickups_app, name="pickups")
 app.add_typer(rules_app, name="rules")
 app.command()(check)
 app.command()(backup)

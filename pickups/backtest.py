@@ -10,7 +10,7 @@ import numpy as np
 
 from core.travel import TravelMatrix
 from pickups.deposits import Deposits, Flags, Floats
-from pickups.policies import Choice, Morning, Policy
+from pickups.policies import Choice, Morning, Policy, Whole
 from pickups.problem import Candidate, Problem, Site, Solution, VehicleKind, VisitKind
 
 Plan = Callable[[Problem], Solution]
@@ -112,7 +112,7 @@ def replay(
     plan: Plan,
     *,
     start: date,
-    sensor: Sensor = Sensor(),  # noqa: B008 - a value
+    sensor: Sensor = Sensor(),
     seed: int = 0,
     progress: Callable[[int], None] | None = None,
 ) -> Outcome:
@@ -212,11 +212,8 @@ def _drive(area: Area, choice: Choice, said: Floats, plan: Plan, outcome: Outcom
     return emptied
 
 
-def _pays(area: Area, choice: Choice, offered: Floats) -> bool:
-    """Whether all prizes together are worth the shortest possible tour: spares the search on most mornings.
-
-    No tour is shorter than that to its farthest bin alone, so this only leaves out days on which none can pay.
-    """
+def _pays(area: Area, choice: Choice, offered: Whole) -> bool:
+    """Whether all prizes together are worth the shortest first way plus the shortest way home: no tour has less."""
     metres = area.travel.distances_m
     shortest = min(
         metres[vehicle.start, offered].min()

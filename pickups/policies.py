@@ -65,7 +65,7 @@ class OverflowForecast(Protocol):
     """Says how likely bins are to overflow."""
 
     def overflow_probability(self, levels: Floats, day: date, days: int) -> Floats:
-        """Of each bin, at these levels (0-1) on the morning of `day`, before the morning `days` later if not emptied."""
+        """Of each bin at these levels (0-1) on the morning of `day`, before the morning `days` later if left alone."""
         ...
 
 

@@ -40,7 +40,7 @@ class RiseHistogram:
         self._rises: Floats = (counts + POOL_BIN * own[:, None]) / (counts.sum(axis=2, keepdims=True) + POOL_BIN)
 
     def overflow_probability(self, levels: Floats, day: date, days: int) -> Floats:
-        """Of each bin, at these levels (0-1) on the morning of `day`, before the morning `days` later if not emptied."""
+        """Of each bin at these levels (0-1) on the morning of `day`, before the morning `days` later if left alone."""
         at = np.clip(np.rint(levels / CELL), 0, CELLS - 1).astype(np.int64)
         total = np.zeros((len(levels), CELLS + 1))  # the last cell: more than fits
         total[np.arange(len(levels)), at] = 1.0
@@ -59,5 +59,3 @@ def _added(total: Floats, rise: Floats) -> Floats:
         after[:, cell:CELLS] += rise[:, cell, None] * total[:, :stays]
         after[:, -1] += rise[:, cell] * total[:, stays:CELLS].sum(axis=1)
     return after
-
-
