@@ -22,7 +22,7 @@ DEFAULT_POLICIES: Final = (
     "fixed:0.9", "fixed:0.95", "fixed:0.98", "fixed:0.99",
     "threshold:0.5", "threshold:0.6", "threshold:0.75", "threshold:0.9",
     "fullest:0.2",
-    "ours:5", "ours:10", "ours:20", "ours:40", "ours:100",
+    "ours:5", "ours:10", "ours:15", "ours:20", "ours:40", "ours:100",
 )  # fmt: skip
 
 
@@ -153,8 +153,9 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
         f"{bins} bins in {len(parts)} areas, {rows[0].outcome.days} days from {first}, {parts[0].area.travel.source}"
     )
     table = Table(title=title, title_justify="left")
-    for name in ("policy", "km", "hours", "tours", "stops", "level at emptying", "overflow days", "service", "beside"):
-        table.add_column(name, justify="left" if name == "policy" else "right")
+    for name in ("policy", "km", "hours", "tours", "stops", "level", "overflows", "service", "beside"):
+        is_name = name == "policy"
+        table.add_column(name, justify="left" if is_name else "right", no_wrap=is_name)
     for row in rows:
         outcome = row.outcome
         level = "-" if math.isnan(outcome.mean_level) else f"{outcome.mean_level:.0%}"
@@ -165,7 +166,8 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
         )  # fmt: skip
     console = Console()
     console.print(table)
-    console.print("service: share of the days of bins on which all fitted in; beside: share of the waste that did not")
+    console.print("level: mean at emptying; overflows: days of bins on which something did not fit in")
+    console.print("service: share of the days of bins without; beside: share of the waste that did not fit in")
     for saving in savings(rows):
         console.print(saving.sentence)
 

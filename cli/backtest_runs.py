@@ -2,7 +2,7 @@
 
 import multiprocessing
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import date
@@ -163,15 +163,34 @@ def run(
     days = sum(part.deposits.days - part.deposits.index(start) for _, part in jobs)
     with progress_bar() as progress:
         task = progress.add_task("driving", total=days)
-        with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-            running = {
-                pool.submit(_replay, part, specs[number], start, time_limit_s, seed): number for number, part in jobs
-            }
-            for done in as_completed(running):
-                outcome = done.result()
-                outcomes[running[done]].append(outcome)
-                progress.advance(task, outcome.days)
+        for number, outcome in _outcomes(jobs, specs, start, time_limit_s, seed, workers=workers):
+            outcomes[number].append(outcome)
+            progress.advance(task, outcome.days)
     return [Row(spec.text, spec.family, total(outcomes[number])) for number, spec in enumerate(specs)]
+
+
+def _outcomes(
+    jobs: Sequence[tuple[int, Replayed]],
+    specs: Sequence[PolicySpec],
+    start: date,
+    time_limit_s: float,
+    seed: int,
+    *,
+    workers: int,
+) -> Iterator[tuple[int, Outcome]]:
+    if workers == 1:
+        for number, part in jobs:
+            yield number, _replay(part, specs[number], start, time_limit_s, seed)
+        return
+    with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
+        running = {
+            pool.submit(_replay, part, specs[number], start, time_limit_s, seed): number for number, part in jobs
+        }
+        try:
+            for done in as_completed(running):
+                yield running[done], done.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def _replay(part: Replayed, spec: PolicySpec, start: date, time_limit_s: float, seed: int) -> Outcome:

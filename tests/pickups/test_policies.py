@@ -1,0 +1,110 @@
+"""Policies choose what they say they choose."""
+
+from datetime import date, timedelta
+
+import numpy as np
+import pytest
+
+from pickups.policies import FixedRounds, Fullest, Morning, PrizeCollecting, Threshold, fixed_rounds
+from pickups.rise_histogram import RiseHistogram
+
+MONDAY = date(2026, 3, 2)
+"""In an even week (10)."""
+
+
+def morning(day: date, *levels: float, rises: np.ndarray | None = None, chances: tuple[int, ...] = (1, 2)) -> Morning:
+    history = np.zeros((0, len(levels))) if rises is None else rises
+    return Morning(
+        day=day, chances=chances, levels=np.array(levels), first_day=day - timedelta(days=len(history)), rises=history
+    )
+
+
+def rounds(policy: FixedRounds, days: list[date]) -> list[list[int]]:
+    return [np.flatnonzero(policy.choose(morning(day, 0, 0, 0, 0, 0)).required).tolist() for day in days]
+
+
+def test_fixed_rounds_come_on_their_weekdays() -> None:
+    """Every fortnight, weekly, twice, three times, daily; Mondays of an even and of an odd week differ."""
+    policy = FixedRounds("fixed", range(5))
+    days = [MONDAY + timedelta(days=day) for day in (0, 1, 2, 3, 4, 7)]
+    assert rounds(policy, days) == [[0, 1, 2, 3, 4], [4], [3, 4], [2, 4], [3, 4], [1, 2, 3, 4]]
+
+
+def test_a_round_on_a_holiday_is_made_up_on_the_next_working_day() -> None:
+    easter_monday = date(2026, 4, 6)
+    policy = FixedRounds("fixed", range(5))
+    assert rounds(policy, [easter_monday - timedelta(days=4), easter_monday + timedelta(days=1)])[1] == [1, 2, 3, 4]
+
+
+def test_each_bin_gets_the_rarest_rounds_that_serve_it() -> None:
+    """A tenth a day is 1.3 in the fourteen days between fortnightly rounds, but 0.7 in a week; a half needs every day
+    and overflows on Sundays all the same.
+    """
+    days = 8 * 7
+    shares = np.tile([0.0, 0.05, 0.1, 0.3, 0.5], (days, 1))
+    works = np.array([day % 7 < 5 for day in range(days)])
+    assert fixed_rounds(shares, MONDAY, works, 0.99).rounds == [0, 0, 1, 3, 4]
+
+
+def test_threshold_takes_bins_at_the_level_and_above() -> None:
+    choice = Threshold("threshold", 0.75).choose(morning(MONDAY, 0.74, 0.75, 1.0))
+    assert choice.required.tolist() == [False, True, True]
+    assert choice.prizes.tolist() == [0, 0, 0]
+
+
+def test_fullest_takes_so_many_but_no_empty_bin() -> None:
+    assert Fullest("fullest", 2).choose(morning(MONDAY, 0.2, 0.9, 0.5)).required.tolist() == [False, True, True]
+    assert Fullest("fullest", 2).choose(morning(MONDAY, 0.0, 0.9, 0.0)).required.tolist() == [False, True, False]
+
+
+class Certain:
+    """A forecast for tables: probability by days ahead."""
+
+    def __init__(self, by_days: dict[int, list[float]]) -> None:
+        self._by_days = by_days
+
+    def overflow_probability(self, levels: np.ndarray, day: date, days: int) -> np.ndarray:  # noqa: ARG002
+        return np.array(self._by_days[days])
+
+
+def test_prizes_weigh_the_overflow_before_the_next_chance_and_soon_after() -> None:
+    """Friday: the next chances are in 3 and 4 days."""
+    forecast = Certain({3: [0.995, 0.5, 0.0], 4: [1.0, 0.75, 0.25]})
+    policy = PrizeCollecting(name="ours", learn=lambda *_: forecast, rho_m=10_000, soon_m=1000, look_ahead=1)
+    choice = policy.choose(morning(MONDAY, 0.9, 0.6, 0.3, chances=(3, 4)))
+    assert choice.required.tolist() == [True, False, False]
+    assert choice.prizes.tolist() == [0, 5750, 250]
+
+
+def test_prizes_of_rho_alone_leave_out_what_cannot_overflow_before_the_next_chance() -> None:
+    forecast = Certain({1: [0.5, 0.0]})
+    choice = PrizeCollecting(name="ours", learn=lambda *_: forecast, rho_m=10_000).choose(morning(MONDAY, 0.9, 0.1))
+    assert choice.prizes.tolist() == [5000, 0]
+
+
+def test_overflow_probability_from_rises_seen() -> None:
+    """Weekdays bring 0.4, weekends nothing, for a year: 0.7 on a Friday overflows by Monday, on a Saturday not."""
+    first = MONDAY - timedelta(days=52 * 7)
+    rises = np.array([[0.4 if day % 7 < 5 else 0.0] for day in range(52 * 7)])
+    forecast = RiseHistogram(rises, first)
+    level = np.array([0.7])
+    assert forecast.overflow_probability(level, MONDAY + timedelta(days=4), 3)[0] > 0.85
+    assert forecast.overflow_probability(level, MONDAY + timedelta(days=5), 2)[0] < 0.5
+    assert forecast.overflow_probability(level, MONDAY, 0)[0] == 0
+
+
+def test_more_time_or_more_in_it_never_makes_an_overflow_less_likely() -> None:
+    rng = np.random.Generator(np.random.PCG64(3))
+    forecast = RiseHistogram(rng.exponential(0.15, (80, 1)), MONDAY)
+    by_level = [forecast.overflow_probability(np.array([level]), MONDAY, 2)[0] for level in np.linspace(0, 1, 21)]
+    by_days = [forecast.overflow_probability(np.array([0.5]), MONDAY, days)[0] for days in range(8)]
+    assert by_level == sorted(by_level)
+    assert by_days == sorted(by_days)
+    assert by_days[-1] <= 1 + 1e-9
+
+
+def test_a_new_bin_is_taken_for_one_like_the_others() -> None:
+    rises = np.full((60, 5), 0.3)
+    rises[:, 4] = np.nan
+    at = np.full(5, 0.9)
+    assert RiseHistogram(rises, MONDAY).overflow_probability(at, MONDAY, 1) == pytest.approx(np.ones(5))
