@@ -20,9 +20,9 @@ if TYPE_CHECKING:
 
 DEFAULT_POLICIES: Final = (
     "fixed:0.9", "fixed:0.95", "fixed:0.98", "fixed:0.99",
-    "threshold:0.5", "threshold:0.6", "threshold:0.75", "threshold:0.9",
+    "threshold:0.5", "threshold:0.75", "threshold:0.9",
     "fullest:0.2",
-    "ours:5", "ours:10", "ours:15", "ours:20", "ours:40", "ours:100",
+    "ours:5", "ours:10", "ours:12", "ours:15", "ours:20", "ours:40", "ours:100",
 )  # fmt: skip
 
 
@@ -68,13 +68,14 @@ def backtest(
     from cli.backtest_runs import read_policy, run
 
     chosen = [read_policy(text) for text in policy or DEFAULT_POLICIES]
+    first, until = _day("--from", start), _day("--until", end)
     if simulate == (recording is not None):
         raise InvalidInputError("name either a recording or --simulate")
     if recording is None:
         from cli.backtest_data import SIMULATED_YEAR
 
         parts = _simulated(bins, days, seed, municipalities, joint=joint)
-        first = _day("--from", start) or SIMULATED_YEAR
+        first = first or SIMULATED_YEAR
     else:
         if containers is None:
             raise InvalidInputError("--containers FILE is missing: where the recorded bins are")
@@ -95,8 +96,8 @@ def backtest(
             volume_l=volume,
             seed=seed,
         )
-        first = _day("--from", start) or _half_way(parts)
-    parts = _cut(parts, first, _day("--until", end))
+        first = first or _half_way(parts)
+    parts = _cut(parts, first, until)
     rows = run(parts, chosen, first, time_limit_s=time_limit, seed=seed, processes=processes)
     _show(rows, parts, first)
     _write(rows, json_file, csv_file, plot)
@@ -143,6 +144,7 @@ def _cut(parts: "list[Replayed]", first: date, until: date | None) -> "list[Repl
 
 
 def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
+    from rich.box import SIMPLE_HEAD
     from rich.console import Console
     from rich.table import Table
 
@@ -152,7 +154,7 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
     title = (
         f"{bins} bins in {len(parts)} areas, {rows[0].outcome.days} days from {first}, {parts[0].area.travel.source}"
     )
-    table = Table(title=title, title_justify="left")
+    table = Table(title=title, title_justify="left", box=SIMPLE_HEAD, padding=(0, 1, 0, 0), collapse_padding=True)
     for name in ("policy", "km", "hours", "tours", "stops", "level", "overflows", "service", "beside"):
         is_name = name == "policy"
         table.add_column(name, justify="left" if is_name else "right", no_wrap=is_name)
@@ -166,8 +168,8 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
         )  # fmt: skip
     console = Console()
     console.print(table)
-    console.print("level: mean at emptying; overflows: days of bins on which something did not fit in")
-    console.print("service: share of the days of bins without; beside: share of the waste that did not fit in")
+    console.print("level: mean at emptying; overflows: days of bins on which not all fitted in")
+    console.print("service: share of days of bins without; beside: share of the waste that did not fit")
     for saving in savings(rows):
         console.print(saving.sentence)
 

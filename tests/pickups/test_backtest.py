@@ -15,6 +15,7 @@ from pickups.problem import Site, VehicleKind
 from pickups.rise_histogram import RiseHistogram
 
 MONDAY = date(2026, 3, 2)
+EXACT = Sensor()
 
 
 def area(*at_m: int, volume_l: float = 100.0) -> Area:
@@ -42,15 +43,17 @@ def deposits(shares: object, first_day: date = MONDAY) -> Deposits:
     return Deposits(device_ids=ids, first_day=first_day, shares=rows, seen=np.ones(rows.shape, dtype=bool))
 
 
-def drive(where: Area, what: Deposits, policy: Policy, start: date = MONDAY, sensor: Sensor = Sensor()) -> Outcome:
+def drive(where: Area, what: Deposits, policy: Policy, start: date = MONDAY, sensor: Sensor = EXACT) -> Outcome:
     plan = DayPlanner(tuple(where.volumes_l.tolist()), 0.02, 0)
     weekdays = [(what.first_day + timedelta(days=day)).weekday() < 5 for day in range(what.days)]
     return replay(where, what, policy, np.array(weekdays), plan, start=start, sensor=sensor, seed=5)
 
 
 def test_five_days_of_two_bins_under_a_threshold() -> None:
-    """Bin 0 (1 km): 0.4 a day, so 0, 0.4, 0.8 -> emptied, 0.4, 0.8 -> emptied. Bin 1 (2 km): 0.5 a day, so 0, 0.5,
-    1.0 -> emptied, 0.5, 1.0 -> emptied. Both on Wednesday and Friday: 4 km each, an unloading, two stops.
+    """Both on Wednesday and Friday: 4 km each, an unloading, two stops.
+
+    Bin 0 (1 km) gets 0.4 a day: 0, 0.4, 0.8 -> emptied, 0.4, 0.8 -> emptied. Bin 1 (2 km) gets 0.5: 0, 0.5, 1.0 ->
+    emptied, 0.5, 1.0 -> emptied.
     """
     found = drive(area(1000, 2000), deposits([[0.4, 0.5]] * 5), Threshold("", 0.75))
     assert (found.tours, found.stops, found.distance_m) == (2, 4, 8000)

@@ -37,8 +37,9 @@ def test_a_round_on_a_holiday_is_made_up_on_the_next_working_day() -> None:
 
 
 def test_each_bin_gets_the_rarest_rounds_that_serve_it() -> None:
-    """A tenth a day is 1.3 in the fourteen days between fortnightly rounds, but 0.7 in a week; a half needs every day
-    and overflows on Sundays all the same.
+    """A tenth a day is 1.4 from one fortnightly round to the next, but 0.7 in a week.
+
+    0.3 on each of three days is too much for 0.9 and a fourth; a half overflows on Sundays even with daily rounds.
     """
     days = 8 * 7
     shares = np.tile([0.0, 0.05, 0.1, 0.3, 0.5], (days, 1))
