@@ -41,5 +41,9 @@ class PlanningError(KreispulsError):
     """A pickup plan cannot be made; says which part of the problem has no answer."""
 
 
+class PlanningCancelledError(PlanningError):
+    """Whoever asked for the plan wants it no more."""
+
+
 class RoadsError(KreispulsError):
     """A road engine does not answer, or its extract cannot be read; names the engine or the file."""

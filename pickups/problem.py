@@ -52,8 +52,8 @@ class VehicleKind:
     """`count` vehicles alike. They leave `start` empty and end empty at `end`, within the shift.
 
     `max_duration_s`: longest time from leaving to return, breaks included. `travel`: which of the problem's matrices
-    its ways are from. `fixed_cost` once for a vehicle used, `cost_per_m` of the way, `cost_per_s` of the time from leaving
-    to return without breaks (which are unpaid).
+    its ways are from. `fixed_cost` once for a vehicle used, `cost_per_m` of the way, `cost_per_s` of the time from
+    leaving to return without breaks (which are unpaid).
     """
 
     name: str

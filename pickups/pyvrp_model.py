@@ -1,8 +1,8 @@
 """A pickup problem as PyVRP sees it, and its answers back as plain orders of stops.
 
-PyVRP knows neither "empty before home" nor breaks nor several windows of one place. The way to a vehicle's end leads over
-the disposal site that is cheapest from each bin, with unloading on it; breaks are reserved in the shift and put in
-afterwards (`pickups.timing`); a place with several windows is a group of clients of which one is served.
+PyVRP knows neither "empty before home" nor breaks nor several windows of one place. The way to a vehicle's end leads
+over the disposal site that is cheapest from each bin, with unloading on it; breaks are reserved in the shift and put
+in afterwards (`pickups.timing`); a place with several windows is a group of clients of which one is served.
 """
 
 from collections.abc import Iterable, Sequence
@@ -34,6 +34,7 @@ Orders = tuple[tuple[int, Order], ...]
 Mix = tuple[int, ...]
 """How many vehicles of each kind are offered."""
 
+FOREVER: Final = np.iinfo(np.int64).max
 UNREACHABLE: Final = 10**8
 """Metres or seconds of a way that does not exist; 64-bit sums of many of them still hold."""
 _DEPOT, _CLIENT = ActivityType.DEPOT, ActivityType.CLIENT
@@ -101,7 +102,7 @@ class PyvrpModel:
         used = [sum(kind == one for one, _ in orders) for kind in range(len(mix))]
         if any(count > offered for count, offered in zip(used, mix, strict=True)):
             return None
-        routes = [Route(data, list(self._activities(order)), kinds.index(kind)) for kind, order in orders]
+        routes = [Route(data, list(self._activities(kind, order)), kinds.index(kind)) for kind, order in orders]
         return Solution(data, routes)
 
     def _order(self, activities: Sequence[Activity]) -> Order:
@@ -117,13 +118,29 @@ class PyvrpModel:
             order.pop()  # the way home leads over a disposal site anyway
         return tuple(order)
 
-    def _activities(self, order: Order) -> Iterable[Activity]:
+    def _activities(self, number: int, order: Order) -> Iterable[Activity]:
+        """Clients and depots; of several windows of a place the first that can still be met."""
+        kind = self._problem.vehicles[number]
+        durations = self._problem.travel[kind.travel].durations_s
+        at_s, here = kind.earliest_s, kind.start
         for what in order:
             if what >= 0:
-                yield Activity(_CLIENT, self._service_of[what][0])
+                there, service_s = self._problem.candidates[what].location, self._problem.candidates[what].service_s
+                choices = [(service, self._services[service].window) for service in self._service_of[what]]
             else:
-                opening = next(number for number, (site, _) in enumerate(self._openings) if site == -1 - what)
-                yield Activity(_DEPOT, len(self._starts) + opening)
+                site = self._problem.sites[-1 - what]
+                there, service_s = site.location, site.unload_s
+                choices = [
+                    (len(self._starts) + opening, window)
+                    for opening, (index, window) in enumerate(self._openings)
+                    if index == -1 - what
+                ]
+            at_s += int(durations[here, there])
+            chosen, window = next(
+                (choice for choice in choices if choice[1] is None or at_s <= choice[1].end_s), choices[-1]
+            )
+            yield Activity(_CLIENT if what >= 0 else _DEPOT, chosen)
+            at_s, here = max(at_s, window.start_s if window else 0) + service_s, there
 
     def _build(self) -> ProblemData:
         """Locations: starts, disposal sites (once per window), ends (one per kind of vehicle), services."""
@@ -160,8 +177,8 @@ class PyvrpModel:
             clients=clients,
             depots=depots,
             vehicle_types=[self._vehicle_type(kind, 1) for kind in range(len(problem.vehicles))],
-            distance_matrices=list(distances),  # type: ignore[arg-type] # pyvrp's stubs misname the type
-            duration_matrices=list(durations),  # type: ignore[arg-type]
+            distance_matrices=list(distances),
+            duration_matrices=list(durations),
             groups=groups,
         )
 
@@ -172,7 +189,6 @@ class PyvrpModel:
             loads.append(candidate.weight_kg)
         loads += [int(candidate.vehicles == access) for access in self._accesses]
         required = candidate.required and not self._soft
-        limits = {} if window is None else {"tw_early": window.start_s, "tw_late": window.end_s}
         return Client(
             location=self._first_client + number,
             pickup=loads,
@@ -180,7 +196,8 @@ class PyvrpModel:
             required=required and group is None,
             prize=0 if required else self._price(candidate),
             group=group,
-            **limits,
+            tw_early=window.start_s if window else 0,
+            tw_late=window.end_s if window else FOREVER,
         )
 
     def _price(self, candidate: Candidate) -> int:

@@ -40,9 +40,9 @@ def _coverage(problem: Problem, solution: Solution) -> Iterator[str]:
             yield f"bin {device_id} is neither on a tour nor left out"
         if answered[device_id] > times:
             yield f"bin {device_id} is in the plan {answered[device_id]} times"
-    for device_id in answered:
-        if device_id not in wanted:
-            yield f"bin {device_id} is in the plan and nobody asked for it"
+    for unknown in answered.keys() - wanted.keys():
+        if unknown is not None:
+            yield f"bin {unknown} is in the plan and nobody asked for it"
     for left_out in solution.left_out:
         if not left_out.reason:
             yield f"bin {left_out.device_id} is left out without a reason"

@@ -44,7 +44,9 @@ def unservable(problem: Problem) -> dict[int, LeftOut]:
     return found
 
 
-def _candidate_trouble(problem: Problem, index: int, candidate: Candidate) -> str:
+def _candidate_trouble(  # noqa: PLR0911 - one reason after the other
+    problem: Problem, index: int, candidate: Candidate
+) -> str:
     unreachable = [travel.unreachable.get(candidate.location) for travel in problem.travel]
     if all(unreachable):
         return f"not reachable: {unreachable[0]}"
@@ -88,7 +90,9 @@ def _site_trouble(problem: Problem, site: Site) -> str:
     return ""
 
 
-def _vehicle_trouble(problem: Problem, kind: VehicleKind, sites: Sequence[Site]) -> str:
+def _vehicle_trouble(  # noqa: PLR0911 - one reason after the other
+    problem: Problem, kind: VehicleKind, sites: Sequence[Site]
+) -> str:
     if kind.count < 1:
         return f"vehicle {kind.name}: there is none of it"
     travel = problem.travel[kind.travel]
@@ -120,7 +124,8 @@ def _work_s(kind: VehicleKind, breaks: BreakRule | None) -> int:
 
 
 def _minutes(seconds: int) -> str:
-    return f"{seconds // 3600} h {seconds % 3600 // 60:02} min" if seconds >= 3600 else f"{-(-seconds // 60)} min"
+    minutes = -(-seconds // 60)
+    return f"{minutes // 60} h {minutes % 60:02} min"
 
 
 def _clock(candidate: Candidate) -> str:

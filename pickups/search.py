@@ -10,6 +10,6 @@ from pyvrp.stop import StoppingCriterion
 warnings.filterwarnings("ignore", category=PenaltyBoundWarning)
 
 
-def search(data: ProblemData, stop: StoppingCriterion, seed: int) -> Solution:
-    """The best solution found until `stop`; it may be infeasible."""
-    return solve(data, stop, seed=seed, collect_stats=False, display=False).best
+def search(data: ProblemData, stop: StoppingCriterion, seed: int, begin: Solution | None = None) -> Solution:
+    """The best solution found until `stop`, from `begin` on; it may be infeasible."""
+    return solve(data, stop, seed=seed, collect_stats=False, display=False, initial_solution=begin).best

@@ -1,7 +1,7 @@
 """When a vehicle does what: an order of stops as a tour with instants, windows kept and legal breaks put in.
 
-Breaks are taken after a visit, before driving on. Of all ways to place them, those that are at no instant both later and
-longer since the last break than another are followed to the end (labels, as in shortest paths with resources).
+Breaks are taken after a visit, before driving on. Of all ways to place them, those that are at no instant both later
+and longer since the last break than another are followed to the end (labels, as in shortest paths with resources).
 """
 
 from collections.abc import Iterator, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from core.travel import TravelMatrix
 from pickups.problem import BreakRule, Problem, Tour, VehicleKind, Visit, VisitKind, Window
-from pickups.pyvrp_model import Order
+from pickups.pyvrp_model import Order, Orders
 from pickups.shift import break_due_s
 from pickups.windows import joined, last_begin_s, next_begin_s
 
@@ -49,11 +49,10 @@ def timed(problem: Problem, kind: VehicleKind, order: Order, *, start_s: int | N
     travel = problem.travel[kind.travel]
     for site in _last_sites(problem, kind, travel, order):
         places = _places(problem, kind, travel, (*order, -1 - site))
-        home_s = int(travel.durations_s[places[-1].location, kind.end])
         found = [
             tour
             for leave_s in _starts(kind, places, start_s)
-            if (tour := _tour(problem, kind, travel, places, home_s, leave_s)) is not None
+            if (tour := _tour(problem, kind, places, leave_s)) is not None
         ]
         if found:
             return min(found, key=lambda tour: (kind.cost_per_s * worked_s(tour), tour.end_s))
@@ -66,9 +65,23 @@ def worked_s(tour: Tour) -> int:
     return tour.end_s - tour.start_s - rested
 
 
-def cost(problem: Problem, kind: VehicleKind, tour: Tour) -> int:
+def cost(kind: VehicleKind, tour: Tour) -> int:
     """What a tour costs, in the problem's unit."""
     return kind.fixed_cost + kind.cost_per_m * tour.distance_m + kind.cost_per_s * worked_s(tour)
+
+
+def worth(problem: Problem, orders: Orders, candidates: Sequence[int]) -> tuple[int, int]:
+    """How good orders are, smaller is better: required candidates not served in time, then the cost."""
+    served: set[int] = set()
+    total = 0
+    for number, order in orders:
+        kind = problem.vehicles[number]
+        tour = timed(problem, kind, order)
+        if tour is not None:
+            total += cost(kind, tour)
+            served.update(index for index in order if index >= 0)
+    missed = [problem.candidates[index] for index in candidates if index not in served]
+    return sum(one.required for one in missed), total + sum(one.prize for one in missed)
 
 
 def _last_sites(problem: Problem, kind: VehicleKind, travel: TravelMatrix, order: Order) -> list[int]:
@@ -124,11 +137,10 @@ def _starts(kind: VehicleKind, places: Sequence[_Place], hint_s: int | None) -> 
     return sorted(start for start in starts if kind.earliest_s <= start <= kind.latest_s)
 
 
-def _tour(
-    problem: Problem, kind: VehicleKind, travel: TravelMatrix, places: list[_Place], home_s: int, start_s: int
-) -> Tour | None:
+def _tour(problem: Problem, kind: VehicleKind, places: list[_Place], start_s: int) -> Tour | None:
     """The tour begun at an instant or, where it would wait, as much later as it comes home no later."""
-    rule = problem.breaks
+    rule, travel = problem.breaks, problem.travel[kind.travel]
+    home_s = int(travel.durations_s[places[-1].location, kind.end])
     best = _best(places, home_s, start_s, rule)
     if best is None:
         return None
