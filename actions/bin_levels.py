@@ -8,7 +8,7 @@ from core.device import Device
 from core.pickup import Forecast, Plan
 from core.reading import Aggregate, Observation
 from pickups.due import DEVICE_TYPE, Level
-from pickups.forecast import forecast
+from pickups.linear_forecast import forecast
 from storage.readings import ReadingStore
 
 HISTORY: Final = timedelta(days=16)

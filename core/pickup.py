@@ -180,3 +180,28 @@ class Plan:
     """All that are planned together, `municipality` among them; empty: it alone."""
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
+
+
+class EmptyingSource(StrEnum):
+    """How an emptying is known."""
+
+    DETECTED = "detected"
+    CONFIRMED = "confirmed"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """A bin was emptied after `not_before` and no later than `at`; levels 0-1, None: never measured.
+
+    Detected, `at` is the first reading that shows it and `not_before` the last that does not: across a gap of days
+    they lie far apart. Confirmed, `at` is the driver's instant. `partial`: much was taken out, but the bin was left
+    more than a third full.
+    """
+
+    at: datetime
+    level_before: float | None
+    level_after: float | None
+    not_before: datetime | None = None
+    partial: bool = False
+    source: EmptyingSource = EmptyingSource.DETECTED

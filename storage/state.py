@@ -14,6 +14,7 @@ from storage.lighting import Lighting
 from storage.municipalities import Municipalities
 from storage.notifications import Notifications
 from storage.pickups import Pickups
+from storage.places import Places
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
@@ -33,6 +34,7 @@ class State:
     rule_overrides: RuleOverrides
     lighting: Lighting
     pickups: Pickups
+    places: Places
     leases: Leases
     shares: Shares
     receipts: Receipts
@@ -62,6 +64,7 @@ def open_state(url: str) -> State:
         rule_overrides=RuleOverrides(engine),
         lighting=Lighting(engine),
         pickups=Pickups(engine),
+        places=Places(engine),
         leases=Leases(engine),
         shares=Shares(engine),
         receipts=Receipts(engine),

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pickups.forecast import METHOD, forecast
+from pickups.linear_forecast import METHOD, forecast
 
 START = datetime(2026, 5, 4, tzinfo=UTC)
 
