@@ -77,7 +77,15 @@ def due_for(
         requested={
             request.device_id for request in state.pickups.open_requests(municipality) if request.requested_at <= until
         },
-        forecasts=forecasts(readings, levels, until, _instant(day + timedelta(days=1), time(), zone)),
+        forecasts=forecasts(
+            state,
+            readings,
+            bins,
+            levels,
+            until=until,
+            at=_instant(day + timedelta(days=1), time(), zone),
+            zone=zone,
+        ),
     )
 
 

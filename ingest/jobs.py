@@ -13,6 +13,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from actions.energy_report import show_energy
+from actions.learn_places import learn_missing
 from actions.notify import deliver_due
 from actions.plan_pickups import plan_missing
 from core.clock import utc_now
@@ -81,6 +82,7 @@ class Jobs:
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", self._prune_commands)
         self._every_led(20, "plan pickups", self._plan_pickups)
+        self._every_led(60, "learn how places fill", self._learn_places)
         self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
@@ -139,6 +141,9 @@ class Jobs:
 
     def _plan_pickups(self) -> None:
         self._planner.submit(plan_missing, self._settings).result()
+
+    def _learn_places(self) -> None:
+        self._planner.submit(learn_missing, self._settings).result()
 
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))

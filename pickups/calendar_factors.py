@@ -21,8 +21,10 @@ from pickups.place_model import (
 SEASON_FROM_DAYS: Final = 300
 """A season is told from a trend only when most of a year was seen."""
 QUARTERS: Final = DAYS_A_WEEK * STEPS_A_DAY
-_LEAN_DAYS: Final = 60.0
+_LEAN_DAYS: Final = 28.0
 """A kind's factors lean on what they were taken for as if that had been seen on so many days."""
+_SEASON_VARIANCE: Final = 0.05
+"""Of the wave's two parts: a quarter more in summer than in the mean is usual (parks), twice as much is not."""
 _MONTH: Final = 28 * STEPS_A_DAY
 _TINY: Final = 1e-9
 
@@ -64,7 +66,13 @@ class Shares:
 
     def of(self, places: NDArray[np.bool_]) -> "Shares":
         """Those of some places."""
-        inside = places[self.place]
+        return self._where(places[self.place])
+
+    def at(self, steps: NDArray[np.bool_]) -> "Shares":
+        """Those of some steps."""
+        return self._where(steps[self.step])
+
+    def _where(self, inside: NDArray[np.bool_]) -> "Shares":
         return Shares(self.place[inside], self.step[inside], self.came[inside], self.expected[inside])
 
 
@@ -86,8 +94,11 @@ def holiday_factor(shares: Shares, calendar: Calendar, holiday: float) -> float:
     return float(np.clip(factor, 0.05, 10.0))
 
 
-def season_factors(shares: Shares, calendar: Calendar, season: Floats) -> Floats:
-    """The yearly wave of `PlaceModel.season`, made better: least squares on the logarithms of four weeks' ratios."""
+def season_factors(shares: Shares, calendar: Calendar, season: Floats, size: float) -> Floats:
+    """The yearly wave of `PlaceModel.season`, made better: least squares on the logarithms of four weeks' ratios.
+
+    Drawn towards none by a normal prior; `size` is that of one deposit, whose number says how sure a ratio is.
+    """
     steps = len(calendar.quarter)
     if steps < SEASON_FROM_DAYS * STEPS_A_DAY:
         return np.zeros(2)
@@ -97,10 +108,10 @@ def season_factors(shares: Shares, calendar: Calendar, season: Floats) -> Floats
     angle = calendar.angle[np.minimum(np.arange(months) * _MONTH + _MONTH // 2, steps - 1)]
     rows = np.stack((np.cos(angle), np.sin(angle), np.ones(months)), axis=1)
     ratio = np.log(np.maximum(came, 0.1 * expected + _TINY) / np.maximum(expected, _TINY))
-    weighted = rows * expected[:, None]
-    ridge = np.diag([0.5, 0.5, 0.0]) * expected.mean()
-    change = np.linalg.lstsq(rows.T @ weighted + ridge, weighted.T @ ratio, rcond=None)[0]
-    return np.asarray(np.clip(season + change[:2], -1.0, 1.0))
+    weighted = rows * (expected / size)[:, None]
+    ridge = np.diag([1 / _SEASON_VARIANCE, 1 / _SEASON_VARIANCE, 0.0])
+    found = np.linalg.lstsq(rows.T @ weighted + ridge, weighted.T @ (ratio + rows[:, :2] @ season), rcond=None)[0]
+    return np.asarray(np.clip(found[:2], -1.0, 1.0))
 
 
 def weekday_factors(shares: Shares, calendar: Calendar, own: Floats, size: Floats, lean: float) -> Floats:

@@ -162,25 +162,39 @@ class FillingFit:
         place, expected = days.place[told], days.expected[told]
         came = days.end[told] - days.start[told]
         self.noise = self._noises()
+        square, exposure = self._unevenness()
         count = np.bincount(place, minlength=places)
         expected_sum = np.bincount(place, expected, minlength=places)
-        square = np.bincount(place, (came - expected) ** 2, minlength=places) - 2 * self.noise**2 * count
         threshold = np.maximum(self.resolution / 2, 2 * self.noise)
         still = np.bincount(place, np.abs(came) < threshold[place], minlength=places)
         self.kind_dispersion, kind_still = np.full(self._kinds, 0.1), np.full(self._kinds, 0.3)
         for kind in range(self._kinds):
             seen = self.members(kind) & (count > 0)
             if seen.any():
-                dispersion = square[seen].sum() / max(expected_sum[seen].sum(), _TINY)
+                dispersion = square[seen].sum() / max(exposure[seen].sum(), _TINY)
                 self.kind_dispersion[kind] = max(float(dispersion), _LEAST_DISPERSION)
                 kind_still[kind] = still[seen].sum() / count[seen].sum()
         lean = _DAYS_LEAN * np.maximum(self.rate, _RARE)
         self.dispersion = np.maximum(
-            (np.maximum(square, 0) + lean * self.kind_dispersion[self._kind_of]) / (expected_sum + lean),
+            (np.maximum(square, 0) + lean * self.kind_dispersion[self._kind_of]) / (exposure + lean),
             _LEAST_DISPERSION,
         )
         share_still = (still + _DAYS_LEAN * kind_still[self._kind_of]) / (count + _DAYS_LEAN)
         self.lump = self._lumps(share_still, (expected_sum + lean) / (count + _DAYS_LEAN), threshold)
+
+    def _unevenness(self) -> tuple[Floats, Floats]:
+        """Squares of what came too much or too little in each day, and what was expected in those days, by place.
+
+        A day in which the bin was emptied counts with the rest of it: left out, the heavy days would be missing.
+        """
+        rises, places = self._rises, len(self._levels)
+        days = self._levels.shape[1] // STEPS_A_DAY + 1
+        day = rises.place * days + rises.last // STEPS_A_DAY
+        expected = self.rate[rises.place] * self._passed
+        over = np.bincount(day, self._came - expected, places * days).reshape(places, days)
+        spans = np.bincount(rises.place, minlength=places) if places else np.zeros(0)
+        seen = np.minimum((over != 0).sum(axis=1), spans)
+        return (over**2).sum(axis=1) - 2 * self.noise**2 * seen, self._sums(expected)
 
     def _lumps(self, share_still: Floats, mean_day: Floats, threshold: Floats) -> Floats:
         """The `lump` with which days show no change as often as they did, as far as readings tell."""
@@ -205,15 +219,19 @@ class FillingFit:
     def _fit_factors(self, total: Floats) -> None:
         """Factors of the calendar by kind, and of each place's own weekdays, against the mean rate of all the time."""
         shares = self._shares(total)
+        usual = shares.at(~self._calendar.holiday)
         for kind in range(self._kinds):
             inside = shares.of(self.members(kind))
             if not len(inside.step):
                 self.week[kind], self.season[kind] = self.week[0], self.season[0]
                 continue
-            self.week[kind] = week_factors(inside, self._calendar, self.week[kind])
+            self.week[kind] = week_factors(usual.of(self.members(kind)), self._calendar, self.week[kind])
             self.holiday[kind] = holiday_factor(inside, self._calendar, self.holiday[kind])
-            self.season[kind] = season_factors(inside, self._calendar, self.season[kind])
-        self.own_week = weekday_factors(shares, self._calendar, self.own_week, self.dispersion, _WEEKDAY_LEAN)
+            self.season[kind] = season_factors(
+                inside, self._calendar, self.season[kind], float(self.kind_dispersion[kind])
+            )
+        usual = self._shares(self._expected_days()).at(~self._calendar.holiday)
+        self.own_week = weekday_factors(usual, self._calendar, self.own_week, self.dispersion, _WEEKDAY_LEAN)
 
     def _shares(self, total: Floats) -> Shares:
         """What came in a span is shared among its steps as it was expected."""
@@ -223,7 +241,8 @@ class FillingFit:
         begin = np.repeat(np.cumsum(length) - length, length)
         step = np.repeat(rises.first, length) + np.arange(len(place)) - begin
         passed = total[place, step + 1] - total[place, step]
-        came = passed * np.repeat(self._came / np.maximum(self._passed, _TINY), length)
+        in_span = total[rises.place, rises.last + 1] - total[rises.place, rises.first]
+        came = passed * np.repeat(self._came / np.maximum(in_span, _TINY), length)
         return Shares(place, step, came, self._mean[place] * passed)
 
     def _headrooms(self, days: _Days) -> Floats:
@@ -234,10 +253,11 @@ class FillingFit:
             some = np.nonzero(self.members(kind)[days.place] & is_coarse)[0]
             some = some[:: max(1, len(some) // _SAMPLE)]
             law = self._law(days.place[some], days.expected[some])
-            below = int((days.end[some] < FULL).sum())
+            full = int((days.end[some] >= FULL).sum())
+            chance = 2 * np.sqrt(full + 1)  # two standard deviations of a Poisson count: less is no headroom
             for headroom in _HEADROOMS:
                 found[kind] = headroom
-                if law.at_most(1 - days.start[some] + headroom - _TINY).sum() >= below - 1:
+                if (1 - law.at_most(1 - days.start[some] + headroom - _TINY)).sum() <= full + chance:
                     break
         return found
 

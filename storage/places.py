@@ -82,7 +82,14 @@ class Places:
         return found
 
     def replace_emptyings(
-        self, municipality: str, place: str, device_id: str, start: datetime, end: datetime, found: Iterable[Emptying]
+        self,
+        municipality: str,
+        place: str,
+        device_id: str,
+        found: Iterable[Emptying],
+        *,
+        start: datetime,
+        end: datetime,
     ) -> None:
         """Keep what is known of a device's emptyings within `start < at <= end` instead of what was kept before."""
         rows = {
