@@ -16,8 +16,8 @@ from cli.backtest_data import Replayed
 from core.errors import InvalidInputError
 from pickups.backtest import Outcome, replay, total
 from pickups.day_planner import DayPlanner
+from pickups.place_forecast import PlaceForecast
 from pickups.policies import Fullest, Policy, PrizeCollecting, Threshold, fixed_rounds
-from pickups.rise_histogram import RiseHistogram
 
 FAMILIES: Final = ("fixed", "threshold", "fullest", "ours")
 _SHARES: Final = FAMILIES[:3]
@@ -139,7 +139,7 @@ def build_policy(spec: PolicySpec, part: Replayed, start: date) -> Policy:
         case _:
             soon, look_ahead = (*more, *(0.0, 3.0)[len(more) :])
             return PrizeCollecting(
-                name=spec.text, learn=RiseHistogram, rho_m=first * 1000, soon_m=soon * 1000, look_ahead=int(look_ahead)
+                name=spec.text, learn=PlaceForecast, rho_m=first * 1000, soon_m=soon * 1000, look_ahead=int(look_ahead)
             )
 
 

@@ -176,7 +176,7 @@ class PrizeCollecting:
     required: float = 0.99
     soon_m: float = 0.0
     look_ahead: int = 1
-    learn_every: int = 7
+    learn_every: int = 28
     """Days between learning anew."""
     _forecast: OverflowForecast | None = field(default=None)
     _learned_on: date | None = None

@@ -10,9 +10,9 @@ from core.travel import TravelMatrix
 from pickups.backtest import Area, Outcome, Sensor, replay, total
 from pickups.day_planner import DayPlanner
 from pickups.deposits import Deposits
+from pickups.place_forecast import PlaceForecast
 from pickups.policies import Choice, FixedRounds, Morning, Policy, PrizeCollecting, Threshold
 from pickups.problem import Site, VehicleKind
-from pickups.rise_histogram import RiseHistogram
 
 MONDAY = date(2026, 3, 2)
 EXACT = Sensor()
@@ -90,7 +90,7 @@ def test_ours_waits_until_it_pays_and_takes_the_neighbour_along() -> None:
 
 
 def ours(rho_m: float = 3000) -> PrizeCollecting:
-    return PrizeCollecting(name="ours", learn=RiseHistogram, rho_m=rho_m, soon_m=200, learn_every=3)
+    return PrizeCollecting(name="ours", learn=PlaceForecast, rho_m=rho_m, soon_m=200, learn_every=3)
 
 
 @pytest.fixture

@@ -3,10 +3,8 @@
 from datetime import date, timedelta
 
 import numpy as np
-import pytest
 
 from pickups.policies import FixedRounds, Fullest, Morning, PrizeCollecting, Threshold, fixed_rounds
-from pickups.rise_histogram import RiseHistogram
 
 MONDAY = date(2026, 3, 2)
 """In an even week (10)."""
@@ -81,31 +79,3 @@ def test_prizes_of_rho_alone_leave_out_what_cannot_overflow_before_the_next_chan
     forecast = Certain({1: [0.5, 0.0]})
     choice = PrizeCollecting(name="ours", learn=lambda *_: forecast, rho_m=10_000).choose(morning(MONDAY, 0.9, 0.1))
     assert choice.prizes.tolist() == [5000, 0]
-
-
-def test_overflow_probability_from_rises_seen() -> None:
-    """Weekdays bring 0.4, weekends nothing, for a year: 0.7 on a Friday overflows by Monday, on a Saturday not."""
-    first = MONDAY - timedelta(days=52 * 7)
-    rises = np.array([[0.4 if day % 7 < 5 else 0.0] for day in range(52 * 7)])
-    forecast = RiseHistogram(rises, first)
-    level = np.array([0.7])
-    assert forecast.overflow_probability(level, MONDAY + timedelta(days=4), 3)[0] > 0.85
-    assert forecast.overflow_probability(level, MONDAY + timedelta(days=5), 2)[0] < 0.5
-    assert forecast.overflow_probability(level, MONDAY, 0)[0] == 0
-
-
-def test_more_time_or_more_in_it_never_makes_an_overflow_less_likely() -> None:
-    rng = np.random.Generator(np.random.PCG64(3))
-    forecast = RiseHistogram(rng.exponential(0.15, (80, 1)), MONDAY)
-    by_level = [forecast.overflow_probability(np.array([level]), MONDAY, 2)[0] for level in np.linspace(0, 1, 21)]
-    by_days = [forecast.overflow_probability(np.array([0.5]), MONDAY, days)[0] for days in range(8)]
-    assert by_level == sorted(by_level)
-    assert by_days == sorted(by_days)
-    assert by_days[-1] <= 1 + 1e-9
-
-
-def test_a_new_bin_is_taken_for_one_like_the_others() -> None:
-    rises = np.full((60, 5), 0.3)
-    rises[:, 4] = np.nan
-    at = np.full(5, 0.9)
-    assert RiseHistogram(rises, MONDAY).overflow_probability(at, MONDAY, 1) == pytest.approx(np.ones(5))
