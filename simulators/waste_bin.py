@@ -160,18 +160,26 @@ class Bin:
             self._simulated_s += step_s
 
     def _increment(self, hour: int) -> float:
-        """Share of the height that an hour brings; each day is drawn by itself, so history and live agree."""
+        """Share of the height that an hour brings."""
         day, hour_of_day = divmod(hour, _HOURS_A_DAY)
         if day != self._day:
             self._day = day
-            rng = generator(self._seed, "filling", self.device.device_id, day)
-            party = _PARTY_FACTOR if rng.random() < _PARTY_SHARE else 1.0
-            filling = self._filling
-            hours = [self._world.local_hour(day * _HOURS_A_DAY + number) for number in range(_HOURS_A_DAY)]
-            feasts = [self._world.feast_factor(self.device.municipality, at.date) for at in hours]
-            expected_l = [
-                filling.rate(at) * feast * party * self._busyness for at, feast in zip(hours, feasts, strict=True)
-            ]
-            deposits = rng.poisson(np.array(expected_l) / filling.deposit_l)
-            self._increments = rng.gamma(np.maximum(deposits, 1e-9), filling.deposit_l) / self._volume_l
+            self._increments = self.deposits(day)
         return float(self._increments[hour_of_day])
+
+    def deposits(self, day: int) -> Instants:
+        """Shares of the height that the hours of a UTC day (counted since 1970-01-01) bring.
+
+        Each day is drawn by itself, so history and live agree, whoever empties the bin and when.
+        """
+        rng = generator(self._seed, "filling", self.device.device_id, day)
+        party = _PARTY_FACTOR if rng.random() < _PARTY_SHARE else 1.0
+        filling = self._filling
+        hours = [self._world.local_hour(day * _HOURS_A_DAY + number) for number in range(_HOURS_A_DAY)]
+        feasts = [self._world.feast_factor(self.device.municipality, at.date) for at in hours]
+        expected_l = [
+            filling.rate(at) * feast * party * self._busyness for at, feast in zip(hours, feasts, strict=True)
+        ]
+        deposits = rng.poisson(np.array(expected_l) / filling.deposit_l)
+        shares: Instants = rng.gamma(np.maximum(deposits, 1e-9), filling.deposit_l) / self._volume_l
+        return shares
