@@ -13,9 +13,7 @@ from core.device import Device, Municipality
 from core.errors import InvalidInputError
 from core.reading import Aggregate
 from pickups.report import (
-    FULL_LEVEL,
     HELD,
-    BinDay,
     Figures,
     WeeklyTour,
     add_emptyings,
@@ -25,8 +23,8 @@ from pickups.report import (
     emptyings,
     full_days,
     full_spans,
-    weekly_overflow_days,
 )
+from pickups.weekly_schedule import FULL_LEVEL, BinDay, weekly_overflow_days
 from storage.pickup_history import WeeklyRound
 from storage.readings import GroupBy, ReadingStore
 from storage.state import State
@@ -34,6 +32,8 @@ from storage.state import State
 DAY: Final = timedelta(days=1)
 LONGEST: Final = 366
 """Days that a report spans at most."""
+LEAST_COMPARED: Final = 7
+"""Days from the first plan to the last below which nothing is compared: a schedule of weeks says nothing of a day."""
 MAX_BIN_DAYS: Final = 1_000_000
 """Bins times days of a report: a year of 2,700 bins."""
 FindRound = Callable[[State, Municipality, Sequence[Device]], WeeklyRound | None]
@@ -145,14 +145,17 @@ class _Gathering:
 
     def compare(self, months: Sequence[Figures], spans: Sequence[tuple[date, date]], round_of: FindRound) -> None:
         """Add the weekly schedule to the months, on the days from the first plan to the last."""
-        found = round_of(self._state, self._place, self._bins) if self._planned_on and self._bins else None
+        if not self._planned_on or not self._bins:
+            return
+        begun, ended = min(self._planned_on), max(self._planned_on)
+        if (ended - begun).days + 1 < LEAST_COMPARED:
+            return
+        found = round_of(self._state, self._place, self._bins)
         if found is None or found.distance_m <= 0:
             return
         tour = WeeklyTour(found.distance_m, found.duration_s, found.fuel_l)
-        begun, ended = min(self._planned_on), max(self._planned_on)
         for figures, (first, last) in zip(months, spans, strict=True):
             days = frozenset(_days(max(first, begun), min(last, ended)))
-            figures.compared_days += len(days)
             add_weekly(figures, tour, days)
             for bin_ in self._bins:
                 levels, emptied_on = self._levels[bin_.device_id], frozenset(self._emptied_on[bin_.device_id])

@@ -4,26 +4,23 @@ Pure: what was driven, what bins said and how long a weekly round is come as val
 """
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from core.pickup import Plan, Route, SkipReason, Stop, StopState
-from pickups.emptying import MIN_DROP
+from pickups.weekly_schedule import FULL_LEVEL, WORKING_DAYS_A_WEEK
 
 LOW_LEVEL: Final = 0.3
 """A bin emptied below this was a way for nothing; it is also the least drop that is seen as an emptying."""
-FULL_LEVEL: Final = 0.95
-"""A bin counts as full from here: sensors read a brim-full bin some percent low (noise, uneven contents)."""
 HELD: Final = timedelta(hours=36)
 """So long a level is believed without a newer one: bins that report once a day are late at times."""
 MATCHES_BEFORE: Final = timedelta(hours=2)
 MATCHES_AFTER: Final = timedelta(hours=26)
 """The level drops so long before or after the driver's confirmation: clocks differ, some bins report once a day."""
 TENTHS: Final = 10
-WORKING_DAYS_A_WEEK: Final = 5
 
 
 @dataclass(slots=True, kw_only=True)
@@ -58,6 +55,7 @@ class Figures:
     weekly_hours: float = 0.0
     weekly_fuel_l: float = 0.0
     weekly_overflow_days: float = 0.0
+    compared_km: float = 0.0
     compared_overflow_days: int = 0
 
     @property
@@ -69,7 +67,7 @@ class Figures:
     @property
     def saved_km(self) -> float | None:
         """Fewer kilometres than by the weekly schedule; routes not confirmed count as driven. None: not compared."""
-        return self.weekly_km - self.distance_km - self.unconfirmed_km if self.compared_days else None
+        return self.weekly_km - self.compared_km if self.compared_days else None
 
     @property
     def overflow_days_avoided(self) -> float | None:
@@ -105,15 +103,6 @@ class Emptied:
     at: datetime
     level: float | None
     confirmed: bool
-
-
-@dataclass(frozen=True, slots=True)
-class BinDay:
-    """The lowest and highest level of a bin on one day."""
-
-    day: date
-    low: float
-    high: float
 
 
 def driven(plans: Sequence[Plan]) -> Plan:
@@ -228,36 +217,14 @@ def full_days(spans: Iterable[tuple[datetime, datetime]], zone: ZoneInfo) -> set
     return days
 
 
-def weekly_overflow_days(days: Sequence[BinDay], emptied_on: frozenset[date], compared: frozenset[date]) -> float:
-    """On how many of the `compared` days a bin would have been full, emptied every Monday (or Tuesday ... Friday).
-
-    What came into the bin is told by its levels; the weekday is not known, so it is the mean of the five. What was
-    thrown in while it was full in fact is not known either: the answer is rather too low.
-
-    Args:
-        days: the levels, ascending; days without are left out.
-        emptied_on: when it was emptied in fact, as far as its levels do not show it.
-        compared: the days that count.
-    """
-    filled = list(zip((day.day for day in days), _increments(days, emptied_on), strict=True))
-    total = 0
-    for weekday in range(WORKING_DAYS_A_WEEK):
-        level = days[0].low if days else 0.0
-        before: date | None = None
-        for day, increment in filled:
-            if _has_weekday(before, day, weekday):
-                level = 0.0
-            level += increment
-            total += level >= FULL_LEVEL - 1e-9 and day in compared
-            before = day
-    return total / WORKING_DAYS_A_WEEK
-
-
-def add_weekly(figures: Figures, tour: WeeklyTour, days: Iterable[date]) -> None:
+def add_weekly(figures: Figures, tour: WeeklyTour, days: Collection[date]) -> None:
     """Add what the weekly schedule would have driven on these days: a fifth of a round each Monday to Friday.
 
-    Public holidays change nothing: the round of that day is made up for.
+    The routes in the figures are what is compared: call it when all are in. Public holidays change nothing: the round
+    of that day is made up for.
     """
+    figures.compared_days += len(days)
+    figures.compared_km += figures.distance_km + figures.unconfirmed_km
     working = sum(day.weekday() < WORKING_DAYS_A_WEEK for day in days)
     rounds = working / WORKING_DAYS_A_WEEK
     figures.weekly_rounds += rounds
@@ -268,32 +235,3 @@ def add_weekly(figures: Figures, tour: WeeklyTour, days: Iterable[date]) -> None
 
 def _is_driven(route: Route) -> bool:
     return any(stop.state is not StopState.PLANNED for stop in route.stops)
-
-
-def _increments(days: Sequence[BinDay], emptied_on: frozenset[date]) -> list[float]:
-    """What came into the bin on each day, as a share of it; a level that falls by `MIN_DROP` is an emptying too."""
-    emptied = []
-    reached = 0.0  # where the level stood at the end of the day before, as far as that can be told
-    for day in days:
-        emptied.append(day.day in emptied_on or reached - day.low >= MIN_DROP)
-        reached = day.low if emptied[-1] else day.high
-    increments = []
-    for index, day in enumerate(days):
-        was_emptied = index > 0 and emptied[index - 1]
-        if emptied[index]:
-            until = (
-                max(0.0, day.high - (days[index - 1].low if was_emptied else days[index - 1].high)) if index else 0.0
-            )
-            is_alone = index + 1 < len(days) and not emptied[index + 1]
-            increments.append(until + (max(0.0, days[index + 1].low - day.low) if is_alone else 0.0))
-        elif index == 0 or was_emptied:
-            increments.append(day.high - day.low)
-        else:
-            increments.append(max(0.0, day.high - days[index - 1].high))
-    return increments
-
-
-def _has_weekday(before: date | None, day: date, weekday: int) -> bool:
-    """Whether a weekday lies after one day and up to another."""
-    since = (day.weekday() - weekday) % 7
-    return since == 0 if before is None else since < (day - before).days

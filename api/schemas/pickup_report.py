@@ -44,5 +44,5 @@ class ReportShown(Shown):
     overflow_days: int = Field(description="local days on which a bin was full, summed over bins")
     overflow_hours: float
     weekly_schedule: WeeklySchedule | None = Field(
-        description="null: no plans, no way to drive it, or its round is not found yet (some minutes after a change)"
+        description="null: plans of less than a week, no way to drive it, or its round is not found yet (minutes)"
     )

@@ -52,6 +52,14 @@ def _lohra(resources: Resources, fill: Any) -> None:
             routes=(route,),
         )
     )
+    before = Plan(
+        plan_id="before",
+        municipality="lohra",
+        date=resources.today() - timedelta(days=6),
+        state=PlanState.DONE,
+        created_at=now - timedelta(days=6),
+    )
+    resources.state.pickups.add_plan(before)  # nothing was due: a week is compared
     find_round(resources.state, GreatCircleRoads(), place, weekly_bins(resources.state, "lohra"))
 
 
@@ -74,9 +82,16 @@ class TestReport:
         }
         assert total["skip_reasons"] == {"blocked": 0, "not_out": 1, "broken": 0, "no_access": 0, "other": 0}
         assert total["levels_at_emptying"] == [0, 0, 0, 0, 0, 0, 0, 0, 0, 1]
-        weekly = total["weekly_schedule"]
-        assert (weekly["estimated"], weekly["days"]) == (True, 1)
-        assert weekly["saved_km"] == pytest.approx(weekly["distance_km"] - 9, abs=0.002)
+
+    def test_beside_a_weekly_round(self, client: TestClient, resources: Resources) -> None:
+        """Seven days in a row are one round to bins 1.1 and 2.2 km north, times 1.35; 9 km are planned."""
+        week = (resources.today() - timedelta(days=6)).isoformat()
+        weekly = client.get(f"/v1/pickups/report?start={week}").json()["items"][-1]["weekly_schedule"]
+        assert (weekly["estimated"], weekly["days"], weekly["rounds"]) == (True, 7, 1)
+        assert weekly["distance_km"] == pytest.approx(6.005, abs=0.01)
+        assert weekly["saved_km"] == pytest.approx(6.005 - 9, abs=0.01)
+        today = resources.today().isoformat()
+        assert client.get(f"/v1/pickups/report?start={today}").json()["items"][-1]["weekly_schedule"] is None
 
     def test_overflows_from_readings(self, client: TestClient, resources: Resources) -> None:
         yesterday = (resources.today() - timedelta(days=1)).isoformat()

@@ -53,6 +53,15 @@ def _lohra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
             routes=(route,),
         )
     )
+    state.pickups.add_plan(
+        Plan(
+            plan_id="before",
+            municipality="lohra",
+            date=now.astimezone(settings.zone).date() - timedelta(days=6),
+            state=PlanState.DONE,
+            created_at=now,
+        )
+    )
     state.close()
 
 
@@ -66,13 +75,12 @@ def test_a_report_in_each_form() -> None:
     assert [(line["municipality"], line["month"]) for line in lines] == [("lohra", month), ("lohra", None)]
     total = lines[-1]
     assert (total["distance_km"], total["fuel_l"], total["stops_done"], total["level_at_emptying"]) == (7, 2.1, 1, 0.9)
-    assert total["weekly_schedule"]["estimated"] is True  # the command found the round itself
-    rows = list(csv.DictReader(io.StringIO(run("-m", "lohra", "--format", "csv").stdout)))
-    assert [(row["month"], row["distance_km"], row["emptied_at_90_percent"]) for row in rows] == [
-        (month, "7.0", "1"),
-        ("", "7.0", "1"),
-    ]
-    assert rows[0]["weekly_estimated"] == "true"
+    week = (datetime.now(load_settings().zone).date() - timedelta(days=6)).isoformat()
+    total = json.loads(run("--format", "json", "--start", week).stdout)[-1]
+    assert total["weekly_schedule"]["rounds"] == 1  # the command found the round itself
+    rows = list(csv.DictReader(io.StringIO(run("-m", "lohra", "--format", "csv", "--start", week).stdout)))
+    assert (rows[-1]["month"], rows[-1]["distance_km"], rows[-1]["emptied_at_90_percent"]) == ("", "7.0", "1")
+    assert rows[-1]["weekly_estimated"] == "true"
     table = run().stdout
     assert "lohra" in table
     assert "estimated" in table
