@@ -17,6 +17,7 @@ from core.settings import load_settings
 if TYPE_CHECKING:
     from cli.backtest_data import Replayed
     from cli.backtest_runs import Row
+    from core.travel import Roads
 
 DEFAULT_POLICIES: Final = (
     "fixed:0.9", "fixed:0.95", "fixed:0.98", "fixed:0.99",
@@ -63,10 +64,13 @@ def backtest(
 
     fixed: rounds on fixed weekdays, each bin as rarely as keeps SERVICE on the days before. threshold: all bins at
     LEVEL or above. fullest: that SHARE of the bins. ours: chosen and routed together, an overflow being worth RHO_KM.
-    Policies know only what sensors had said by the morning.
+    Policies know only what sensors had said by the morning. Ways by road as for plans: KREISPULS_OSM_PBF, else lines.
     """
     from cli.backtest_runs import read_policy, run
+    from roads import open_roads
 
+    settings = load_settings()
+    roads = open_roads(settings)
     chosen = [read_policy(text) for text in policy or DEFAULT_POLICIES]
     first, until = _day("--from", start), _day("--until", end)
     if simulate == (recording is not None):
@@ -74,7 +78,7 @@ def backtest(
     if recording is None:
         from cli.backtest_data import SIMULATED_YEAR
 
-        parts = _simulated(bins, days, seed, municipalities, joint=joint)
+        parts = _simulated(bins, days, seed, municipalities, joint=joint, roads=roads)
         first = first or SIMULATED_YEAR
     else:
         if containers is None:
@@ -88,13 +92,14 @@ def backtest(
             columns=read_pairs("--map", columns or ()),
             container_columns=read_pairs("--container-map", container_columns or ()),
             kind=kind,
-            zone=_zone(timezone) if timezone else load_settings().zone,
+            zone=_zone(timezone) if timezone else settings.zone,
             time_format=time_format,
             holidays_of=holidays,
             depot=_position("--depot", depot),
             disposal=_position("--disposal", disposal),
             volume_l=volume,
             seed=seed,
+            roads=roads,
         )
         first = first or _half_way(parts)
     parts = _cut(parts, first, until)
@@ -103,7 +108,9 @@ def backtest(
     _write(rows, json_file, csv_file, plot)
 
 
-def _simulated(bins: int, days: int, seed: int, municipalities: int, *, joint: bool) -> "list[Replayed]":
+def _simulated(
+    bins: int, days: int, seed: int, municipalities: int, *, joint: bool, roads: "Roads"
+) -> "list[Replayed]":
     from cli.backtest_data import simulated
     from cli.backtest_runs import progress_bar
 
@@ -116,6 +123,7 @@ def _simulated(bins: int, days: int, seed: int, municipalities: int, *, joint: b
             region="marburg-biedenkopf",
             most_municipalities=municipalities,
             joint=joint,
+            roads=roads,
             progress=lambda done: progress.advance(task, done),
         )
 

@@ -12,17 +12,15 @@ import holidays
 import numpy as np
 
 from cli.recording import read_recording
-from core.device import Device, Municipality, Place
+from core.device import Device, DisposalSite, Municipality, Place
 from core.errors import InvalidInputError
-from core.travel import Position, TravelMatrix
+from core.travel import Position, Roads
 from devices.files import parse_devices
 from devices.registry import device_type
 from pickups.backtest import Area, Sensor
 from pickups.deposits import Deposits, Flags, deposits_of, working_days
-from pickups.distance import SOURCE, great_circle_leg_m, travel_s
 from pickups.problem import Site, VehicleKind
 
-UNLOADING_S: Final = 900
 SHIFT_START_S: Final = 6 * 3600
 LEARN_DAYS: Final = 90
 """Of a simulated year: so long before it the sensors were already there."""
@@ -55,6 +53,7 @@ def recorded(
     disposal: Position | None,
     volume_l: float,
     seed: int,
+    roads: Roads,
 ) -> list[Replayed]:
     """The bins of a recording, those of one kind of waste (attribute `kind` of the containers) planned together.
 
@@ -72,7 +71,10 @@ def recorded(
     middle = (_mean(found, "latitude"), _mean(found, "longitude"))
     home = Place("depot", *(depot or middle))
     municipality = Municipality(
-        municipality="recorded", name="", depot=home, disposal_site=Place("disposal", *(disposal or depot or middle))
+        municipality="recorded",
+        name="",
+        depot=home,
+        disposal_sites=(DisposalSite("disposal", *(disposal or depot or middle)),),
     )
     step = FIFTHS if all(_is_fifth(level) for known in levels.values() for level in known.values()) else 0.0
     parts = []
@@ -87,6 +89,7 @@ def recorded(
                 holidays_of=holidays_of,
                 sensor=Sensor(step=step),
                 volume_l=volume_l,
+                roads=roads,
             )
         )
     return parts
@@ -100,6 +103,7 @@ def simulated(
     region: str,
     most_municipalities: int,
     joint: bool,
+    roads: Roads,
     progress: Callable[[int], None],
 ) -> list[Replayed]:
     """A year in a simulated region, planned by municipality and kind of waste; `joint`: kinds across municipalities.
@@ -138,7 +142,16 @@ def simulated(
         here = [towns[slug] for slug in dict.fromkeys(device.municipality for device in group)]
         sensor = Sensor(noise=SENSOR_NOISE)
         parts.append(
-            _part(name, group, towns=here, deposits=deposits, holidays_of=holidays_of, sensor=sensor, volume_l=0.0)
+            _part(
+                name,
+                group,
+                towns=here,
+                deposits=deposits,
+                holidays_of=holidays_of,
+                sensor=sensor,
+                volume_l=0.0,
+                roads=roads,
+            )
         )
     return parts
 
@@ -152,17 +165,19 @@ def _part(
     holidays_of: str,
     sensor: Sensor,
     volume_l: float,
+    roads: Roads,
 ) -> Replayed:
     """Bins with the depots, disposal sites and vehicles of their municipalities."""
     positions: list[Position] = [(device.latitude or 0.0, device.longitude or 0.0) for device in bins]
+    kind = str(bins[0].attributes.get("waste_kind", ""))
     vehicles, sites = [], {}
     for town in towns:
         depot = town.depot or Place("", *positions[0])
-        tip = town.disposal_site or depot
+        tip = _tip(town, depot, kind)
         start = len(positions)
         positions.append((depot.latitude, depot.longitude))
         if tip.name not in sites:
-            sites[tip.name] = Site(name=tip.name, location=len(positions), unload_s=UNLOADING_S)
+            sites[tip.name] = Site(name=tip.name, location=len(positions), unload_s=tip.unloading_s)
             positions.append((tip.latitude, tip.longitude))
         vehicles += [
             VehicleKind(
@@ -176,11 +191,12 @@ def _part(
                 max_duration_s=vehicle.shift_s,
             )
             for vehicle in town.vehicles
+            if not vehicle.waste_kinds or kind in vehicle.waste_kinds
         ]
     area = Area(
         name=name,
         volumes_l=np.array([float(device.attributes.get("volume_l") or volume_l) for device in bins]),
-        travel=_travel(positions),
+        travel=roads.matrix(positions),
         sites=tuple(sites.values()),
         vehicles=tuple(vehicles),
     )
@@ -189,10 +205,10 @@ def _part(
     return Replayed(area=area, deposits=deposits, works=works, sensor=sensor)
 
 
-def _travel(positions: Sequence[Position]) -> TravelMatrix:
-    metres = np.array([[great_circle_leg_m(start, end) for end in positions] for start in positions], dtype=np.int64)
-    seconds = np.vectorize(travel_s, otypes=[np.int64])(metres)
-    return TravelMatrix(distances_m=metres, durations_s=seconds, source=SOURCE)
+def _tip(town: Municipality, depot: Place, kind: str) -> DisposalSite:
+    """The first disposal site of a municipality that takes a kind of waste; without one, the depot."""
+    taking = (site for site in town.disposal_sites if not site.waste_kinds or kind in site.waste_kinds)
+    return next(taking, DisposalSite(depot.name, depot.latitude, depot.longitude))
 
 
 def _holidays(name: str, years: Iterable[int]) -> frozenset[date]:
