@@ -162,7 +162,7 @@ def test_drivers_confirmations_and_drops_are_one_emptying(world: World) -> None:
 
 
 def test_a_sensor_that_stands_is_reckoned_on_until_a_driver_empties_the_bin(world: World) -> None:
-    """0.2 a day for weeks, then 0.4 for ten days: full by now; emptied yesterday, two days' filling above what it says."""
+    """0.2 a day for weeks, then 0.4 for ten days: full by now, or two days' filling above it."""
     world.bin("b")
     world.fill("b", first=60, last=10)
     for number in range(41):
