@@ -39,6 +39,9 @@ DAY = timedelta(days=1)
 TRIED = 60
 HALF = 0.5
 SLACK = timedelta(minutes=10)
+NEAR = timedelta(hours=6)
+SOME = 4
+"""A sensor that spoke less often than this within six hours before and after was silent."""
 
 
 class LevelStore(dict[str, list[tuple[datetime, float]]]):
@@ -104,10 +107,13 @@ def detection(levels: dict[str, Levels], truth: Sequence[Truth]) -> dict[str, fl
         by_device.setdefault(one.device_id, []).append(one.at)
     whole = [(device_id, each) for device_id, many in found.items() for each in many if not each.partial]
     false = [each for device_id, each in whole if not any(holds(each, at) for at in by_device.get(device_id, []))]
+    missed = [one for one in visible if one not in hits]
+    silent = [one for one in missed if sum(abs(at - one.at) < NEAR for at, _ in levels[one.device_id]) < SOME]
     partial = sum(each.partial for many in found.values() for each in many)
     readings = sum(len(series) for series in levels.values())
     print(f"{len(known)} emptyings, {len(visible)} of them of 0.3 and more; {readings} levels in {spent_s:.1f} s")
     print(f"found {len(hits)} ({len(hits) / len(visible):.1%}), false {len(false)} of {len(whole)}, partial {partial}")
+    print(f"missed {len(missed)}, {len(silent)} of them with the sensor silent at the time")
     return {
         "emptyings": len(known),
         "visible": len(visible),
@@ -115,6 +121,8 @@ def detection(levels: dict[str, Levels], truth: Sequence[Truth]) -> dict[str, fl
         "detected": len(whole),
         "false": len(false),
         "partial": partial,
+        "missed": len(missed),
+        "missed_silent": len(silent),
     }
 
 

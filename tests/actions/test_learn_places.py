@@ -161,6 +161,19 @@ def test_drivers_confirmations_and_drops_are_one_emptying(world: World) -> None:
     assert len(others) == before - 1
 
 
+def test_a_sensor_that_stands_is_reckoned_on_until_a_driver_empties_the_bin(world: World) -> None:
+    """0.2 a day for weeks, then 0.4 for ten days: full by now, or two days' filling above it."""
+    world.bin("b")
+    world.fill("b", first=60, last=10)
+    for number in range(41):
+        at = NOW - 10 * DAY + timedelta(hours=6 * number)
+        world.readings.write([Reading("b", "waste_bin", "marburg", at, at, {"filling_level": 0.4})])
+    world.learn()
+    assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(1.0, abs=0.01))
+    world.state.pickups.record_emptying("b", "marburg", NOW - DAY, 0.4, 0.0)
+    assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(0.8, abs=0.05))
+
+
 def test_each_municipality_is_learned_once_a_night(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def freeze(now: datetime) -> None:
         monkeypatch.setattr(learn_places, "utc_now", lambda: now)
