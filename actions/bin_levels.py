@@ -1,20 +1,28 @@
 """Levels of bins as planning needs them: the newest, those known at an earlier instant, forecasts from them."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
-from typing import Final
+from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 from core.device import Device
 from core.pickup import Forecast, Plan
 from core.reading import Aggregate, Observation
+from pickups.ahead import NewestLevel
 from pickups.due import DEVICE_TYPE, Level
-from pickups.forecast import forecast
+from pickups.forecast import predict
+from pickups.linear_forecast import forecast
+from pickups.place import place_id, place_kind
+from pickups.place_model import PlaceModel, model_from_json
 from storage.readings import ReadingStore
+from storage.state import State
 
 HISTORY: Final = timedelta(days=16)
 """How far back levels are looked at: the forecast's 14 days and what stands before them. An older level is no news."""
 HISTORY_STEP: Final = timedelta(hours=6)
 """Levels of a forecast are thinned out to the last of each quarter day, by the store."""
+_SAME: Final = 1e-4
+"""Models are kept to four digits."""
 
 
 def newest_levels(
@@ -43,19 +51,78 @@ def levels_before(readings: ReadingStore, bins: Iterable[Device], until: datetim
 
 
 def forecasts(
-    readings: ReadingStore, levels: Mapping[str, Level], until: datetime, at: datetime
+    state: State,
+    readings: ReadingStore,
+    bins: Iterable[Device],
+    levels: Mapping[str, Level],
+    *,
+    until: datetime,
+    at: datetime,
+    zone: ZoneInfo,
 ) -> dict[str, Forecast]:
-    """What each bin's level will be at an instant, from the history known `until` another."""
-    found = {}
-    for device_id, newest in levels.items():
-        history = _history(readings, device_id, until)
-        # Items are dated at the start of their quarter day; the newest tells how much later in it the bin reports.
-        later = newest.observed_at - history[-1].observed_at if history else timedelta()
-        steps = [(item.observed_at + later, float(item.value)) for item in history[:-1]]
-        expected = forecast([*steps, (newest.observed_at, newest.filling_level)], at)
-        if expected is not None:
-            found[device_id] = expected
-    return found
+    """What each bin's level will be at an instant if it is not emptied before, from what was known `until` another.
+
+    By what was learned of its place or, of a new one, of its kind; where nothing was learned by then, by a straight
+    line through its last two weeks. `Forecast.method` says which.
+    """
+    known = {bin_.device_id: bin_ for bin_ in bins}
+    learned = LearnedPlaces(state, {bin_.municipality for bin_ in known.values()}, until)
+    found, models, newest = {}, {}, {}
+    for device_id, level in levels.items():
+        model = learned.model(known[device_id]) if device_id in known else None
+        if model is not None:
+            models[device_id], newest[device_id] = model, newest_level(model, level)
+            continue
+        for line in straight_lines(readings, device_id, level, until, [at]):
+            found[device_id] = line
+    predicted = predict(list(models.values()), list(newest.values()), at, zone=zone)
+    return found | dict(zip(models, predicted, strict=True))
+
+
+class LearnedPlaces:
+    """What was learned of some municipalities by an instant."""
+
+    def __init__(self, state: State, municipalities: Collection[str], until: datetime) -> None:
+        only = next(iter(municipalities)) if len(municipalities) == 1 else None
+        self._stored = state.places.models(only) if municipalities else None
+        self._until = until
+        self._kinds: dict[tuple[str, str], PlaceModel | None] = {}
+
+    def model(self, bin_: Device) -> PlaceModel | None:
+        """Of the bin's place, else of its kind, else of all places of its municipality; None: nothing was learned."""
+        if self._stored is None:
+            return None
+        own = self._read(self._stored.places.get(place_id(bin_)))
+        if own is not None:
+            return own
+        return self._of_kind(bin_.municipality, place_kind(bin_)) or self._of_kind(bin_.municipality, "")
+
+    def _of_kind(self, municipality: str, kind: str) -> PlaceModel | None:
+        if self._stored is not None and (municipality, kind) not in self._kinds:
+            self._kinds[municipality, kind] = self._read(self._stored.kinds.get((municipality, kind)))
+        return self._kinds.get((municipality, kind))
+
+    def _read(self, stored: Mapping[str, Any] | None) -> PlaceModel | None:
+        model = model_from_json(stored) if stored is not None else None
+        return model if model is not None and model.learned_at <= self._until else None
+
+
+def newest_level(model: PlaceModel, level: Level) -> NewestLevel:
+    """Where the forecast of a place starts; readings that are as they were when it was learned have been since then."""
+    is_same = model.unchanged_level is not None and abs(model.unchanged_level - level.filling_level) < _SAME
+    return NewestLevel(level.filling_level, level.observed_at, model.unchanged_since if is_same else None)
+
+
+def straight_lines(
+    readings: ReadingStore, device_id: str, newest: Level, until: datetime, ats: Iterable[datetime]
+) -> list[Forecast]:
+    """The levels at some instants by a straight line through the last two weeks; none where too little was seen."""
+    history = _history(readings, device_id, until)
+    # Items are dated at the start of their quarter day; the newest tells how much later in it the bin reports.
+    later = newest.observed_at - history[-1].observed_at if history else timedelta()
+    steps = [(item.observed_at + later, float(item.value)) for item in history[:-1]]
+    known = [*steps, (newest.observed_at, newest.filling_level)]
+    return [found for at in ats if (found := forecast(known, at)) is not None]
 
 
 def _history(readings: ReadingStore, device_id: str, until: datetime) -> list[Observation]:

@@ -84,12 +84,14 @@ def bins_of_day(
         requested=frozenset(
             request.device_id for request in state.pickups.open_requests(only) if request.requested_at <= until
         ),
-        expected=forecasts(readings, levels, until, instant(day + timedelta(days=1), time(), zone)),
+        expected=forecasts(
+            state, readings, bins, levels, until=until, at=instant(day + timedelta(days=1), time(), zone), zone=zone
+        ),
         until=until,
     )
 
 
-def chosen_bins(known: BinsOfDay, readings: ReadingStore, settings: Settings) -> Chosen:
+def chosen_bins(state: State, readings: ReadingStore, known: BinsOfDay, settings: Settings) -> Chosen:
     """The bins that a plan of the day must or may empty."""
     later: dict[str, Forecast] = {}
     for chance in {next_collection(each, known.day, settings.holidays_state) for each in known.municipalities.values()}:
@@ -99,7 +101,15 @@ def chosen_bins(known: BinsOfDay, readings: ReadingStore, settings: Settings) ->
             if bin_.device_id in known.levels
             and next_collection(known.municipalities[bin_.municipality], known.day, settings.holidays_state) == chance
         }
-        later |= forecasts(readings, theirs, known.until, instant(chance, NOON, settings.zone))
+        later |= forecasts(
+            state,
+            readings,
+            known.bins,
+            theirs,
+            until=known.until,
+            at=instant(chance, NOON, settings.zone),
+            zone=settings.zone,
+        )
     about = Known(levels=known.levels, requested=known.requested, today=known.expected, next_chance=later)
     return choose(known.bins, about, known.municipalities)
 

@@ -19,6 +19,9 @@ from pickups.task import Task, build_task, truck_profile
 _OPTIONAL_WEIGHT: Final = 1e-6
 """A kind of which nothing must be collected gets its vehicles last."""
 
+_DIGITS: Final = 5
+"""Of degrees, in lines: a metre."""
+
 
 @dataclass(frozen=True, slots=True)
 class Search:
@@ -140,7 +143,7 @@ def driven(task: Task, tour: Tour, roads: Roads) -> Route:
         start_s=tour.start_s,
         waste_kind=task.waste_kind,
         pauses=tuple(pauses),
-        legs=tuple(tuple((latitude, longitude) for latitude, longitude in line) for line in lines),
+        legs=tuple(tuple((round(at[0], _DIGITS), round(at[1], _DIGITS)) for at in line) for line in lines),
         municipality=fleet.municipality,
     )
 

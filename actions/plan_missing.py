@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from actions.plan_pickups import open_roads, plan_day, queue_replan, run_plan
+from actions.plan_pickups import plan_day, queue_replan, run_plan
 from core.clock import utc_now
 from core.device import Municipality
 from core.pickup import Plan, PlanState, StopState
@@ -13,6 +13,7 @@ from core.settings import Settings
 from core.travel import Roads
 from pickups.collection_days import is_collected
 from pickups.due import DEVICE_TYPE
+from roads import open_roads
 from storage.readings import ReadingStore, open_readings
 from storage.state import State, open_state
 

@@ -18,7 +18,7 @@ from core.settings import Settings
 from core.travel import Roads
 from pickups.choosing import Chosen
 from pickups.due import due_bins
-from pickups.great_circle_roads import SOURCE, GreatCircleRoads
+from roads import open_roads
 from storage.readings import ReadingStore
 from storage.state import State
 
@@ -172,12 +172,6 @@ def plan_day(
     )
 
 
-def open_roads(settings: Settings) -> Roads:
-    """The road engine of the settings."""
-    del settings
-    return GreatCircleRoads()
-
-
 class _Job:
     """One plan being made."""
 
@@ -211,7 +205,7 @@ class _Job:
         ]
         zone, now = self._settings.zone, utc_now()
         known = bins_of_day(self._state, self._readings, slugs, self._plan.date, zone=zone, now=now)
-        chosen = chosen_bins(known, self._readings, self._settings)
+        chosen = chosen_bins(self._state, self._readings, known, self._settings)
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
         self._tell(0.0)
         search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
@@ -220,10 +214,20 @@ class _Job:
         else:
             old = self._state.pickups.get_plan(self._plan.replaces)
             municipalities[0] = depot_of(old, municipalities[0])
-            routes = replanned(old, chosen.choices, municipalities, known, roads=self._roads, zone=zone)
+            routes = replanned(
+                old, chosen.choices, municipalities, known, before=self._before(old), roads=self._roads, zone=zone
+            )
         if self._is_cancelled():
             raise PlanningCancelledError(f"plan {self._plan.plan_id} was cancelled")
         return _finished(self._plan, municipalities[0], routes, chosen)
+
+    def _before(self, plan: Plan) -> list[Plan]:
+        """The plans that a plan replaced."""
+        found: list[Plan] = []
+        while plan.replaces is not None:
+            plan = self._state.pickups.get_plan(plan.replaces)
+            found.append(plan)
+        return found
 
     def _tell(self, share: float) -> None:
         share = _SOLVING_FROM + (1 - _SOLVING_FROM) * share
@@ -242,7 +246,7 @@ def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Ch
         state=PlanState.DONE,
         progress=1.0,
         finished_at=utc_now(),
-        distance_source=routes.source or SOURCE,
+        distance_source=routes.source or plan.distance_source,
         distance_m=sum(route.distance_m for route in routes.routes),
         duration_s=sum(route.duration_s for route in routes.routes),
         routes=routes.routes,

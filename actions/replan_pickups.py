@@ -48,6 +48,7 @@ def replanned(
     municipalities: Sequence[Municipality],
     known: BinsOfDay,
     *,
+    before: Sequence[Plan],
     roads: Roads,
     zone: ZoneInfo,
 ) -> Routes:
@@ -55,13 +56,28 @@ def replanned(
 
     Bins that drivers skipped are not tried again on this day; stops whose bins were emptied otherwise are dropped.
 
+    Args:
+        old: the plan in force, with what drivers did.
+        choices: the bins that must or may be emptied by now.
+        municipalities: those of the plan, with depots.
+        known: the bins, and their levels.
+        before: the plans that the old one replaced.
+        roads: the ways between them.
+        zone: local time of the plan.
+
     Raises:
         PlanningError: a vehicle of the old plan is not there any more, or has done more than it may.
         RoadsError: the road engine does not answer.
     """
     stops = [stop for route in old.routes for stop in route.stops]
-    skipped = {stop.device_id: stop.skip_reason for stop in stops if stop.state is StopState.SKIPPED}
-    on_routes = {stop.device_id for stop in stops}
+    skipped = {
+        stop.device_id: stop.skip_reason
+        for plan in (*before, old)
+        for route in plan.routes
+        for stop in route.stops
+        if stop.state is StopState.SKIPPED
+    }
+    on_routes = {stop.device_id for stop in stops} | set(skipped)
     new = [choice for choice in choices if choice.device.device_id not in on_routes]
     chosen = {choice.device.device_id: choice for choice in choices}
     devices = {device.device_id: device for device in known.bins}

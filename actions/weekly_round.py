@@ -12,7 +12,6 @@ from typing import Final
 
 from actions.pickup_problem import with_depot
 from actions.pickup_routes import Search, plan_routes
-from actions.plan_pickups import open_roads
 from core.device import Device, Municipality
 from core.errors import PlanningError
 from core.settings import Settings
@@ -20,6 +19,7 @@ from core.travel import Roads
 from pickups.catalogue import density_kg_per_l, service_s, waste_kind
 from pickups.choosing import Choice, Chosen
 from pickups.due import DEVICE_TYPE, is_served, volume_l
+from roads import open_roads
 from storage.devices import DeviceFilter
 from storage.pickup_history import WeeklyRound
 from storage.state import State, open_state

@@ -1,4 +1,4 @@
-"""`kreispuls check`: settings, broker and stores: what works, what doesn't, why; `--fix` sets up what is missing."""
+"""`kreispuls check`: settings, broker, stores, roads: what works, what doesn't, why; `--fix` makes what is missing."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ from core.clock import utc_now
 from core.errors import KreispulsError
 from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
+from roads import open_roads
 from rules.catalogue import load_rules
 
 CONNECT_WITHIN_S = 5.0
@@ -23,11 +24,12 @@ def check(
     fix: Annotated[
         bool,
         typer.Option(
-            "--fix", help="Make folders, tables and the bucket that are missing; renew what is kept beside it."
+            "--fix",
+            help="Make folders, tables and the bucket that are missing; renew what is kept beside it; prepare roads.",
         ),
     ] = False,
 ) -> None:
-    """Look at settings, rules, broker and stores; the exit status is 1 when something does not work."""
+    """Look at settings, rules, broker, stores and roads; the exit status is 1 when something does not work."""
     console = Console(soft_wrap=True)
     settings = load_settings()
     console.print(
@@ -38,6 +40,7 @@ def check(
         ("broker", lambda: _broker(settings)),
         ("state", lambda: _state(settings, fix=fix)),
         ("readings", lambda: _readings(settings, fix=fix)),
+        ("roads", lambda: open_roads(settings).check(fix=fix)),
     ]
     failed = 0
     for name, run in checks:

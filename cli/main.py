@@ -15,6 +15,7 @@ from cli.pickups import pickups_app
 from cli.plan import plan
 from cli.programs import api, broker, ingest, simulate
 from cli.replay import replay
+from cli.roads import roads_app
 from cli.rules import rules_app
 from core.errors import KreispulsError
 
@@ -37,6 +38,7 @@ app.add_typer(lights_app, name="lights")
 app.command()(replay)
 app.command()(plan)
 app.add_typer(pickups_app, name="pickups")
+app.add_typer(roads_app, name="roads")
 app.add_typer(rules_app, name="rules")
 app.command()(check)
 app.command()(backup)

@@ -59,11 +59,11 @@ def _lines(municipality: str | None, first: date, last: date) -> list[dict[str, 
     from rich.console import Console
 
     from actions.pickup_report import pickup_report
-    from actions.plan_pickups import open_roads
     from actions.weekly_round import find_round, kept_round
     from core.clock import utc_now
     from core.device import Device, Municipality
     from pickups.report_table import document
+    from roads import open_roads
     from storage.pickup_history import WeeklyRound
     from storage.readings import open_readings
     from storage.state import State, open_state

@@ -1,7 +1,7 @@
 """Pickups: bins that are due, and the plans, routes and stops to empty them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date, datetime
 from enum import StrEnum
 
@@ -160,10 +160,6 @@ class Route:
     municipality: str = ""
     """Whose vehicle drives it."""
 
-    def concerns(self, municipality: str) -> bool:
-        """Whether its vehicle or one of its bins is a municipality's."""
-        return municipality == self.municipality or any(stop.municipality == municipality for stop in self.stops)
-
 
 class PlanState(StrEnum):
     """How far a planning job is."""
@@ -209,3 +205,39 @@ class Plan:
     def concerns(self, municipality: str) -> bool:
         """Whether it plans the bins of a municipality."""
         return municipality == self.municipality or municipality in self.municipalities
+
+    def routes_for(self, municipality: str) -> tuple[Route, ...]:
+        """What a municipality is shown of a joint plan: its vehicles' routes, of others' the stops at its bins."""
+        shown = []
+        for route in self.routes:
+            own = tuple(stop for stop in route.stops if stop.municipality == municipality)
+            if route.municipality == municipality:
+                shown.append(route)
+            elif own:
+                shown.append(replace(route, stops=own))
+        return tuple(shown)
+
+
+class EmptyingSource(StrEnum):
+    """How an emptying is known."""
+
+    DETECTED = "detected"
+    CONFIRMED = "confirmed"
+    BOTH = "both"
+
+
+@dataclass(frozen=True, slots=True)
+class Emptying:
+    """A bin was emptied after `not_before` and no later than `at`; levels 0-1, None: never measured.
+
+    Detected, `at` is the first reading that shows it and `not_before` the last that does not: across a gap of days
+    they lie far apart. Confirmed, `at` is the driver's instant. `partial`: much was taken out, but the bin was left
+    more than a third full.
+    """
+
+    at: datetime
+    level_before: float | None
+    level_after: float | None
+    not_before: datetime | None = None
+    partial: bool = False
+    source: EmptyingSource = EmptyingSource.DETECTED

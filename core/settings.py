@@ -14,6 +14,7 @@ from core.retention import parse_retention
 
 TEST_PREFIXES = ("KREISPULS_TEST_", "KREISPULS_REQUIRE_")
 """Variables that only the tests read: which servers to use, and which must be there."""
+ROADS_SCHEMES = ("osrm+http", "osrm+https", "valhalla+http", "valhalla+https")
 Port = Annotated[int, Field(ge=0, le=65535)]
 FederalState = Literal[
     "BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH"
@@ -105,6 +106,10 @@ class Settings(BaseSettings):
         max_length=200,
         description="what the codes on drivers' sheets open, with {latitude} and {longitude}; also geo:",
     )
+    osm_pbf: Path | None = Field(None, description="OpenStreetMap extract (.osm.pbf) that ways by road are computed on")
+    roads_url: str = Field(
+        "", description="routing service to ask instead: osrm+http://host:5000 or valhalla+http://host:8002"
+    )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
     holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
@@ -139,6 +144,15 @@ class Settings(BaseSettings):
         if "{latitude}" not in link or "{longitude}" not in link or not link.isprintable() or " " in link:
             raise ValueError("expected {latitude} and {longitude} in it, and no spaces")
         return link
+
+    @field_validator("roads_url")
+    @classmethod
+    def _roads_url(cls, url: str) -> str:
+        parts = urlsplit(url)
+        if url and (parts.scheme not in ROADS_SCHEMES or not parts.hostname):
+            raise ValueError("expected osrm+http://host[:port], valhalla+http://host[:port], or either with https")
+        _ = parts.port
+        return url
 
     @field_validator("timezone")
     @classmethod

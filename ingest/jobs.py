@@ -11,6 +11,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from actions.energy_report import show_energy
+from actions.learn_places import learn_missing
 from actions.notify import deliver_due
 from actions.plan_missing import plan_missing
 from actions.weekly_round import find_missing_rounds
@@ -82,6 +83,7 @@ class Jobs:
         self._every_led(3600, "prune commands", self._prune_commands)
         self._every_led(20, "plan pickups", self._plan_pickups)
         self._every_led(60, "find weekly rounds", self._find_weekly_rounds)
+        self._every_led(60, "learn how places fill", self._learn_places)
         self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
@@ -143,6 +145,9 @@ class Jobs:
 
     def _find_weekly_rounds(self) -> None:
         self._planner.submit(find_missing_rounds, self._settings).result()
+
+    def _learn_places(self) -> None:
+        self._planner.submit(learn_missing, self._settings).result()
 
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))

@@ -1,69 +1,97 @@
-"""How full a bin will be: a straight line through its recent filling, honest about what it does not know."""
+"""How full bins will be, from what was learned of their places: distributions, for many places at once.
 
-from datetime import datetime, timedelta
-from itertools import pairwise
+Two questions are told apart. `predict`: the level if nobody empties the bin until then, for choosing what to empty.
+`pickups.observed_levels`: what the sensor will say, with the chance that others empty it meanwhile.
+"""
+
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Final
+from zoneinfo import ZoneInfo
+
+import numpy as np
 
 from core.pickup import Forecast
-from pickups.emptying import Levels, in_order
+from pickups.ahead import Ahead, NewestLevel
+from pickups.learning import Learned as Learned  # noqa: PLC0414 - given on
+from pickups.learning import learn as learn  # noqa: PLC0414 - given on
+from pickups.place_model import PlaceModel as PlaceModel  # noqa: PLC0414 - given on
 
-METHOD: Final = "linear_14d"
-WINDOW: Final = timedelta(days=14)
-"""Two whole weeks: each weekday twice, and old habits (season, events) forgotten soon."""
-MAX_GAP: Final = timedelta(days=3)
-"""Across a longer silence an emptying may have gone unseen, so what lies between says nothing of the rate."""
-MIN_SPAN: Final = timedelta(hours=12)
-"""Less observed filling than this is not extrapolated: half a day is either the busy or the quiet one."""
-MAX_NOISE: Final = 0.15
-"""A larger fall is no noise: contents were taken out. Smaller ones are noise that must cancel against its rises."""
-FULL: Final = 0.98
-"""A bin that reads this cannot show that more is thrown in: such times are not counted as slow filling."""
-MAX_HORIZON: Final = timedelta(days=365)
-"""Further ahead no date is named."""
+LEARNED: Final = "learned"
+"""`Forecast.method` of a place with a history of its own."""
+OF_KIND: Final = "learned_kind"
+"""The same of a place that has only what its kind taught."""
+STUCK: Final = "learned_stuck"
+"""The readings do not change any more where they should: the level is reckoned on from when they began to stand."""
+OWN_FROM_DAYS: Final = 5.0
+"""A place with fewer days observed is said to be forecast by its kind; the model leans on the kind by itself."""
+INTERVAL: Final = 0.9
+_LOW: Final = (1 - INTERVAL) / 2
+_SIGMAS: Final = 1.6449
+"""Half width of the 90 % interval of a normal law, in standard deviations."""
+_LIKELY: Final = 0.9
+"""From this probability on a sensor is taken for stuck."""
 
 
-def forecast(levels: Levels, at: datetime) -> Forecast | None:
-    """The level expected at an instant if the bin is not emptied before, from what was observed until then.
+def predict(
+    models: Sequence[PlaceModel],
+    newest: Sequence[NewestLevel],
+    at: datetime,
+    *,
+    zone: ZoneInfo,
+) -> list[Forecast]:
+    """The level of each place at an instant if it is not emptied before.
 
-    The rate is the net rise while the bin filled (between takings-out, without long gaps and without the time it was
-    full) over the time that took, of the 14 days before the newest level; noise cancels in a net rise.
+    `filling_level` is the mean, `low` to `high` hold nine of ten, `overflow_probability` is that of level 1; `full_at`
+    is the median instant of being full and `full_from` to `full_until` hold nine of ten, None beyond a year.
 
     Args:
-        levels: filling levels 0-1 of one bin in any order; of one instant the last counts, any after `at` are ignored.
-        at: the instant asked for, aware UTC.
-
-    Returns:
-        None where too little was observed. `full_at` is None when the bin does not fill, or not within a year; never
-        before the newest level's instant.
+        models: of the places; that of its kind for a place without one.
+        newest: the newest level of each, in the same order.
+        at: the instant asked for, aware UTC; before the newest level that is given.
+        zone: whose weekdays count.
     """
-    known = [(observed_at, level) for observed_at, level in in_order(levels) if observed_at <= at]
-    if not known:
-        return None
-    newest_at, newest = known[-1]
-    rate = _rise_per_day([(then, level) for then, level in known if then >= newest_at - WINDOW])
-    if rate is None:
-        return None
-    expected = min(1.0, newest + rate * _days(at - newest_at))
-    return Forecast(at=at, filling_level=expected, full_at=_full_at(newest_at, newest, rate), method=METHOD)
+    if not models:
+        return []
+    now = Ahead(models, newest, zone=zone)
+    stuck = now.stuck() > _LIKELY
+    starts = [_rolled_back(level) if is_stuck else level for level, is_stuck in zip(newest, stuck, strict=True)]
+    ahead = Ahead(models, starts, zone=zone) if stuck.any() else now
+    law = ahead.law(ahead.until(at))
+    mean = ahead.mean_level(law)
+    low, middle, high = (ahead.level_after(law.quantile(share)) for share in (_LOW, 0.5, 1 - _LOW))
+    spread = _SIGMAS * ahead.noise
+    low = middle - np.hypot(middle - low, spread)
+    high = middle + np.hypot(high - middle, spread)
+    overflow = ahead.is_full(law)
+    full_from, full_at, full_until = (
+        [_not_before(level, found) for level, found in zip(newest, ahead.full_at(share), strict=True)]
+        for share in (_LOW, 0.5, 1 - _LOW)
+    )
+    return [
+        Forecast(
+            at=at,
+            filling_level=round(float(min(1.0, mean[row])), 4),
+            low=round(float(np.clip(low[row], 0, 1)), 4),
+            high=round(float(np.clip(high[row], 0, 1)), 4),
+            overflow_probability=round(float(overflow[row]), 4),
+            full_from=full_from[row],
+            full_at=full_at[row],
+            full_until=full_until[row],
+            method=STUCK if stuck[row] else _method(model),
+        )
+        for row, model in enumerate(models)
+    ]
 
 
-def _rise_per_day(levels: Levels) -> float | None:
-    rise, span = 0.0, timedelta()
-    for (before_at, before), (after_at, after) in pairwise(levels):
-        if after_at - before_at > MAX_GAP or before - after > MAX_NOISE or before >= FULL:
-            continue
-        rise += after - before
-        span += after_at - before_at
-    return max(0.0, rise) / _days(span) if span >= MIN_SPAN else None
+def _rolled_back(level: NewestLevel) -> NewestLevel:
+    """The level dated when a stuck sensor last told something new: it went on filling since."""
+    return NewestLevel(level.filling_level, level.unchanged_since or level.observed_at)
 
 
-def _full_at(newest_at: datetime, newest: float, rate: float) -> datetime | None:
-    if newest >= 1:
-        return newest_at
-    if rate * _days(MAX_HORIZON) < 1 - newest:
-        return None
-    return newest_at + timedelta(days=(1 - newest) / rate)
+def _not_before(newest: NewestLevel, at: datetime | None) -> datetime | None:
+    return None if at is None else max(at, newest.observed_at)
 
 
-def _days(span: timedelta) -> float:
-    return span / timedelta(days=1)
+def _method(model: PlaceModel) -> str:
+    return LEARNED if model.place_id and model.days >= OWN_FROM_DAYS else OF_KIND

@@ -20,11 +20,13 @@ from pickups.timing import worth
 
 LARGE: Final = 350
 """Candidates from which on a day is searched in parts."""
-_WHOLE_SHARE: Final = 0.2
+_WHOLE_SHARE: Final = 0.5
 """Of the time, for the first tours of the whole day."""
-_FUTILE: Final = 12
+_FUTILE: Final = 20
 """So many rounds without anything better end the search."""
 _ITERATIONS: Final = 1_500
+_OTHER_FLEET: Final = 0.3
+"""Chance that a part is tried with other vehicles than it has."""
 _PART: Final = 200
 """Stops of a part, about; at least two tours, if there are two."""
 
@@ -53,7 +55,7 @@ def orders_in_parts(workers: Workers, problem: Problem, course: Course, whole: M
         begins = [tuple(orders[number] for number in part.tours) for part in parts]
         runs = []
         for part, begin in zip(parts, begins, strict=True):
-            mix, fresh = _offered(orders, begin, whole, chance)
+            mix, start = _offered(orders, begin, whole, chance)
             runs.append(
                 _run(
                     course,
@@ -61,7 +63,7 @@ def orders_in_parts(workers: Workers, problem: Problem, course: Course, whole: M
                     mix,
                     seed=chance.randrange(10**9),
                     until=course.until,
-                    begin=None if fresh else begin,
+                    begin=start,
                 )
             )
         kept = dict(enumerate(orders))
@@ -95,24 +97,23 @@ def _run(
     )
 
 
-def _offered(orders: Orders, begin: Orders, whole: Mix, chance: random.Random) -> tuple[Mix, bool]:
-    """The vehicles of a part's next search, and whether it starts afresh.
+def _offered(orders: Orders, begin: Orders, whole: Mix, chance: random.Random) -> tuple[Mix, Orders]:
+    """The vehicles of a part's next search, and the tours that it goes on from.
 
-    Mostly those that its tours have, going on from these; else from random tours, with one fewer or with one exchanged
-    for an idle vehicle of another kind.
+    Mostly the part's own; else without one vehicle, or with an idle one of another kind instead of it: its stops are
+    put on the other tours to begin with.
     """
     mix = _used(begin, whole)
-    idle = [kind for kind, count in enumerate(_used(orders, whole)) if count < whole[kind]]
-    if chance.random() < 0.5:  # noqa: PLR2004 - evenly
-        return tuple(mix), False
-    drop = chance.choice([kind for kind, count in enumerate(mix) if count])
-    changed = list(mix)
-    if sum(mix) > 1 and (not idle or chance.random() < 0.5):  # noqa: PLR2004
-        changed[drop] -= 1
-    elif idle:
-        changed[drop] -= 1
-        changed[chance.choice(idle)] += 1
-    return tuple(changed), True
+    if chance.random() < _OTHER_FLEET:
+        idle = [kind for kind, count in enumerate(_used(orders, whole)) if count < whole[kind]]
+        gone = chance.randrange(len(begin))
+        if idle and chance.random() < 0.5:  # noqa: PLR2004 - evenly
+            mix[chance.choice(idle)] += 1
+        elif len(begin) == 1:
+            return tuple(mix), begin
+        mix[begin[gone][0]] -= 1
+        begin = (*begin[:gone], *begin[gone + 1 :])
+    return tuple(mix), begin
 
 
 def _may(

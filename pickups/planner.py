@@ -10,7 +10,7 @@ from core.errors import PlanningError
 from pickups.mixes import mixes
 from pickups.neighbourhoods import LARGE, orders_in_parts
 from pickups.problem import LeftOut, Problem, Solution, Tour
-from pickups.pyvrp_model import Order, Orders
+from pickups.pyvrp_model import Order, Orders, tidied
 from pickups.race import Course, race, races
 from pickups.route_checker import violations
 from pickups.screening import unservable, usable
@@ -20,7 +20,6 @@ from pickups.timing import cost, timed, worth
 
 NO_ROOM: Final = "the vehicles of this day have no room or time left"
 NOT_WORTH: Final = "emptying it would cost more than it is worth today"
-NO_TIMES: Final = "no times were found for it that keep time windows and breaks"
 _REPAIRED_FROM: Final = 0.85
 """Share of the time after which tours without legal instants are searched anew, where there are windows."""
 _TIMED_ANSWERS: Final = 10
@@ -109,17 +108,31 @@ def _tours(workers: Workers, problem: Problem, indices: tuple[int, ...], until: 
     course = Course(candidates=indices, until=begun + (until - begun) * (_REPAIRED_FROM if waits else 1.0))
     orders = _orders(workers, problem, course, seed) or _orders(workers, problem, replace(course, soft=True), seed)
     tours, failed = _timed(problem, orders or ())
+    rest = [kind.count - sum(tour.vehicle == kind.name for tour in tours) for kind in problem.vehicles]
     if failed:
-        rest = [kind.count - sum(tour.vehicle == kind.name for tour in tours) for kind in problem.vehicles]
         anew = Course(
             candidates=tuple(sorted(index for _, order in failed for index in order if index >= 0)),
             until=max(until, time.monotonic() + 0.5),
             soft=True,
             margin_s=break_due_s(max(kind.max_duration_s for kind in problem.vehicles), problem.breaks),
         )
-        outcome = race(workers, anew, [tuple(rest)], seed)[0]
-        tours += _timed(problem, outcome.orders)[0]
+        again = race(workers, anew, [tuple(rest)], seed)[0].orders
+        better, failed = _timed(problem, again)
+        tours += better
+        tours += [tour for kind, order in failed if (tour := _shortened(problem, kind, order)) is not None]
     return tours
+
+
+def _shortened(problem: Problem, kind: int, order: Order) -> Tour | None:
+    """What is left of a tour when stops are dropped, the least valuable first, until there are legal instants."""
+    while any(index >= 0 for index in order):
+        tour = timed(problem, problem.vehicles[kind], order)
+        if tour is not None:
+            return tour
+        stops = [index for index in order if index >= 0]
+        gone = min(stops, key=lambda index: (problem.candidates[index].required, problem.candidates[index].prize))
+        order = tidied(index for index in order if index != gone)
+    return None
 
 
 def _orders(workers: Workers, problem: Problem, course: Course, seed: int) -> Orders | None:

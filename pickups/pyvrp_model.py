@@ -106,17 +106,12 @@ class PyvrpModel:
         return Solution(data, routes)
 
     def _order(self, activities: Sequence[Activity]) -> Order:
-        order: list[int] = []
-        for activity in activities:
-            if activity.is_client():
-                order.append(self._services[activity.idx].candidate)
-                continue
-            site = -1 - self._openings[activity.idx - len(self._starts)][0]
-            if order and order[-1] >= 0:
-                order.append(site)
-        if order and order[-1] < 0:
-            order.pop()  # the way home leads over a disposal site anyway
-        return tuple(order)
+        return tidied(
+            self._services[activity.idx].candidate
+            if activity.is_client()
+            else -1 - self._openings[activity.idx - len(self._starts)][0]
+            for activity in activities
+        )
 
     def _activities(self, number: int, order: Order) -> Iterable[Activity]:
         """Clients and depots; of several windows of a place the first that can still be met."""
@@ -281,6 +276,17 @@ class PyvrpModel:
             travel.durations_s[places, site.location] + site.unload_s + travel.durations_s[site.location, kind.end]
         )
         return metres, seconds
+
+
+def tidied(order: Iterable[int]) -> Order:
+    """Without unloadings of an empty vehicle, and without one at the end: the way home leads over a disposal site."""
+    kept: list[int] = []
+    for what in order:
+        if what >= 0 or (kept and kept[-1] >= 0):
+            kept.append(what)
+    if kept and kept[-1] < 0:
+        kept.pop()
+    return tuple(kept)
 
 
 def _opening(site: Site, window: Window | None, location: int) -> Depot:

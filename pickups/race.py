@@ -11,7 +11,8 @@ from pickups.solver_processes import Outcome, Run, Workers
 HEATS_SHARE: Final = 0.4
 """Of the time left, for all heats before the final."""
 MIN_ENTRANTS: Final = 8
-_FUTILE: Final = 2
+_SMALL: Final = 40
+"""Candidates below which half the runs and races do."""
 _MOST_ALIKE: Final = 2
 """So many runs that came to use the same vehicles go on to the next heat."""
 
@@ -31,19 +32,29 @@ class Course:
         return 200 + 20 * len(self.candidates)
 
     @property
+    def entrants(self) -> int:
+        """At least so many runs begin a race."""
+        return MIN_ENTRANTS if len(self.candidates) >= _SMALL else MIN_ENTRANTS // 2
+
+    @property
+    def futile(self) -> int:
+        """So many races without anything better are the last."""
+        return 2 if len(self.candidates) >= _SMALL else 1
+
+    @property
     def first_iterations(self) -> int:
         """How far all run in the first heat."""
         return min(400, 100 + 10 * len(self.candidates))
 
 
 def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> list[Outcome]:
-    """A race of all mixes, then races of those that did best and of one vehicle fewer, until two bring nothing better.
+    """A race of all mixes, then races of those that did best and of one vehicle fewer, until they bring nothing better.
 
     The best first; with nothing feasible after the first race there is no second.
     """
     ranked = race(workers, course, mixes, seed)
     number = futile = 0
-    while ranked[0].feasible and futile < _FUTILE and time.monotonic() < course.until:
+    while ranked[0].feasible and futile < course.futile and time.monotonic() < course.until:
         number += 1
         again = race(workers, course, _favourites(ranked, mixes), seed + 1_000_000 * number)
         futile = 0 if rank(again[0]) < rank(ranked[0]) else futile + 1
@@ -53,12 +64,15 @@ def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> 
 
 def _favourites(ranked: Sequence[Outcome], mixes: Sequence[Mix]) -> list[Mix]:
     """The two best of the mixes used, and the best without one vehicle, of those that are not known to be too few."""
-    best, *others = dict.fromkeys(used(outcome) for outcome in ranked if outcome.feasible)
+    every = list(dict.fromkeys(used(outcome) for outcome in ranked if outcome.feasible and outcome.orders))
+    if not every:
+        return list(mixes)
+    best = every[0]
     fewer = [
         (*best[:kind], best[kind] - 1, *best[kind + 1 :]) for kind in range(len(best)) if best[kind] and sum(best) > 1
     ]
     least = min(sum(mix) for mix in mixes)
-    return list(dict.fromkeys([best, *others[:1], *(mix for mix in fewer if sum(mix) >= least)]))
+    return list(dict.fromkeys([*every[:2], *(mix for mix in fewer if sum(mix) >= least)]))
 
 
 def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> list[Outcome]:
@@ -74,7 +88,7 @@ def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> l
             soft=course.soft,
             margin_s=course.margin_s,
         )
-        for number in range(-(-MIN_ENTRANTS // len(mixes)))
+        for number in range(-(-course.entrants // len(mixes)))
         for mix in mixes
     ]
     heats = max(0, (len(field) - 1) // workers.count).bit_length()
@@ -109,7 +123,7 @@ def _next(outcome: Outcome, course: Course, heat: int) -> Run:
     """Goes on from what was found, with the vehicles that it came to use."""
     return replace(
         outcome.run,
-        mix=used(outcome) if outcome.feasible else outcome.run.mix,
+        mix=used(outcome) if outcome.feasible and outcome.orders else outcome.run.mix,
         begin=outcome.orders if outcome.feasible else None,
         iterations=course.first_iterations << heat,
         seed=outcome.run.seed + 1_000 * heat,

@@ -1,15 +1,26 @@
 """The solver's search, without the warnings that PyVRP writes about problems that have no full answer."""
 
 import warnings
+from typing import Final
 
-from pyvrp import ProblemData, Solution, solve
+from pyvrp import IteratedLocalSearchParams, ProblemData, Solution, SolveParams, solve
 from pyvrp.exceptions import PenaltyBoundWarning
+from pyvrp.search import NeighbourhoodParams
 from pyvrp.stop import StoppingCriterion
 
 # Bins that do not fit are an everyday answer here, and the plan names them.
 warnings.filterwarnings("ignore", category=PenaltyBoundWarning)
 
 
+_LARGE: Final = 300
+"""Clients from which on the search is set to walk rather than to look around; measured in docs/pickups.md."""
+_WALKING: Final = SolveParams(
+    ils=IteratedLocalSearchParams(exhaustive_on_best=False, history_length=100),
+    neighbourhood=NeighbourhoodParams(num_neighbours=20),
+)
+
+
 def search(data: ProblemData, stop: StoppingCriterion, seed: int, begin: Solution | None = None) -> Solution:
     """The best solution found until `stop`, from `begin` on; it may be infeasible."""
-    return solve(data, stop, seed=seed, collect_stats=False, display=False, initial_solution=begin).best
+    params = _WALKING if data.num_clients >= _LARGE else SolveParams()
+    return solve(data, stop, seed=seed, collect_stats=False, display=False, params=params, initial_solution=begin).best

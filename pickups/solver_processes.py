@@ -195,7 +195,7 @@ def open_workers(problem: Problem, count: int, cancelled: Callable[[], bool]) ->
 
 def _work(connection: Connection) -> None:
     """A worker process: the problem, then runs, until the parent closes or dies."""
-    Thread(target=_end_with_parent, daemon=True).start()
+    end_with_parent()
     try:
         runner = Runner(connection.recv(), lambda: False)
         while True:
@@ -211,7 +211,12 @@ def _answer(runner: Runner, run: Run) -> Outcome | str:
         return f"{type(error).__name__}: {error}"
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
+    """End this process when the one that started it dies, whatever it is doing then."""
+    Thread(target=_wait_for_parent, daemon=True).start()
+
+
+def _wait_for_parent() -> None:
     parent = multiprocessing.parent_process()
     if parent is not None:
         parent.join()

@@ -4,6 +4,10 @@ Format: TSPLIB 95 with the CVRP extensions as http://vrp.galgos.inf.puc-rio.br p
 rounded to the nearest integer, as for its X instances (Uchoa et al. 2017).
 """
 
+import multiprocessing
+import os
+import time
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -14,12 +18,15 @@ from vrplib.parse import parse_vrplib
 
 from core.errors import InvalidInputError, PlanningError
 from pickups.search import search
+from pickups.solver_processes import end_with_parent
 
 MAX_DIMENSION: Final = 4_000
 """Distances are a full matrix: this many nodes are 128 MB of it, and more than the search can use."""
 MAX_NUMBER: Final = 10**9
 """Larger coordinates, demands and weights would leave the solver's integers."""
 DEFAULT_TIME_LIMIT_S: Final = 10.0
+_WORTH_PROCESSES_S: Final = 3.0
+"""Starting processes takes about a second of each core."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,14 +43,36 @@ Routes = list[list[int]]
 """Customers in order, numbered from 1 as `.sol` files do (node 2 of the file is customer 1)."""
 
 
-def solve_vrp(text: str, *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, seed: int = 0) -> tuple[Routes, int]:
+def solve_vrp(
+    text: str, *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, seed: int = 0, processes: int | None = None
+) -> tuple[Routes, int]:
     """Routes for the problem in a `.vrp` file, and their total distance.
+
+    Searches with different seeds run in `processes` beside each other (None: one per core; under three seconds here),
+    the best answer is kept; starting them counts as time.
 
     Raises:
         InvalidInputError: not a capacitated problem in CVRPLIB form; says what is wrong.
         PlanningError: no answer that keeps the capacity was found in time.
     """
+    until = time.monotonic() + time_limit_s
     instance = parse_vrp(text)
+    count = 1 if time_limit_s < _WORTH_PROCESSES_S else processes or os.cpu_count() or 1
+    if count == 1:
+        routes = _searched(instance, seed, until)
+    else:
+        spawn = multiprocessing.get_context("spawn")
+        with ProcessPoolExecutor(count, mp_context=spawn, initializer=end_with_parent) as pool:
+            runs = [pool.submit(_searched, instance, seed + number, until) for number in range(count)]
+            answers = [routes for run in runs if (routes := run.result()) is not None]
+        routes = min(answers, key=lambda found: cost(instance, found), default=None)
+    if routes is None:
+        raise PlanningError(f"no feasible routes found within {time_limit_s:g} s")
+    return routes, cost(instance, routes)
+
+
+def _searched(instance: VrpInstance, seed: int, until: float) -> Routes | None:
+    """The routes of one search up to an instant (time.monotonic); None: it found none that keep the capacity."""
     customers = range(1, len(instance.demands))
     data = ProblemData(
         locations=[Location(0, 0) for _ in instance.demands],
@@ -53,11 +82,10 @@ def solve_vrp(text: str, *, time_limit_s: float = DEFAULT_TIME_LIMIT_S, seed: in
         distance_matrices=[instance.distances],  # type: ignore[list-item] # pyvrp's stubs misname the type
         duration_matrices=[np.zeros_like(instance.distances)],  # type: ignore[list-item]
     )
-    best = search(data, MaxRuntime(time_limit_s), seed)
+    best = search(data, MaxRuntime(max(0.0, until - time.monotonic())), seed)
     if not best.is_feasible():
-        raise PlanningError(f"no feasible routes found within {time_limit_s:g} s")
-    routes = [[activity.idx + 1 for activity in route if activity.is_client()] for route in best.routes()]
-    return routes, cost(instance, routes)
+        return None
+    return [[activity.idx + 1 for activity in route if activity.is_client()] for route in best.routes()]
 
 
 def cost(instance: VrpInstance, routes: Routes) -> int:

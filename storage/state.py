@@ -15,6 +15,7 @@ from storage.municipalities import Municipalities
 from storage.notifications import Notifications
 from storage.pickup_history import PickupHistory
 from storage.pickups import Pickups
+from storage.places import Places
 from storage.receipts import Receipts
 from storage.rejected import RejectedMessages
 from storage.rule_overrides import RuleOverrides
@@ -35,6 +36,7 @@ class State:
     lighting: Lighting
     pickups: Pickups
     pickup_history: PickupHistory
+    places: Places
     leases: Leases
     shares: Shares
     receipts: Receipts
@@ -65,6 +67,7 @@ def open_state(url: str) -> State:
         lighting=Lighting(engine),
         pickups=Pickups(engine),
         pickup_history=PickupHistory(engine),
+        places=Places(engine),
         leases=Leases(engine),
         shares=Shares(engine),
         receipts=Receipts(engine),

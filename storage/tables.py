@@ -13,6 +13,7 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     Table,
+    false,
     literal_column,
 )
 
@@ -183,8 +184,24 @@ emptyings: Final = Table(
     Column("device_id", Text, primary_key=True),
     Column("at", Instant, primary_key=True),
     Column("municipality", Text, nullable=False),
-    Column("level_before", Double, nullable=False),
-    Column("level_after", Double, nullable=False),
+    Column("level_before", Double),
+    Column("level_after", Double),
+    Column("place_id", Text, comment="NULL: the device's own id"),
+    Column("not_before", Instant, comment="the last reading that does not show it"),
+    Column("partial", Boolean, nullable=False, server_default=false()),
+    Column("source", Text, nullable=False, server_default="detected"),
+    Index("ix_emptyings_place_id", "place_id", "at"),
+)
+
+place_models: Final = Table(
+    "place_models",
+    metadata,
+    Column("municipality", Text, primary_key=True),
+    Column("is_kind", Boolean, primary_key=True, comment="of a kind of places, else of one place"),
+    Column("name", Text, primary_key=True),
+    Column("learned_at", Instant, nullable=False),
+    Column("model", Json, nullable=False),
+    comment="what was learned of how places fill",
 )
 
 plans: Final = Table(

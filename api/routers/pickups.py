@@ -91,7 +91,7 @@ def list_routes(
 ) -> Items[RouteInForce]:
     """List the routes in force on a day: those of each municipality's newest finished plan for it.
 
-    Of a joint plan a municipality is shown the routes of its vehicles and those that come to its bins.
+    Of a joint plan a municipality is shown the routes of its vehicles, and of others that come to its bins these stops.
     """
     day = date or today
     if municipality is None:
@@ -109,8 +109,7 @@ def list_routes(
             date=plan.date,
         )
         for plan in plans
-        for route in plan.routes
-        if municipality is None or not plan.municipalities or route.concerns(municipality)
+        for route in (plan.routes if municipality is None or not plan.municipalities else plan.routes_for(municipality))
     ]
     page, cursor = page_of(routes, lambda route: route.route_id, paging)
     return Items(items=page, next_cursor=cursor)

@@ -16,6 +16,11 @@ class ForecastShown(Shown):
     filling_level: float
     full_at: TimeOut | None = Field(description="when it is expected to be full; null: not foreseeable")
     method: str
+    low: float | None = Field(description="the level lies between low and high in nine of ten cases; null: not known")
+    high: float | None
+    overflow_probability: float | None = Field(description="of being full at that instant; null: not known")
+    full_from: TimeOut | None = Field(description="in nine of ten cases it is full no earlier than this ...")
+    full_until: TimeOut | None = Field(description="... and no later than this; null: not within a year, or not known")
 
 
 class DueBinShown(Shown):

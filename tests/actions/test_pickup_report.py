@@ -14,7 +14,7 @@ from core.device import Device, Municipality, Place, Vehicle
 from core.errors import InvalidInputError, NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, SkipReason, Stop, StopState
 from core.reading import Reading
-from pickups.great_circle_roads import GreatCircleRoads
+from roads.great_circle import GreatCircleRoads
 from storage.backends.sqlite import SqliteReadings
 from storage.pickup_history import WeeklyRound
 from storage.readings import ReadingStore

@@ -139,6 +139,8 @@ class TestReplan:
         again = world.replan(plan)
         assert ids(again) == ["b0"]
         assert again.unplanned_reasons == {"b1": "skipped on this day: blocked"}
+        once_more = world.replan(again)
+        assert (ids(once_more), once_more.unplanned_reasons) == (["b0"], again.unplanned_reasons)
 
     def test_a_late_vehicle_comes_later_to_the_rest(self, world: World, frozen: Callable[[datetime], None]) -> None:
         street(world, 2)
@@ -202,8 +204,8 @@ class TestJointPlans:
         assert (plan.state, plan.error, plan.unplanned) == (PlanState.DONE, None, ())
         assert plan.municipalities == ("lahntal", "marburg")
         assert sorted(ids(plan)) == ["l", "m"]
-        (there,) = [route for route in plan.routes if route.concerns("lahntal")]
-        assert there.municipality == "marburg"
+        (there,) = plan.routes_for("lahntal")
+        assert (there.municipality, [stop.device_id for stop in there.stops]) == ("marburg", ["l"])
         for municipality in ("marburg", "lahntal"):
             assert world.state.pickups.plan_in_force(municipality, DAY) == plan
 

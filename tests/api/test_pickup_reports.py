@@ -13,7 +13,7 @@ from api.resources import Resources
 from core.clock import utc_now
 from core.device import Place
 from core.pickup import DueReason, Plan, PlanState, Route, Stop
-from pickups.great_circle_roads import GreatCircleRoads
+from roads.great_circle import GreatCircleRoads
 
 
 @pytest.fixture
