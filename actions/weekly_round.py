@@ -79,6 +79,12 @@ def find_round(
     return made
 
 
+def knows_better(settings: Settings, kept: WeeklyRound) -> bool:
+    """Whether a round was found as the crow flies and there are roads now."""
+    has_roads = settings.osm_pbf is not None or bool(settings.roads_url)
+    return has_roads and kept.distance_source.startswith("great_circle")
+
+
 def find_missing_rounds(settings: Settings) -> None:
     """Find rounds that are missing or out of date, as many as come within ten seconds: a job, safe to repeat.
 
@@ -89,7 +95,8 @@ def find_missing_rounds(settings: Settings) -> None:
     try:
         for municipality in state.municipalities.all():
             bins = weekly_bins(state, municipality.municipality)
-            if bins and kept_round(state, municipality, bins) is None:
+            kept = kept_round(state, municipality, bins)
+            if bins and (kept is None or knows_better(settings, kept)):
                 find_round(state, open_roads(settings), municipality, bins)
             if monotonic() > until:
                 return

@@ -50,9 +50,10 @@ class PickupHistory:
             return plans_with_stops(connection, connection.execute(query).all())
 
     def emptyings(self, municipality: str, start: datetime, end: datetime) -> list[RecordedEmptying]:
-        """The recorded emptyings of a municipality, `start <= at < end`, ascending."""
+        """The emptyings of a municipality that sensors saw, `start <= at < end`, ascending; without partial ones."""
         query = select(emptyings.c.device_id, emptyings.c.at, emptyings.c.level_before)
-        query = query.where(emptyings.c.municipality == municipality)
+        query = query.where(emptyings.c.municipality == municipality, emptyings.c.partial.is_(False))
+        query = query.where(emptyings.c.level_before.is_not(None))  # None: only a driver's word, which the stop has
         query = query.where(emptyings.c.at >= start, emptyings.c.at < end)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(emptyings.c.at, emptyings.c.device_id)).all()

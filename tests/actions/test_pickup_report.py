@@ -9,11 +9,12 @@ from zoneinfo import ZoneInfo
 import pytest
 
 from actions.pickup_report import ReportLine, pickup_report
-from actions.weekly_round import find_round, kept_round, weekly_bins
+from actions.weekly_round import find_missing_rounds, find_round, kept_round, knows_better, weekly_bins
 from core.device import Device, Municipality, Place, Vehicle
 from core.errors import InvalidInputError, NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, SkipReason, Stop, StopState
 from core.reading import Reading
+from core.settings import Settings
 from roads.great_circle import GreatCircleRoads
 from storage.backends.sqlite import SqliteReadings
 from storage.pickup_history import WeeklyRound
@@ -221,3 +222,14 @@ def test_a_round_that_cannot_be_driven_compares_nothing(state: State, readings: 
     assert find_round(state, GreatCircleRoads(), lohra, bins).distance_m == 0
     assert kept_round(state, lohra, bins) is not None  # it is not looked for again
     assert report(state, readings)[-1].figures.saved_km is None
+
+
+def test_the_job_finds_what_is_missing_and_what_roads_know_better(state: State, tmp_path: Path) -> None:
+    lohra = state.municipalities.get("lohra")
+    settings = Settings(_env_file=None, data_dir=tmp_path, state_url=f"sqlite:///{tmp_path / 'state.db'}")
+    find_missing_rounds(settings)
+    found = kept_round(state, lohra, weekly_bins(state, "lohra"))
+    assert found is not None
+    assert found.distance_m > 0
+    assert not knows_better(settings, found)
+    assert knows_better(settings.model_copy(update={"osm_pbf": tmp_path / "some.osm.pbf"}), found)
