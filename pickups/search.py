@@ -14,10 +14,7 @@ warnings.filterwarnings("ignore", category=PenaltyBoundWarning)
 
 _LARGE: Final = 300
 """Clients from which on the search is set to walk rather than to look around; measured in docs/pickups.md."""
-_WALKING: Final = SolveParams(
-    ils=IteratedLocalSearchParams(exhaustive_on_best=False, history_length=100),
-    neighbourhood=NeighbourhoodParams(num_neighbours=20),
-)
+_WALKING: Final = SolveParams(ils=IteratedLocalSearchParams(exhaustive_on_best=False, history_length=100))
 SMALL_STEPS: Final = SolveParams(
     neighbourhood=NeighbourhoodParams(num_neighbours=20), perturbation=PerturbationParams(max_perturbations=5)
 )
