@@ -12,6 +12,8 @@ from pickups.solver_processes import Outcome, Run, Workers
 HEATS_SHARE: Final = 0.4
 """Of the time left, for all heats before the final."""
 MIN_ENTRANTS: Final = 8
+_FEW: Final = 4
+"""More fleets only qualify for the race of the best of them."""
 _SMALL: Final = 40
 """Candidates below which half the runs and races do."""
 _AGAIN_FURTHER: Final = 4
@@ -53,7 +55,7 @@ def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> 
 
     The best first; with nothing feasible after the first race there is no second.
     """
-    ranked = race(workers, course, mixes, seed)
+    ranked = race(workers, course, mixes, seed, to_end=len(mixes) <= _FEW)
     number = futile = 0
     while ranked[0].feasible and futile < course.futile and time.monotonic() < course.until:
         number += 1
@@ -76,8 +78,13 @@ def _favourites(ranked: Sequence[Outcome], mixes: Sequence[Mix]) -> list[Mix]:
     return list(dict.fromkeys([*every[:2], *(mix for mix in fewer if sum(mix) >= least)]))
 
 
-def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int, *, further: int = 1) -> list[Outcome]:
-    """What the runs found, the best first; whether it is feasible, they say. All heats go so many times further."""
+def race(
+    workers: Workers, course: Course, mixes: Sequence[Mix], seed: int, *, further: int = 1, to_end: bool = True
+) -> list[Outcome]:
+    """What the runs found, the best first; whether it is feasible, they say.
+
+    All heats go so many times `further`; without `to_end` the final is left out.
+    """
     field = [
         Run(
             candidates=course.candidates,
@@ -103,7 +110,7 @@ def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int, *, f
         if not ahead or time.monotonic() >= course.until:
             return seen
         field = [_next(one, course, heat + 1) for one in ahead]
-    if not any(one.feasible for one in seen) and seen:
+    if seen and not (to_end and seen[0].feasible):
         return seen
     finals = [replace(run, iterations=10**9) for run in field[: workers.count]]
     return sorted([*workers.outcomes(finals), *seen], key=rank)
