@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import datetime, time
 from difflib import SequenceMatcher
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -19,14 +19,16 @@ from pickups.due import Level
 from pickups.emptying import detect_emptying
 from pickups.fleet import Fleet, fleets, share_out
 from pickups.hours import collection_windows
-from pickups.problem import LeftOut, Window
+from pickups.problem import LeftOut, VehicleKind, Window
 from pickups.pyvrp_model import Order
 from pickups.replan import Underway, continued
 from pickups.task import UNITS_PER_EURO, Task, build_task
+from pickups.timing import timed
 
 MARGIN_EUR: Final = 2.0
 """What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""
 
+_LITTLE_L: Final = 1e-3
 _Vehicle = tuple[str, str]
 """Municipality and name of a kind of vehicle."""
 
@@ -98,16 +100,21 @@ def replanned(
     for part in parts:
         sites = disposal_sites(municipalities, part.waste_kind)
         task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
-        task = _with_delays(task, part.routes, old.date, zone)
+        today = _one_by_one(task, part, instant(old.date, time(), zone))
         solution = continued(
-            task.problem,
-            _underway(task, part),
+            today.task.problem,
+            today.vehicles,
             range(len(part.choices), len(task.choices)),
             margin=round(MARGIN_EUR * UNITS_PER_EURO),
         )
-        solution = checked(task, solution)
-        left_out += told(task, solution)
-        routes += [_told(driven(task, tour, roads), old, part) for tour in solution.tours]
+        solution = checked(today.task, solution)
+        left_out += told(today.task, solution)
+        routes += [
+            _told(
+                driven(today.task, tour, roads), old, today.routes.get(tour.vehicle), today.late_s.get(tour.vehicle, 0)
+            )
+            for tour in solution.tours
+        ]
         source = task.problem.travel[0].source
     return Routes(tuple(routes), tuple(left_out), source)
 
@@ -127,10 +134,10 @@ def _parts(
         used.setdefault(route.waste_kind, Counter())[vehicle] += 1
     in_use = sum(used.values(), Counter())
     spare = [replace(fleet, count=fleet.count - in_use[vehicle]) for vehicle, fleet in every.items()]
-    loads: Counter[str] = Counter()
+    loads = dict.fromkeys(used, _LITTLE_L)  # what a late vehicle does not get to may need another
     for choice in new:
         if choice.required and disposal_sites(municipalities, choice.waste_kind):
-            loads[choice.waste_kind] += choice.content_l
+            loads[choice.waste_kind] = loads.get(choice.waste_kind, 0.0) + choice.content_l
     shared = share_out([fleet for fleet in spare if fleet.count > 0], loads)
     parts, left_out = [], []
     for kind in sorted({*used, *(choice.waste_kind for choice in new)}):
@@ -202,36 +209,69 @@ def _is_emptied(stop: Stop, levels: Mapping[str, Level]) -> bool:
     )
 
 
-def _with_delays(task: Task, routes: Sequence[Route], day: date, zone: ZoneInfo) -> Task:
-    """The task with the last stop done on each route taking as much longer as the vehicle is late."""
-    midnight = instant(day, time(), zone)
-    late = {}
-    for route in routes:
-        done = [stop for stop in route.stops if stop.done_at is not None]
-        if done:
-            last = max(done, key=lambda stop: stop.done_at or datetime.min.replace(tzinfo=midnight.tzinfo))
-            planned_s = route.start_s + last.arrival_s + last.service_s
-            actual_s = ((last.done_at or midnight) - midnight).total_seconds()
-            late[last.device_id] = max(0, round(actual_s - planned_s))
+@dataclass(frozen=True, slots=True)
+class _Day:
+    """A task with each vehicle on its own; what each has done and was to do.
+
+    By name, of those that have one: the route so far, and how late (s) they are.
+    """
+
+    task: Task
+    vehicles: Sequence[Underway]
+    routes: Mapping[str, Route]
+    late_s: Mapping[str, int]
+
+
+def _one_by_one(task: Task, part: _Part, midnight: datetime) -> _Day:
+    """The vehicles that have routes, then those that have none yet, each a kind of its own.
+
+    The day of one that is late is that much later and shorter, at most so much that it is back in its shift if it goes
+    home from where it is: what it does not get to is for others. Time lost counts as no work: it may have been a break.
+    """
+    kinds = {kind.name: kind for kind in task.problem.vehicles}
+    name_of = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
+    left = Counter({name: fleet.count for name, fleet in task.fleets.items()})
+    used: list[tuple[str, Route | None]] = [
+        (name_of[route.municipality or part.fleets[0].municipality, route.vehicle], route) for route in part.routes
+    ]
+    left.subtract(name for name, _ in used)
+    used += [(name, None) for name, count in left.items() for _ in range(count)]
+    vehicles, own_kinds, own_fleets, routes, late = [], [], {}, {}, {}
+    access: dict[str, list[str]] = {name: [] for name in kinds}
+    for number, (name, route) in enumerate(used):
+        kind = replace(kinds[name], name=f"{name} #{number + 1}", count=1)
+        done, rest = ((), ()) if route is None else _orders(task, route)
+        if route is not None:
+            routes[kind.name] = route
+            late[kind.name] = _late_s(task, kind, route, done, midnight)
+            kind = replace(
+                kind,
+                earliest_s=route.start_s + late[kind.name],
+                max_duration_s=kind.max_duration_s - late[kind.name],
+            )
+        vehicles.append(Underway(number, done, rest))
+        own_kinds.append(kind)
+        own_fleets[kind.name] = replace(task.fleets[name], count=1)
+        access[name].append(kind.name)
     candidates = tuple(
-        replace(candidate, service_s=candidate.service_s + late.get(candidate.device_id, 0))
+        candidate
+        if candidate.vehicles is None
+        else replace(candidate, vehicles=frozenset(own for name in candidate.vehicles for own in access[name]))
         for candidate in task.problem.candidates
     )
-    return replace(task, problem=replace(task.problem, candidates=candidates))
+    problem = replace(task.problem, candidates=candidates, vehicles=tuple(own_kinds))
+    return _Day(replace(task, problem=problem, fleets=own_fleets), vehicles, routes, late)
 
 
-def _underway(task: Task, part: _Part) -> list[Underway]:
-    """The vehicles that have routes, then those that have none yet."""
-    names = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
-    kinds = [kind.name for kind in task.problem.vehicles]
-    vehicles = []
-    left = Counter({name: fleet.count for name, fleet in task.fleets.items()})
-    for route in part.routes:
-        name = names[route.municipality or part.fleets[0].municipality, route.vehicle]
-        left[name] -= 1
-        done, rest = _orders(task, route)
-        vehicles.append(Underway(kinds.index(name), done, rest))
-    return vehicles + [Underway(kinds.index(name), (), ()) for name, count in left.items() for _ in range(count)]
+def _late_s(task: Task, kind: VehicleKind, route: Route, done: Order, midnight: datetime) -> int:
+    home = timed(task.problem, replace(kind, earliest_s=route.start_s), done) if done else None
+    done_s = {stop: (stop.done_at - midnight).total_seconds() for stop in route.stops if stop.done_at is not None}
+    if home is None:
+        return 0
+    last = max(done_s, key=lambda stop: done_s[stop])
+    late_s = round(done_s[last]) - (route.start_s + last.arrival_s + last.service_s)
+    left_s = min(kind.max_duration_s - (home.end_s - home.start_s), kind.latest_s - home.end_s)
+    return max(0, min(late_s, left_s))
 
 
 def _orders(task: Task, route: Route) -> tuple[Order, Order]:
@@ -254,28 +294,30 @@ def _orders(task: Task, route: Route) -> tuple[Order, Order]:
     return tuple(what for _, what in sorted(so_far)), tuple(what for _, what in sorted(rest))
 
 
-def _told(route: Route, old: Plan, part: _Part) -> Route:
-    """The route with what drivers did, and with the stops marked that the old one had not, or elsewhere."""
-    before = {stop.device_id: stop for each in part.routes for stop in each.stops}
+def _told(route: Route, old: Plan, former: Route | None, late_s: int) -> Route:
+    """The route with what drivers did, and with the stops marked that the former had not, or elsewhere."""
+    was = {stop.device_id: stop for each in old.routes for stop in each.stops}
     order = [stop.device_id for stop in route.stops]
-    former = max(
-        ([stop.device_id for stop in each.stops] for each in part.routes if each.vehicle == route.vehicle),
-        key=lambda devices: len(set(devices) & set(order)),
-        default=[],
-    )
-    former = [device_id for device_id in former if device_id in set(order)]
+    kept = [] if former is None else [stop.device_id for stop in former.stops if stop.device_id in set(order)]
     same: set[str] = set()
-    for block in SequenceMatcher(None, former, order, autojunk=False).get_matching_blocks():
-        same.update(former[block.a : block.a + block.size])
+    for block in SequenceMatcher(None, kept, order, autojunk=False).get_matching_blocks():
+        same.update(kept[block.a : block.a + block.size])
     stops = []
     for stop in route.stops:
-        was = before.get(stop.device_id)
-        if was is not None and was.state is StopState.DONE:
-            stops.append(
-                replace(
-                    stop, state=was.state, done_at=was.done_at, service_s=was.service_s, municipality=was.municipality
-                )
-            )
+        before = was.get(stop.device_id)
+        if before is not None and before.state is StopState.DONE:
+            stops.append(replace(stop, state=before.state, done_at=before.done_at))
         else:
-            stops.append(replace(stop, changed=stop.device_id not in same))
-    return replace(route, stops=tuple(stops), municipality=route.municipality or old.municipality)
+            stops.append(replace(stop, arrival_s=stop.arrival_s + late_s, changed=stop.device_id not in same))
+    done = sum(stop.state is StopState.DONE for stop in stops)
+    pauses = tuple(
+        pause if pause.after < done else replace(pause, arrival_s=pause.arrival_s + late_s) for pause in route.pauses
+    )
+    return replace(
+        route,
+        stops=tuple(stops),
+        pauses=pauses,
+        start_s=route.start_s - late_s,
+        duration_s=route.duration_s + late_s,
+        municipality=route.municipality or old.municipality,
+    )
