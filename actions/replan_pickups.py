@@ -3,27 +3,26 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, time
+from datetime import time
 from difflib import SequenceMatcher
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from actions.pickup_problem import BinsOfDay, instant
 from actions.pickup_routes import Routes, checked, disposal_sites, driven, told
+from actions.vehicles_of_day import one_by_one
 from core.device import Device, Municipality
 from core.errors import InvalidInputError, PlanningError
-from core.pickup import PauseKind, Plan, Route, Stop, StopState
+from core.pickup import Plan, Route, Stop, StopState
 from core.travel import Roads
 from pickups.choosing import Choice
 from pickups.due import Level
 from pickups.emptying import detect_emptying
 from pickups.fleet import Fleet, fleets, share_out
 from pickups.hours import collection_windows
-from pickups.problem import LeftOut, VehicleKind, Window
-from pickups.pyvrp_model import Order
-from pickups.replan import Underway, continued
-from pickups.task import UNITS_PER_EURO, Task, build_task
-from pickups.timing import timed
+from pickups.problem import LeftOut, Window
+from pickups.replan import continued
+from pickups.task import UNITS_PER_EURO, build_task
 
 MARGIN_EUR: Final = 2.0
 """What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""
@@ -100,7 +99,7 @@ def replanned(
     for part in parts:
         sites = disposal_sites(municipalities, part.waste_kind)
         task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
-        today = _one_by_one(task, part, instant(old.date, time(), zone))
+        today = one_by_one(task, part.routes, old.municipality, instant(old.date, time(), zone))
         solution = continued(
             today.task.problem,
             today.vehicles,
@@ -207,91 +206,6 @@ def _is_emptied(stop: Stop, levels: Mapping[str, Level]) -> bool:
         and stop.filling_level is not None
         and detect_emptying(stop.filling_level, level.filling_level)
     )
-
-
-@dataclass(frozen=True, slots=True)
-class _Day:
-    """A task with each vehicle on its own; what each has done and was to do.
-
-    By name, of those that have one: the route so far, and how late (s) they are.
-    """
-
-    task: Task
-    vehicles: Sequence[Underway]
-    routes: Mapping[str, Route]
-    late_s: Mapping[str, int]
-
-
-def _one_by_one(task: Task, part: _Part, midnight: datetime) -> _Day:
-    """The vehicles that have routes, then those that have none yet, each a kind of its own.
-
-    The day of one that is late is that much later and shorter, at most so much that it is back in its shift if it goes
-    home from where it is: what it does not get to is for others. Time lost counts as no work: it may have been a break.
-    """
-    kinds = {kind.name: kind for kind in task.problem.vehicles}
-    name_of = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
-    left = Counter({name: fleet.count for name, fleet in task.fleets.items()})
-    used: list[tuple[str, Route | None]] = [
-        (name_of[route.municipality or part.fleets[0].municipality, route.vehicle], route) for route in part.routes
-    ]
-    left.subtract(name for name, _ in used)
-    used += [(name, None) for name, count in left.items() for _ in range(count)]
-    vehicles, own_kinds, own_fleets, routes, late = [], [], {}, {}, {}
-    access: dict[str, list[str]] = {name: [] for name in kinds}
-    for number, (name, route) in enumerate(used):
-        kind = replace(kinds[name], name=f"{name} #{number + 1}", count=1)
-        done, rest = ((), ()) if route is None else _orders(task, route)
-        if route is not None:
-            routes[kind.name] = route
-            late[kind.name] = _late_s(task, kind, route, done, midnight)
-            kind = replace(
-                kind,
-                earliest_s=route.start_s + late[kind.name],
-                max_duration_s=kind.max_duration_s - late[kind.name],
-            )
-        vehicles.append(Underway(number, done, rest))
-        own_kinds.append(kind)
-        own_fleets[kind.name] = replace(task.fleets[name], count=1)
-        access[name].append(kind.name)
-    candidates = tuple(
-        candidate
-        if candidate.vehicles is None
-        else replace(candidate, vehicles=frozenset(own for name in candidate.vehicles for own in access[name]))
-        for candidate in task.problem.candidates
-    )
-    problem = replace(task.problem, candidates=candidates, vehicles=tuple(own_kinds))
-    return _Day(replace(task, problem=problem, fleets=own_fleets), vehicles, routes, late)
-
-
-def _late_s(task: Task, kind: VehicleKind, route: Route, done: Order, midnight: datetime) -> int:
-    home = timed(task.problem, replace(kind, earliest_s=route.start_s), done) if done else None
-    done_s = {stop: (stop.done_at - midnight).total_seconds() for stop in route.stops if stop.done_at is not None}
-    if home is None:
-        return 0
-    last = max(done_s, key=lambda stop: done_s[stop])
-    late_s = round(done_s[last]) - (route.start_s + last.arrival_s + last.service_s)
-    left_s = min(kind.max_duration_s - (home.end_s - home.start_s), kind.latest_s - home.end_s)
-    return max(0, min(late_s, left_s))
-
-
-def _orders(task: Task, route: Route) -> tuple[Order, Order]:
-    """What was done, in the order in which it was, with the unloadings before the last of it; and the rest."""
-    indices = {candidate.device_id: index for index, candidate in enumerate(task.problem.candidates)}
-    sites = {task.positions[site.location]: -1 - number for number, site in enumerate(task.problem.sites)}
-    stops = [stop for stop in route.stops if stop.device_id in indices]
-    done = sorted((stop for stop in stops if stop.done_at is not None), key=lambda stop: (stop.done_at, stop.sequence))
-    last = max((stop.sequence for stop in done), default=0)
-    unloadings = [
-        (pause.after, sites[pause.latitude or 0.0, pause.longitude or 0.0])
-        for pause in route.pauses
-        if pause.kind is PauseKind.UNLOADING and (pause.latitude, pause.longitude) in sites
-    ][:-1]
-    so_far: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after < last]
-    places = sorted(stop.sequence for stop in stops if stop.sequence <= last)[: len(done)]
-    so_far += [(place, indices[stop.device_id]) for place, stop in zip(places, done, strict=True)]
-    rest: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after >= last]
-    rest += [(stop.sequence, indices[stop.device_id]) for stop in stops if stop.done_at is None]
-    return tuple(what for _, what in sorted(so_far)), tuple(what for _, what in sorted(rest))
 
 
 def _told(route: Route, old: Plan, former: Route | None, late_s: int) -> Route:
