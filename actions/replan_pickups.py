@@ -3,16 +3,17 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import date, datetime, time
+from datetime import time
 from difflib import SequenceMatcher
 from typing import Final
 from zoneinfo import ZoneInfo
 
 from actions.pickup_problem import BinsOfDay, instant
 from actions.pickup_routes import Routes, checked, disposal_sites, driven, told
+from actions.vehicles_of_day import one_by_one
 from core.device import Device, Municipality
 from core.errors import InvalidInputError, PlanningError
-from core.pickup import PauseKind, Plan, Route, Stop, StopState
+from core.pickup import Plan, Route, Stop, StopState
 from core.travel import Roads
 from pickups.choosing import Choice
 from pickups.due import Level
@@ -20,13 +21,13 @@ from pickups.emptying import detect_emptying
 from pickups.fleet import Fleet, fleets, share_out
 from pickups.hours import collection_windows
 from pickups.problem import LeftOut, Window
-from pickups.pyvrp_model import Order
-from pickups.replan import Underway, continued
-from pickups.task import UNITS_PER_EURO, Task, build_task
+from pickups.replan import continued
+from pickups.task import UNITS_PER_EURO, build_task
 
 MARGIN_EUR: Final = 2.0
 """What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""
 
+_LITTLE_L: Final = 1e-3
 _Vehicle = tuple[str, str]
 """Municipality and name of a kind of vehicle."""
 
@@ -98,16 +99,21 @@ def replanned(
     for part in parts:
         sites = disposal_sites(municipalities, part.waste_kind)
         task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
-        task = _with_delays(task, part.routes, old.date, zone)
+        today = one_by_one(task, part.routes, old.municipality, instant(old.date, time(), zone))
         solution = continued(
-            task.problem,
-            _underway(task, part),
+            today.task.problem,
+            today.vehicles,
             range(len(part.choices), len(task.choices)),
             margin=round(MARGIN_EUR * UNITS_PER_EURO),
         )
-        solution = checked(task, solution)
-        left_out += told(task, solution)
-        routes += [_told(driven(task, tour, roads), old, part) for tour in solution.tours]
+        solution = checked(today.task, solution)
+        left_out += told(today.task, solution)
+        routes += [
+            _told(
+                driven(today.task, tour, roads), old, today.routes.get(tour.vehicle), today.late_s.get(tour.vehicle, 0)
+            )
+            for tour in solution.tours
+        ]
         source = task.problem.travel[0].source
     return Routes(tuple(routes), tuple(left_out), source)
 
@@ -127,10 +133,10 @@ def _parts(
         used.setdefault(route.waste_kind, Counter())[vehicle] += 1
     in_use = sum(used.values(), Counter())
     spare = [replace(fleet, count=fleet.count - in_use[vehicle]) for vehicle, fleet in every.items()]
-    loads: Counter[str] = Counter()
+    loads = dict.fromkeys(used, _LITTLE_L)  # what a late vehicle does not get to may need another
     for choice in new:
         if choice.required and disposal_sites(municipalities, choice.waste_kind):
-            loads[choice.waste_kind] += choice.content_l
+            loads[choice.waste_kind] = loads.get(choice.waste_kind, 0.0) + choice.content_l
     shared = share_out([fleet for fleet in spare if fleet.count > 0], loads)
     parts, left_out = [], []
     for kind in sorted({*used, *(choice.waste_kind for choice in new)}):
@@ -202,80 +208,30 @@ def _is_emptied(stop: Stop, levels: Mapping[str, Level]) -> bool:
     )
 
 
-def _with_delays(task: Task, routes: Sequence[Route], day: date, zone: ZoneInfo) -> Task:
-    """The task with the last stop done on each route taking as much longer as the vehicle is late."""
-    midnight = instant(day, time(), zone)
-    late = {}
-    for route in routes:
-        done = [stop for stop in route.stops if stop.done_at is not None]
-        if done:
-            last = max(done, key=lambda stop: stop.done_at or datetime.min.replace(tzinfo=midnight.tzinfo))
-            planned_s = route.start_s + last.arrival_s + last.service_s
-            actual_s = ((last.done_at or midnight) - midnight).total_seconds()
-            late[last.device_id] = max(0, round(actual_s - planned_s))
-    candidates = tuple(
-        replace(candidate, service_s=candidate.service_s + late.get(candidate.device_id, 0))
-        for candidate in task.problem.candidates
-    )
-    return replace(task, problem=replace(task.problem, candidates=candidates))
-
-
-def _underway(task: Task, part: _Part) -> list[Underway]:
-    """The vehicles that have routes, then those that have none yet."""
-    names = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
-    kinds = [kind.name for kind in task.problem.vehicles]
-    vehicles = []
-    left = Counter({name: fleet.count for name, fleet in task.fleets.items()})
-    for route in part.routes:
-        name = names[route.municipality or part.fleets[0].municipality, route.vehicle]
-        left[name] -= 1
-        done, rest = _orders(task, route)
-        vehicles.append(Underway(kinds.index(name), done, rest))
-    return vehicles + [Underway(kinds.index(name), (), ()) for name, count in left.items() for _ in range(count)]
-
-
-def _orders(task: Task, route: Route) -> tuple[Order, Order]:
-    """What was done, in the order in which it was, with the unloadings before the last of it; and the rest."""
-    indices = {candidate.device_id: index for index, candidate in enumerate(task.problem.candidates)}
-    sites = {task.positions[site.location]: -1 - number for number, site in enumerate(task.problem.sites)}
-    stops = [stop for stop in route.stops if stop.device_id in indices]
-    done = sorted((stop for stop in stops if stop.done_at is not None), key=lambda stop: (stop.done_at, stop.sequence))
-    last = max((stop.sequence for stop in done), default=0)
-    unloadings = [
-        (pause.after, sites[pause.latitude or 0.0, pause.longitude or 0.0])
-        for pause in route.pauses
-        if pause.kind is PauseKind.UNLOADING and (pause.latitude, pause.longitude) in sites
-    ][:-1]
-    so_far: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after < last]
-    places = sorted(stop.sequence for stop in stops if stop.sequence <= last)[: len(done)]
-    so_far += [(place, indices[stop.device_id]) for place, stop in zip(places, done, strict=True)]
-    rest: list[tuple[float, int]] = [(after + 0.5, site) for after, site in unloadings if after >= last]
-    rest += [(stop.sequence, indices[stop.device_id]) for stop in stops if stop.done_at is None]
-    return tuple(what for _, what in sorted(so_far)), tuple(what for _, what in sorted(rest))
-
-
-def _told(route: Route, old: Plan, part: _Part) -> Route:
-    """The route with what drivers did, and with the stops marked that the old one had not, or elsewhere."""
-    before = {stop.device_id: stop for each in part.routes for stop in each.stops}
+def _told(route: Route, old: Plan, former: Route | None, late_s: int) -> Route:
+    """The route with what drivers did, and with the stops marked that the former had not, or elsewhere."""
+    was = {stop.device_id: stop for each in old.routes for stop in each.stops}
     order = [stop.device_id for stop in route.stops]
-    former = max(
-        ([stop.device_id for stop in each.stops] for each in part.routes if each.vehicle == route.vehicle),
-        key=lambda devices: len(set(devices) & set(order)),
-        default=[],
-    )
-    former = [device_id for device_id in former if device_id in set(order)]
+    kept = [] if former is None else [stop.device_id for stop in former.stops if stop.device_id in set(order)]
     same: set[str] = set()
-    for block in SequenceMatcher(None, former, order, autojunk=False).get_matching_blocks():
-        same.update(former[block.a : block.a + block.size])
+    for block in SequenceMatcher(None, kept, order, autojunk=False).get_matching_blocks():
+        same.update(kept[block.a : block.a + block.size])
     stops = []
     for stop in route.stops:
-        was = before.get(stop.device_id)
-        if was is not None and was.state is StopState.DONE:
-            stops.append(
-                replace(
-                    stop, state=was.state, done_at=was.done_at, service_s=was.service_s, municipality=was.municipality
-                )
-            )
+        before = was.get(stop.device_id)
+        if before is not None and before.state is StopState.DONE:
+            stops.append(replace(stop, state=before.state, done_at=before.done_at))
         else:
-            stops.append(replace(stop, changed=stop.device_id not in same))
-    return replace(route, stops=tuple(stops), municipality=route.municipality or old.municipality)
+            stops.append(replace(stop, arrival_s=stop.arrival_s + late_s, changed=stop.device_id not in same))
+    done = sum(stop.state is StopState.DONE for stop in stops)
+    pauses = tuple(
+        pause if pause.after < done else replace(pause, arrival_s=pause.arrival_s + late_s) for pause in route.pauses
+    )
+    return replace(
+        route,
+        stops=tuple(stops),
+        pauses=pauses,
+        start_s=route.start_s - late_s,
+        duration_s=route.duration_s + late_s,
+        municipality=route.municipality or old.municipality,
+    )

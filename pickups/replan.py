@@ -13,12 +13,14 @@ import numpy.typing as npt
 from core.errors import PlanningError
 from pickups.problem import LeftOut, Problem, Solution, Tour, VehicleKind, VisitKind
 from pickups.pyvrp_model import Order
+from pickups.screening import unservable
+from pickups.shift import longest_work_s
 from pickups.timing import timed
 
 NO_ROOM: Final = "the vehicles of this day have no room or time left"
-MAX_MOVES: Final = 100
-TRIED: Final = 30
-"""The cheapest places that a stop is tried at."""
+MAX_MOVES: Final = 20
+TRIED: Final = 10
+"""So many of the cheapest places, and of the best moves, are tried: most that fail do so for the same full shift."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,18 +56,22 @@ def continued(problem: Problem, vehicles: Sequence[Underway], new: Sequence[int]
         PlanningError: what a vehicle has done is more than its load or shift allows; names it.
     """
     day = _Day(problem, vehicles)
-    homeless = [*day.shorten(), *new]
+    impossible = {index: left_out for index, left_out in unservable(problem).items() if index in new}
+    homeless = [*day.shorten(), *(index for index in new if index not in impossible)]
     required = [index for index in homeless if problem.candidates[index].required]
     left = [index for index in required if not day.insert(index)]
     day.improve(margin)
     optional = [index for index in homeless if not problem.candidates[index].required]
     left += [index for index in optional if not day.insert(index, below=problem.candidates[index].prize)]
     tours = tuple(day.tours())
-    missed = sum(problem.candidates[index].prize for index in left)
+    missed = sum(problem.candidates[index].prize for index in (*left, *impossible))
     kinds = {kind.name: kind for kind in problem.vehicles}
     return Solution(
         tours=tours,
-        left_out=tuple(LeftOut(problem.candidates[index].device_id, NO_ROOM) for index in sorted(left)),
+        left_out=(
+            *impossible.values(),
+            *(LeftOut(problem.candidates[index].device_id, NO_ROOM) for index in sorted(left)),
+        ),
         cost=missed + sum(_cost(kinds[tour.vehicle], tour) for tour in tours),
     )
 
@@ -106,7 +112,7 @@ class _Day:
         for place in self._places(candidate, self._orders):
             if below is not None and place.cost >= below:
                 return False
-            if self._put(candidate, place):
+            if self._put(candidate, place, sites=len(self._problem.sites)):
                 return True
         return False
 
@@ -129,20 +135,22 @@ class _Day:
                     if back - place.cost < margin:
                         break
                     moves.append((place.cost - back, route, index, place))
-        for _, route, index, place in sorted(moves, key=lambda move: move[:3]):
+        for _, route, index, place in sorted(moves, key=lambda move: move[:3])[:TRIED]:
             before = [*self._orders]
             candidate = self._orders[route][index]
             self._orders[route] = self._orders[route][:index] + self._orders[route][index + 1 :]
-            if self._put(candidate, place) and self._orders[route] == _tidy(self._orders[route], self._fixed[route]):
+            is_tidy = self._orders[route] == _tidy(self._orders[route], self._fixed[route])
+            if is_tidy and self._put(candidate, place, sites=0):
                 return True
             self._orders = before
         return False
 
-    def _put(self, candidate: int, place: _Place) -> bool:
+    def _put(self, candidate: int, place: _Place, *, sites: int) -> bool:
+        """Put a candidate at a place; where the load is too much, with unloading at one of so many sites."""
         kind, order = self._kinds[place.route], self._orders[place.route]
         head, tail = order[: place.index], order[place.index :]
         tries: list[Order] = [(*head, candidate, *tail)]
-        for site in range(len(self._problem.sites)):  # where the load is too much, unload before it or after it
+        for site in range(sites):
             tries += [(*head, -1 - site, candidate, *tail), (*head, candidate, -1 - site, *tail)]
         for trial in tries:
             if trial == _tidy(trial, self._fixed[place.route]) and self._is_legal(kind, trial):
@@ -152,10 +160,12 @@ class _Day:
 
     def _places(self, candidate: int, orders: Sequence[Order]) -> list[_Place]:
         """The cheapest places for a candidate among the vehicles that may go there."""
-        access = self._problem.candidates[candidate].vehicles
+        access, there = self._problem.candidates[candidate].vehicles, self._problem.candidates[candidate].location
         found: list[_Place] = []
         for route, order in enumerate(orders):
             if access is not None and self._kinds[route].name not in access:
+                continue
+            if there in self._problem.travel[self._kinds[route].travel].unreachable:
                 continue
             extra = self._extras(route, order, candidate)
             if not order:
@@ -179,7 +189,10 @@ class _Day:
         return extra
 
     def _is_legal(self, kind: VehicleKind, order: Order) -> bool:
-        return _carries(self._problem, kind, order) and timed(self._problem, kind, order) is not None
+        problem = self._problem
+        return (
+            _carries(problem, kind, order) and _lasts(problem, kind, order) and timed(problem, kind, order) is not None
+        )
 
 
 def _ways(problem: Problem, kind: VehicleKind) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -205,6 +218,21 @@ def _carries(problem: Problem, kind: VehicleKind, order: Iterable[int]) -> bool:
         if litres > kind.capacity_l or (kind.capacity_kg is not None and kilograms > kind.capacity_kg):
             return False
     return True
+
+
+def _lasts(problem: Problem, kind: VehicleKind, order: Order) -> bool:
+    """Whether driving and working fit into the shift with its breaks: looked at first, since exact times cost more."""
+    places = [kind.start, *(_location(problem, what) for what in order)]
+    durations = problem.travel[kind.travel].durations_s
+    work_s = int(durations[places[:-1], places[1:]].sum())
+    work_s += sum(
+        problem.candidates[what].service_s if what >= 0 else problem.sites[-1 - what].unload_s for what in order
+    )
+    home_s = min(
+        int(durations[places[-1], site.location]) + site.unload_s + int(durations[site.location, kind.end])
+        for site in problem.sites
+    )
+    return work_s + home_s <= longest_work_s(kind, problem.breaks)
 
 
 def _tidy(order: Sequence[int], fixed: int) -> Order:

@@ -154,6 +154,21 @@ class TestReplan:
         assert again.routes[0].stops[1].arrival_s == second.arrival_s + 1800
         assert again.routes[0].duration_s == plan.routes[0].duration_s + 1800
 
+    def test_what_a_vehicle_does_not_get_to_is_for_others(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        """Its second stop is due half an hour before its shift ends, seven and a half hours late."""
+        world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 2, 10_000, 28_800),)))
+        street(world, 3)
+        plan = world.plan("marburg")
+        (route,) = plan.routes
+        world.state.pickups.stop_done(route.stops[0].stop_id, MORNING + timedelta(hours=7, minutes=55))
+        frozen(MORNING + timedelta(hours=8))
+        first, second = world.replan(plan).routes
+        assert [stop.state for stop in first.stops] == [StopState.DONE]
+        assert [stop.device_id for stop in second.stops] == [stop.device_id for stop in route.stops[1:]]
+        assert all(stop.changed for stop in second.stops)
+
     def test_a_plan_without_depot_of_its_own_keeps_the_assumed_one(self, world: World) -> None:
         world.state.municipalities.put(replace(MARBURG, depot=None))
         street(world, 3)

@@ -119,9 +119,17 @@ def test_a_late_vehicle_leaves_what_it_cannot_reach_to_others() -> None:
 def test_windows_and_access_are_kept() -> None:
     narrow = street(100, 300, 200, windows=(Window(0, 150),))
     solution = continued(narrow, [Underway(0, (0,), (1,))], [2], margin=50)
-    assert legal(narrow, solution).left_out == (LeftOut("at-200", NO_ROOM),)
+    (left_out,) = legal(narrow, solution).left_out
+    assert "time windows" in left_out.reason
     closed = street(100, 300, 200, vehicles=frozenset())
     assert legal(closed, continued(closed, [Underway(0, (0,), (1,))], [2], margin=50)).left_out[0].device_id == "at-200"
+
+
+def test_where_no_road_leads_nobody_is_sent() -> None:
+    problem = street(100, 300, 200)
+    cut_off = replace(problem, travel=(replace(problem.travel[0], unreachable={4: "no road"}),))
+    solution = legal(cut_off, continued(cut_off, [Underway(0, (0,), (1,))], [2], margin=50))
+    assert solution.left_out == (LeftOut("at-200", "not reachable: no road"),)
 
 
 def test_more_done_than_allowed_is_said() -> None:
