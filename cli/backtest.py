@@ -169,7 +169,7 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
     console = Console()
     console.print(table)
     console.print("level: mean at emptying; overflows: days of bins on which not all fitted in")
-    console.print("service: share of days of bins without; beside: share of the waste that did not fit")
+    console.print("service: share of days of bins without; beside: share of waste that did not fit")
     for saving in savings(rows):
         console.print(saving.sentence)
 
