@@ -22,7 +22,7 @@ DEFAULT_POLICIES: Final = (
     "fixed:0.9", "fixed:0.95", "fixed:0.98", "fixed:0.99",
     "threshold:0.5", "threshold:0.75", "threshold:0.9",
     "fullest:0.2",
-    "ours:5", "ours:10", "ours:12", "ours:15", "ours:20", "ours:40", "ours:100",
+    "ours:3", "ours:5", "ours:10", "ours:20", "ours:40", "ours:100",
 )  # fmt: skip
 
 
