@@ -23,7 +23,7 @@ DEFAULT_POLICIES: Final = (
     "fixed:0.9", "fixed:0.95", "fixed:0.98", "fixed:0.99",
     "threshold:0.5", "threshold:0.75", "threshold:0.9",
     "fullest:0.2",
-    "ours:5", "ours:10", "ours:12", "ours:15", "ours:20", "ours:40", "ours:100",
+    "ours:3", "ours:5", "ours:10", "ours:20", "ours:40", "ours:100",
 )  # fmt: skip
 
 
@@ -177,7 +177,7 @@ def _show(rows: "list[Row]", parts: "list[Replayed]", first: date) -> None:
     console = Console()
     console.print(table)
     console.print("level: mean at emptying; overflows: days of bins on which not all fitted in")
-    console.print("service: share of days of bins without; beside: share of the waste that did not fit")
+    console.print("service: share of days of bins without; beside: share of waste that did not fit")
     for saving in savings(rows):
         console.print(saving.sentence)
 

@@ -25,7 +25,7 @@ EMPTIED_FROM: Final = 0.9
 class PlaceForecast:
     """The bins of an area, each with its own model, all of one kind."""
 
-    def __init__(self, rises: Floats, first_day: date, holidays: frozenset[date] = frozenset()) -> None:
+    def __init__(self, rises: Floats, first_day: date) -> None:
         """Learn from rises (days x bins, NaN: unknown) that begin on the morning of a day, those of the last 400 days.
 
         A bin overflows when more than a whole one came in, which with readings in steps is half a step more than that
@@ -42,7 +42,6 @@ class PlaceForecast:
             places,
             zone=ZONE,
             learned_at=datetime.combine(first_day + timedelta(days=days), MORNING),
-            holidays=holidays,
         )
         models = [learned.places[place] for place, _ in places]
         self._models = [replace(model, headroom=model.resolution / 2) for model in models]

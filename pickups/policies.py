@@ -1,7 +1,7 @@
 """Policies of a backtest: which bins to empty this morning, from nothing but what sensors have said until then."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, timedelta
 from typing import Final, Protocol
 
@@ -178,16 +178,16 @@ class PrizeCollecting:
     look_ahead: int = 1
     learn_every: int = 28
     """Days between learning anew."""
-    _forecast: OverflowForecast | None = field(default=None)
-    _learned_on: date | None = None
+    _forecast: OverflowForecast | None = None
+    _learned_on: date = date.min
 
     def choose(self, morning: Morning) -> Choice:
         """Required and optional bins with their prizes."""
-        if self._learned_on is None or (morning.day - self._learned_on).days >= self.learn_every:
-            self._forecast = self.learn(morning.rises, morning.first_day)
+        forecast = self._forecast
+        if forecast is None or (morning.day - self._learned_on).days >= self.learn_every:
+            forecast = self._forecast = self.learn(morning.rises, morning.first_day)
             self._learned_on = morning.day
-        assert self._forecast is not None  # noqa: S101 - learned above
-        chances = self._forecast.overflow_probability
+        chances = forecast.overflow_probability
         now = chances(morning.levels, morning.day, morning.chances[0])
         prizes = self.rho_m * now
         if self.soon_m:

@@ -12,7 +12,7 @@ from pickups.day_planner import DayPlanner
 from pickups.deposits import Deposits
 from pickups.place_forecast import PlaceForecast
 from pickups.policies import Choice, FixedRounds, Morning, Policy, PrizeCollecting, Threshold
-from pickups.problem import Site, VehicleKind
+from pickups.problem import Candidate, Problem, Site, VehicleKind
 
 MONDAY = date(2026, 3, 2)
 EXACT = Sensor()
@@ -168,3 +168,21 @@ def test_areas_add_up() -> None:
     assert (both.days, both.bin_days, both.tours, both.distance_m) == (5, 40, 3, 150)
     assert both.service_level == pytest.approx(0.975)
     assert both.mean_level == pytest.approx(0.7)
+
+
+def problem(where: Area, volume_l: int) -> Problem:
+    bins = tuple(
+        Candidate(device_id=str(place), location=place, volume_l=volume_l, weight_kg=0, service_s=180)
+        for place in range(len(where.volumes_l))
+    )
+    return Problem(travel=(where.travel,), candidates=bins, sites=where.sites, vehicles=where.vehicles)
+
+
+def test_a_day_like_another_is_not_solved_again_unless_the_load_could_matter() -> None:
+    light, heavy = area(1000, 2000), area(1000, 2000, volume_l=6000.0)
+    plan = DayPlanner(tuple(light.volumes_l.tolist()), 0.02, 0)
+    assert plan(problem(light, 50)) is plan(problem(light, 70))
+    plan = DayPlanner(tuple(heavy.volumes_l.tolist()), 0.02, 0)
+    one, two = plan(problem(heavy, 4000)), plan(problem(heavy, 6000))
+    assert sum(tour.distance_m for tour in one.tours) == 4000
+    assert sum(tour.distance_m for tour in two.tours) == 6000  # each bin fills more than half of the truck
