@@ -96,9 +96,10 @@ class Rule:
 
     @property
     def quantity(self) -> str | None:
-        """The quantity of a rule that compares just one."""
+        """The quantity of a rule that compares just one, or what is derived of just one."""
         leaf = self._only_comparison
-        return leaf.operand.name if leaf is not None and leaf.operand.kind is Kind.QUANTITY else None
+        quantities = leaf.operand.quantities() if leaf is not None else frozenset()
+        return min(quantities) if len(quantities) == 1 else None
 
     @property
     def equals(self) -> Value | None:
