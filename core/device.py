@@ -126,6 +126,8 @@ class Municipality:
     """Whether public holidays are days like others."""
     required_probability: float = 0.99
     """A bin that is full before the next chance to empty it with this probability (0-1) must be emptied."""
+    required_level: float = 1.0
+    """A bin at this level (0-1) must be emptied, whatever its forecast says."""
     overflow_cost: float = 50.0
     """What an overflow is worth to avoid, in euros: the way to a bin may cost it times the probability."""
     replanning_hours: tuple[int, ...] = ()

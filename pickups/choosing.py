@@ -71,11 +71,10 @@ class Chosen:
 def choose(devices: Iterable[Device], known: Known, municipalities: Mapping[str, Municipality]) -> Chosen:
     """The bins of a day, by id.
 
-    A bin must be emptied when somebody asked for it, when its level is at its municipality's threshold (an operator's
-    word counts, whatever a forecast says; a threshold of 1 leaves the choice to the forecast), or when it overflows
-    before the next chance with the municipality's `required_probability`. Where a forecast tells no probability, an
-    expected level at the threshold decides. Others may be emptied if that is worth it; those whose prize does not even
-    pay for the time at the bin are not offered.
+    A bin must be emptied when somebody asked for it, when its level is at its municipality's `required_level`, or when
+    it overflows before the next chance with the municipality's `required_probability`. Where a forecast tells no probability, the threshold decides: the level, or
+    the one expected, has reached it. Others may be emptied if that is worth it, those over the threshold among them: a
+    bin at 85 % that fills slowly can wait. Those whose prize does not even pay for the time at the bin are not offered.
     Devices that are no bins, or not in service, are passed over. `municipalities`: all of the devices', by slug.
     """
     choices, left_out = [], []
@@ -95,9 +94,14 @@ def _choice(device: Device, known: Known, municipality: Municipality) -> Choice 
     reasons = reasons_for(device, level, municipality.filling_threshold, known.requested, expected)
     later = known.next_chance.get(device.device_id)
     probability = later.overflow_probability if later else None
-    required = (probability is None if reasons == (DueReason.FORECAST,) else bool(reasons)) or (
-        probability is not None and probability >= municipality.required_probability
-    )
+    if probability is None:
+        required = bool(reasons)
+    else:
+        required = (
+            DueReason.REQUESTED in reasons
+            or probability >= municipality.required_probability
+            or (level is not None and level.filling_level >= municipality.required_level)
+        )
     prize_eur = 0.0 if probability is None else municipality.overflow_cost * probability
     litres = volume_l(device)
     takes_s = service_s(device.attributes, litres)

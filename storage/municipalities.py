@@ -74,6 +74,7 @@ _PLANNING: Final = (
     "collection_days",
     "collects_on_holidays",
     "required_probability",
+    "required_level",
     "overflow_cost",
     "replanning_hours",
     "planned_with",

@@ -83,6 +83,9 @@ class MunicipalityChange(Body):
     required_probability: Share | None = Field(
         None, description="a bin that is full before the next chance with this probability must be emptied"
     )
+    required_level: Share | None = Field(
+        None, description="a bin at this level must be emptied, whatever its forecast says"
+    )
     overflow_cost: Cost | None = Field(None, description="what avoiding an overflow is worth, in euros")
     replanning_hours: Annotated[list[Hour], Field(max_length=24)] | None = Field(
         None, description="local hours at which the plan of the day is made again", examples=[[9, 12]]
@@ -114,6 +117,7 @@ class MunicipalitySettings(Shown):
     collection_days: list[int] = Field(description="weekdays on which bins are emptied, 1 is Monday")
     collects_on_holidays: bool
     required_probability: float
+    required_level: float
     overflow_cost: float
     replanning_hours: list[int]
     planned_with: list[Slug]

@@ -24,7 +24,8 @@ class TestListRules:
         assert (shown["enabled"], shown["severity"], shown["overridden"]) == (True, "warning", False)
         assert shown["municipality"] is None
         assert shown["quantity"] == "filling_level"
-        assert shown["actions"] == ["request_pickup"]
+        assert shown["actions"] == []
+        assert rule(client, "collection_late")["actions"] == ["request_pickup"]
 
     def test_a_municipality_has_its_own_threshold(self, client: TestClient, fill: Any) -> None:
         fill.municipality("marburg", filling_threshold=0.6)

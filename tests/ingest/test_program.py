@@ -115,15 +115,19 @@ def test_presence_that_is_old_or_false_lights_nothing(platform: Any, wait_until:
     assert commands_to(platform) == {}
 
 
-def test_a_full_bin_raises_an_alert_and_a_pickup_request_and_its_emptying_ends_both(
+def test_a_bin_full_for_days_raises_alerts_and_a_pickup_request_and_its_emptying_ends_all(
     platform: Any, wait_until: Wait
 ) -> None:
     alerts, pickups = platform.state.alerts, platform.state.pickups
+    long_ago = format_rfc3339(utc_now() - timedelta(hours=49))
+    platform.say("marburg/waste_bin/b1/event/up", f'{{"filling_level": 0.9, "observed_at": "{long_ago}"}}'.encode())
+    (alert,) = wait_until(alerts.open_alerts, "the bin is full")
+    assert (alert.rule, alert.state) == ("bin_full", AlertState.FIRING)
+    assert pickups.open_requests() == []
     platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.9}')
     (request,) = wait_until(pickups.open_requests, "a pickup is requested")
-    assert (request.device_id, request.reason) == ("b1", "Marktplatz is 90% full")
-    (alert,) = alerts.open_alerts()
-    assert (alert.rule, alert.state) == ("bin_full", AlertState.FIRING)
+    assert (request.device_id, request.reason) == ("b1", "Marktplatz has been full since two days or longer")
+    assert {alert.rule for alert in alerts.open_alerts()} == {"bin_full", "collection_late"}
     platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.02}')
     wait_until(lambda: not alerts.open_alerts(), "the alert resolves")
     wait_until(lambda: not pickups.open_requests(), "the request is closed")

@@ -61,7 +61,7 @@ class TestChoosing:
         ("level", "today", "probability", "requested", "reasons"),
         [
             pytest.param(0.8, None, None, False, ("above_threshold",), id="at the threshold"),
-            pytest.param(0.9, 0.9, 0.0, False, ("above_threshold",), id="the threshold counts whatever is forecast"),
+            pytest.param(1.0, 1.0, 0.0, False, ("above_threshold",), id="full, whatever is forecast"),
             pytest.param(0.1, 0.1, 0.0, True, ("requested",), id="asked for"),
             pytest.param(None, None, None, True, ("requested",), id="asked for, never measured"),
             pytest.param(0.7, 0.85, None, False, ("forecast",), id="expected, no probability known"),
@@ -95,9 +95,13 @@ class TestChoosing:
         found = chosen(0.7, today=0.81, probability=0.01)
         assert found.left_out == (LeftOut("a", "can wait: full before the next collection with probability 0.01"),)
 
-    def test_a_threshold_of_one_leaves_the_choice_to_the_forecast(self) -> None:
-        trusting = replace(MARBURG, filling_threshold=1.0)
-        assert not one(chosen(0.95, today=0.97, probability=0.3, municipality=trusting)).required
+    def test_a_bin_over_the_threshold_that_fills_slowly_can_wait(self) -> None:
+        assert not one(chosen(0.95, today=0.97, probability=0.3)).required
+
+    def test_a_municipality_may_insist_on_a_level(self) -> None:
+        insisting = replace(MARBURG, required_level=0.9)
+        assert one(chosen(0.95, today=0.97, probability=0.3, municipality=insisting)).required
+        assert not one(chosen(0.89, today=0.9, probability=0.3, municipality=insisting)).required
 
     def test_it_holds_what_is_expected_by_the_evening_and_never_more_than_its_volume(self) -> None:
         """1000 l of residual waste at 0.082 kg/l."""

@@ -30,6 +30,7 @@ MARBURG = Municipality(
     collection_days=(1, 3, 6),
     collects_on_holidays=True,
     required_probability=0.95,
+    required_level=0.8,
     overflow_cost=20.0,
     replanning_hours=(9, 12),
     planned_with=("lahntal", "wetter"),
