@@ -16,9 +16,9 @@ _LARGE: Final = 300
 """Clients from which on the search is set to walk rather than to look around; measured in docs/pickups.md."""
 _WALKING: Final = SolveParams(ils=IteratedLocalSearchParams(exhaustive_on_best=False, history_length=100))
 SMALL_STEPS: Final = SolveParams(
-    neighbourhood=NeighbourhoodParams(num_neighbours=20), perturbation=PerturbationParams(max_perturbations=5)
+    neighbourhood=NeighbourhoodParams(num_neighbours=20), perturbation=PerturbationParams(max_perturbations=10)
 )
-"""For problems of capacity alone: four times the iterations, each disturbing little; measured in docs/pickups.md."""
+"""For problems of capacity alone: several times the iterations, each disturbing less; measured in docs/pickups.md."""
 
 
 def search(
