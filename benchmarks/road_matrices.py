@@ -2,7 +2,8 @@
 
 Every measurement runs in a process of its own, whose peak memory is that of the whole process. Positions are random
 points of roads that trucks reach. `--tiles N` lays N copies of the extract beside each other, joined by roads, as a
-county of that size. The last line of output is one JSON object.
+county of that size. `--against URL` compares distances and times with those of a server (as KREISPULS_ROADS_URL).
+The last line of output is one JSON object.
 
     python benchmarks/road_matrices.py ../shared/data/osm/liechtenstein.osm.pbf
     python benchmarks/road_matrices.py ../shared/data/osm/liechtenstein.osm.pbf --tiles 64 --counts 300
@@ -24,7 +25,9 @@ from typing import Any
 
 import numpy as np
 
+from core.settings import Settings
 from core.travel import Position, TruckProfile
+from roads import open_roads
 from roads.openstreetmap import OpenStreetMapRoads
 
 TRUCK = TruckProfile(weight_t=18.0, height_m=3.7, width_m=2.55)
@@ -37,6 +40,7 @@ def main() -> None:
     parser.add_argument("extract", type=Path)
     parser.add_argument("--counts", type=int, nargs="+", default=[100, 300, 600])
     parser.add_argument("--tiles", type=int, default=1)
+    parser.add_argument("--against", help="osrm+http://host:port or valhalla+http://host:port, with the same extract")
     parser.add_argument("--one", help=argparse.SUPPRESS)
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     options = parser.parse_args()
@@ -50,6 +54,9 @@ def main() -> None:
         for name in ("build", "load", *(f"matrix-{count}" for count in options.counts), "legs-100"):
             figures[name] = child(name, extract, folder)
             print(name, figures[name], flush=True)
+        if options.against:
+            figures["ours_by_theirs"] = compared(OpenStreetMapRoads(extract, folder), options.against)
+            print("ours_by_theirs", figures["ours_by_theirs"], flush=True)
     figures["versions"] = {name: version(name) for name in ("osmium", "scipy", "numpy")}
     print(json.dumps(figures | {"python": platform.python_version(), "cores": os.cpu_count()}))
 
@@ -89,6 +96,26 @@ def measure(name: str, extract: Path, folder: Path) -> dict[str, Any]:
             figures["s"] = round(time.perf_counter() - began, 3)
             figures["points"] = points
     figures["peak_mb"] = round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+    return figures
+
+
+def compared(engine: OpenStreetMapRoads, url: str) -> dict[str, Any]:
+    """Ours divided by theirs between 100 positions, of ways over 500 m: 5th, 50th and 95th percentile."""
+    server = open_roads(Settings(roads_url=url))
+    positions = some_positions(engine, 100)
+    figures: dict[str, Any] = {"server": server.check()}
+    for vehicle, truck in (("car", None), ("truck", TRUCK)):
+        ours, theirs = engine.matrix(positions, truck), server.matrix(positions, truck)
+        known = [row for row in range(100) if row not in ours.unreachable and row not in theirs.unreachable]
+        block = np.ix_(known, known)
+        far = theirs.distances_m[block] > 500  # noqa: PLR2004
+        for what, (mine, other) in {
+            "distance": (ours.distances_m, theirs.distances_m),
+            "time": (ours.durations_s, theirs.durations_s),
+        }.items():
+            ratios = mine[block][far] / other[block][far]
+            figures[f"{vehicle}_{what}"] = np.percentile(ratios, [5, 50, 95]).round(3).tolist()
+        figures[f"{vehicle}_unreachable"] = [len(ours.unreachable), len(theirs.unreachable)]
     return figures
 
 

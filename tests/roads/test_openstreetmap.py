@@ -88,6 +88,12 @@ def test_a_truck_goes_round_what_it_may_not_pass(town: Town, at: At, tags: dict[
         assert kilometres(roads.matrix(corners(at)[:2], TruckProfile(weight_t=3.0, height_m=2.0)))[0][1] == 1
 
 
+def test_a_limit_that_spares_destination_traffic_is_passed_only_to_its_ends(town: Town, at: At) -> None:
+    tags = {"maxweight": "7.5", "maxweight:conditional": "none @ destination"}
+    matrix = square(town, {0: tags}).matrix([at(0, 0), at(1000, 0), at(500, 0)], TRUCK)
+    assert kilometres(matrix) == [[0, 3, 0.5], [3, 0, 0.5], [0.5, 0.5, 0]]
+
+
 def test_a_limit_that_the_truck_keeps_is_none(town: Town, at: At) -> None:
     roads = square(town, {0: {"maxweight": "18", "maxheight": "3.7", "maxwidth": "2.55"}})
     assert kilometres(roads.matrix(corners(at)[:2], TRUCK))[0][1] == 1

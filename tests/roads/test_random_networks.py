@@ -66,3 +66,35 @@ def test_matrices_and_lines_agree_with_a_plain_search(town: Town, at: At, seed: 
     lines = roads.legs([places[name] for name in order])
     lengths = [sum(great_circle_m(*a, *b) for a, b in pairwise(line)) for line in lines]
     assert lengths == pytest.approx([plain[a][b] for a, b in pairwise(order)], abs=3)
+
+
+@pytest.mark.parametrize("seed", range(10))
+def test_growing_matrices_and_lines_agree_with_one_search(town: Town, at: At, seed: int) -> None:
+    """With everything: one-ways, destination streets, forbidden turns, positions between nodes, some not reachable."""
+    rng = random.Random(100 + seed)
+    nodes = {f"{x}.{y}": (300 * x + rng.uniform(-99, 99), 300 * y) for x in range(SIDE) for y in range(SIDE)}
+    pairs = [
+        (f"{x}.{y}", f"{x + dx}.{y + dy}") for x in range(SIDE) for y in range(SIDE) for dx, dy in ((1, 0), (0, 1))
+    ]
+    pairs = [pair for pair in pairs if pair[1] in nodes and rng.random() < 0.85]
+    tags = [{}, {}, {}, {"oneway": "yes"}, {"vehicle": "destination"}, {"highway": "track"}, {"maxspeed": "20"}]
+    streets = [(" ".join(pair), rng.choice(tags)) for pair in pairs]
+    turns = []
+    for via in rng.sample(sorted(nodes), 15):
+        meeting = [number for number, pair in enumerate(pairs) if via in pair]
+        if len(meeting) > 1:
+            value = rng.choice(["no_left_turn", "only_straight_on", "no_u_turn"])
+            origin, target = rng.sample(meeting, 2) if value != "no_u_turn" else [meeting[0]] * 2
+            turns.append((value, origin, via, target, {}))
+    roads, grown = town(nodes, streets, turns), town(nodes, streets, turns)
+    places = [at(rng.uniform(0, 1500), rng.uniform(0, 1500)) for _ in range(16)]
+    whole = roads.matrix(places)
+    grown.matrix(places[:10])
+    after = grown.matrix(places)
+    assert after.unreachable == whole.unreachable
+    assert np.array_equal(after.distances_m, whole.distances_m)
+    assert np.array_equal(after.durations_s, whole.durations_s)
+    rows = [row for row in range(len(places)) if row not in whole.unreachable]
+    lines = roads.legs([places[row] for row in rows])
+    lengths = [sum(great_circle_m(*a, *b) for a, b in pairwise(line)) for line in lines]
+    assert lengths == pytest.approx([int(whole.distances_m[a, b]) for a, b in pairwise(rows)], rel=0.005, abs=3)
