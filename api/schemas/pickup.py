@@ -109,12 +109,14 @@ class PlanShown(Shown):
 
     plan_id: str
     municipality: Slug
-    municipalities: list[Slug] = Field(description="all that are planned together; empty: it alone")
+    municipalities: list[Slug] = Field(
+        description="all that are planned together; empty: it alone", examples=[["lahntal", "marburg"]]
+    )
     replaces: str | None = Field(description="the plan of the day that it was made from")
     date: dt.date
     state: PlanState
-    progress: float = Field(description="0 to 1")
-    error: str | None = Field(description="why it failed")
+    progress: float = Field(description="0 to 1", examples=[0.4])
+    error: str | None = Field(description="why it failed", examples=["municipality marburg has no vehicle"])
     created_at: TimeOut
     finished_at: TimeOut | None
     distance_source: str = Field(description="where distances come from", examples=["great_circle_x1.35"])
