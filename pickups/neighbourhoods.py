@@ -50,7 +50,7 @@ def orders_in_parts(workers: Workers, problem: Problem, course: Course, whole: M
     if not first.feasible:
         return None
     orders, chance, futile = first.orders, random.Random(seed), 0
-    while futile < _FUTILE and time.monotonic() < course.until:
+    while orders and futile < _FUTILE and time.monotonic() < course.until:
         parts = _parts(problem, orders, course.candidates, workers.count, chance)
         begins = [tuple(orders[number] for number in part.tours) for part in parts]
         runs = []

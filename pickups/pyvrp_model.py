@@ -79,6 +79,7 @@ class PyvrpModel:
             {access for index in candidates if (access := problem.candidates[index].vehicles) is not None}, key=sorted
         )
         self._weighs = any(kind.capacity_kg is not None for kind in problem.vehicles)
+        self._penalty = self._above_any_way() if soft else 0
         self._data = self._build()
 
     def data(self, mix: Mix) -> ProblemData:
@@ -189,33 +190,21 @@ class PyvrpModel:
             pickup=loads,
             service_duration=candidate.service_s,
             required=required and group is None,
-            prize=0 if required else self._price(candidate),
+            prize=0 if required else candidate.prize + self._penalty * candidate.required,
             group=group,
             tw_early=window.start_s if window else 0,
             tw_late=window.end_s if window else FOREVER,
         )
 
-    def _price(self, candidate: Candidate) -> int:
-        """What leaving a candidate out costs; for a required one more than any way to it."""
-        if not candidate.required:
-            return candidate.prize
-        return candidate.prize + self.price_of_required()
-
-    def price_of_required(self) -> int:
-        """More than the longest way there and back by any vehicle, its fixed cost included."""
-        longest = [
-            kind.fixed_cost
-            + 4 * int(self._reach(kind.travel, "m")) * kind.cost_per_m
-            + (4 * int(self._reach(kind.travel, "s")) + 3600) * kind.cost_per_s
-            for kind in self._problem.vehicles
-        ]
+    def _above_any_way(self) -> int:
+        """More than any vehicle costs for the longest way there and back and an hour."""
+        longest = []
+        for kind in self._problem.vehicles:
+            travel = self._problem.travel[kind.travel]
+            known = [place for place in range(len(travel.distances_m)) if place not in travel.unreachable]
+            metres, seconds = (int(m[np.ix_(known, known)].max()) for m in (travel.distances_m, travel.durations_s))
+            longest.append(kind.fixed_cost + 4 * metres * kind.cost_per_m + (4 * seconds + 3600) * kind.cost_per_s)
         return max(longest) + 1
-
-    def _reach(self, profile: int, unit: str) -> int:
-        travel = self._problem.travel[profile]
-        matrix = travel.distances_m if unit == "m" else travel.durations_s
-        known = [index for index in range(len(matrix)) if index not in travel.unreachable]
-        return int(matrix[np.ix_(known, known)].max()) if known else 0
 
     def _vehicle_type(self, number: int, count: int) -> VehicleType:
         kind = self._problem.vehicles[number]

@@ -1,6 +1,7 @@
 """A race of fleet mixes and seeds: all run a little, the better half twice as far, until the last run to the end."""
 
 import time
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
@@ -11,10 +12,12 @@ from pickups.solver_processes import Outcome, Run, Workers
 HEATS_SHARE: Final = 0.4
 """Of the time left, for all heats before the final."""
 MIN_ENTRANTS: Final = 8
+_FEW: Final = 4
+"""More fleets only qualify for the race of the best of them."""
 _SMALL: Final = 40
 """Candidates below which half the runs and races do."""
-_MOST_ALIKE: Final = 2
-"""So many runs that came to use the same vehicles go on to the next heat."""
+_AGAIN_FURTHER: Final = 4
+"""So much further the first heat of a race of favourites goes: they are close to each other."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,11 +55,11 @@ def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> 
 
     The best first; with nothing feasible after the first race there is no second.
     """
-    ranked = race(workers, course, mixes, seed)
+    ranked = race(workers, course, mixes, seed, to_end=len(mixes) <= _FEW)
     number = futile = 0
     while ranked[0].feasible and futile < course.futile and time.monotonic() < course.until:
         number += 1
-        again = race(workers, course, _favourites(ranked, mixes), seed + 1_000_000 * number)
+        again = race(workers, course, _favourites(ranked, mixes), seed + 1_000_000 * number, further=_AGAIN_FURTHER)
         futile = 0 if rank(again[0]) < rank(ranked[0]) else futile + 1
         ranked = sorted([*again, *ranked], key=rank)
     return ranked
@@ -75,14 +78,19 @@ def _favourites(ranked: Sequence[Outcome], mixes: Sequence[Mix]) -> list[Mix]:
     return list(dict.fromkeys([*every[:2], *(mix for mix in fewer if sum(mix) >= least)]))
 
 
-def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> list[Outcome]:
-    """What the runs found, the best first; whether it is feasible, they say."""
+def race(
+    workers: Workers, course: Course, mixes: Sequence[Mix], seed: int, *, further: int = 1, to_end: bool = True
+) -> list[Outcome]:
+    """What the runs found, the best first; whether it is feasible, they say.
+
+    All heats go so many times `further`; without `to_end` the final is left out.
+    """
     field = [
         Run(
             candidates=course.candidates,
             mix=mix,
             seed=seed + number,
-            iterations=course.first_iterations,
+            iterations=course.first_iterations * further,
             idle=course.idle,
             until=course.until,
             soft=course.soft,
@@ -97,12 +105,12 @@ def race(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> l
     for heat in range(heats):
         outcomes = workers.outcomes(_timed(field, heat_s, workers.count))
         seen = sorted([*outcomes, *seen], key=rank)
-        ahead = [one for one in _unlike(sorted(outcomes, key=rank)) if not one.spent]
+        ahead = [one for one in _varied(sorted(outcomes, key=rank)) if not one.spent]
         ahead = ahead[: max(workers.count, -(-len(field) // 2))]
         if not ahead or time.monotonic() >= course.until:
             return seen
         field = [_next(one, course, heat + 1) for one in ahead]
-    if not any(one.feasible for one in seen) and seen:
+    if seen and not (to_end and seen[0].feasible):
         return seen
     finals = [replace(run, iterations=10**9) for run in field[: workers.count]]
     return sorted([*workers.outcomes(finals), *seen], key=rank)
@@ -125,19 +133,23 @@ def _next(outcome: Outcome, course: Course, heat: int) -> Run:
         outcome.run,
         mix=used(outcome) if outcome.feasible and outcome.orders else outcome.run.mix,
         begin=outcome.orders if outcome.feasible else None,
-        iterations=course.first_iterations << heat,
+        iterations=2 * outcome.run.iterations,
         seed=outcome.run.seed + 1_000 * heat,
         until=course.until,
     )
 
 
-def _unlike(ranked: Sequence[Outcome]) -> list[Outcome]:
-    """The best, without more than a few that use the same vehicles."""
-    kept: list[Outcome] = []
-    for outcome in ranked:
-        if [used(one) for one in kept].count(used(outcome)) < _MOST_ALIKE or len(ranked) <= MIN_ENTRANTS:
-            kept.append(outcome)
-    return kept
+def _varied(ranked: Sequence[Outcome]) -> list[Outcome]:
+    """The best of each fleet used, then the second best of each, and so on.
+
+    Small fleets need more iterations to show that they are cheaper; by cost alone they would be out too early.
+    """
+    seen: Counter[Mix] = Counter()
+    places: list[tuple[int, int]] = []
+    for number, outcome in enumerate(ranked):
+        places.append((seen[used(outcome)], number))
+        seen[used(outcome)] += 1
+    return [ranked[number] for _, number in sorted(places)]
 
 
 def _timed(field: Sequence[Run], heat_s: float, at_once: int) -> list[Run]:

@@ -74,7 +74,7 @@ class Runner:
         data = model.data(run.mix)
         begin = model.solution(run.begin, run.mix, data) if run.begin is not None else None
         stop = _Stop(run, self._cancelled)
-        best = search(data, stop, run.seed, begin)
+        best = search(data, stop, run.seed, begin=begin)
         return Outcome(
             run=run,
             orders=model.orders(best, run.mix),

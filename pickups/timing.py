@@ -6,12 +6,16 @@ and longer since the last break than another are followed to the end (labels, as
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from core.travel import TravelMatrix
 from pickups.problem import BreakRule, Problem, Tour, VehicleKind, Visit, VisitKind, Window
 from pickups.pyvrp_model import Order, Orders
 from pickups.shift import break_due_s
 from pickups.windows import joined, last_begin_s, next_begin_s
+
+_MOST_STARTS: Final = 6
+"""Instants of leaving that are tried."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,20 +44,23 @@ class _Label:
     breaks: tuple[tuple[int, int], ...]
 
 
-def timed(problem: Problem, kind: VehicleKind, order: Order, *, start_s: int | None = None) -> Tour | None:
-    """The tour that does this in this order, home soonest and then left as late as possible; None: no legal one.
+def timed(problem: Problem, kind: VehicleKind, order: Order) -> Tour | None:
+    """The cheapest tour found that does this in this order, of those the soonest home; None: no legal one.
 
-    The last unloading is added at the cheapest disposal site that can be had in time. `start_s`: another instant to
-    try leaving at, where the earliest makes the shift too long.
+    The last unloading is added at the cheapest disposal site that can be had in time.
     """
     travel = problem.travel[kind.travel]
     for site in _last_sites(problem, kind, travel, order):
         places = _places(problem, kind, travel, (*order, -1 - site))
-        found = [
-            tour
-            for leave_s in _starts(kind, places, start_s)
-            if (tour := _tour(problem, kind, places, leave_s)) is not None
-        ]
+        home_s = int(travel.durations_s[places[-1].location, kind.end])
+        least_s = sum(place.leg_s + place.service_s for place in places) + home_s
+        found: list[Tour] = []
+        for leave_s in _starts(kind, places):
+            tour = _tour(problem, kind, places, leave_s)
+            if tour is not None:
+                found.append(tour)
+                if kind.cost_per_s == 0 or worked_s(tour) == least_s:
+                    break  # nothing that leaves later can be better
         if found:
             return min(found, key=lambda tour: (kind.cost_per_s * worked_s(tour), tour.end_s))
     return None
@@ -124,24 +131,22 @@ def _places(problem: Problem, kind: VehicleKind, travel: TravelMatrix, order: Se
     return places
 
 
-def _starts(kind: VehicleKind, places: Sequence[_Place], hint_s: int | None) -> list[int]:
-    """Instants to leave at: the earliest, the hint, and those that reach a window just as it opens."""
+def _starts(kind: VehicleKind, places: Sequence[_Place]) -> list[int]:
+    """Instants to leave at: the earliest, and the first of those that reach a window just as it opens."""
     starts = {kind.earliest_s}
-    if hint_s is not None:
-        starts.add(hint_s)
     on_way_s = 0
     for place in places:
         on_way_s += place.leg_s
         starts.update(window.start_s - on_way_s for window in place.windows)
         on_way_s += place.service_s
-    return sorted(start for start in starts if kind.earliest_s <= start <= kind.latest_s)
+    return sorted(start for start in starts if kind.earliest_s <= start <= kind.latest_s)[:_MOST_STARTS]
 
 
 def _tour(problem: Problem, kind: VehicleKind, places: list[_Place], start_s: int) -> Tour | None:
     """The tour begun at an instant or, where it would wait, as much later as it comes home no later."""
     rule, travel = problem.breaks, problem.travel[kind.travel]
     home_s = int(travel.durations_s[places[-1].location, kind.end])
-    best = _best(places, home_s, start_s, rule)
+    best = _best(places, home_s, start_s, _rests(kind, rule), rule)
     if best is None:
         return None
     breaks = dict(best.breaks)
@@ -166,18 +171,18 @@ def _rested(tour: Tour, rule: BreakRule | None) -> bool:
     return all(end - begin <= rule.after_s for begin, end in zip(begins, ends, strict=True))
 
 
-def _best(places: list[_Place], home_s: int, start_s: int, rule: BreakRule | None) -> _Label | None:
+def _best(places: list[_Place], home_s: int, start_s: int, rests: "_Rests", rule: BreakRule | None) -> _Label | None:
     """The way to be home soonest with legal breaks."""
     labels = [_Label(start_s, 0, 0, ())]
     for number, place in enumerate(places):
         labels = [
-            done for label in labels for rested in _rests(label, number, rule) if (done := _do(rested, place, rule))
+            done for label in labels for rested in rests.after(label, number) if (done := _do(rested, place, rule))
         ]
         labels = _undominated(labels)
     ends = [
         _Label(label.at_s + home_s, label.since_s + home_s, label.rested_s, label.breaks)
         for before in labels
-        for label in _rests(before, len(places), rule)
+        for label in rests.after(before, len(places))
     ]
     legal = [
         label
@@ -190,13 +195,28 @@ def _best(places: list[_Place], home_s: int, start_s: int, rule: BreakRule | Non
     return min(legal, key=lambda label: (label.at_s, label.rested_s), default=None)
 
 
-def _rests(label: _Label, number: int, rule: BreakRule | None) -> Iterator[_Label]:
-    """Driving on at once, or after a break; never a break before the start."""
-    yield label
-    if rule is None or number == 0:
-        return
-    for length_s in {rule.length_s, rule.long_length_s}:
-        yield _Label(label.at_s + length_s, 0, label.rested_s + length_s, (*label.breaks, (number, length_s)))
+@dataclass(frozen=True, slots=True)
+class _Rests:
+    """Breaks that may be taken: of these lengths, as long as there were less than `most_s` of them."""
+
+    lengths_s: tuple[int, ...]
+    most_s: int
+
+    def after(self, label: _Label, number: int) -> Iterator[_Label]:
+        """Driving on at once, or after a break; never a break before the start."""
+        yield label
+        if number > 0 and label.rested_s < self.most_s:
+            for length_s in self.lengths_s:
+                yield _Label(label.at_s + length_s, 0, label.rested_s + length_s, (*label.breaks, (number, length_s)))
+
+
+def _rests(kind: VehicleKind, rule: BreakRule | None) -> _Rests:
+    """What the longest shift may need, and one break more, for stops that are long."""
+    if rule is None:
+        return _Rests((), 0)
+    long = kind.max_duration_s > rule.long_after_s
+    lengths = {rule.length_s, rule.long_length_s} if long else {rule.length_s}
+    return _Rests(tuple(sorted(lengths)), break_due_s(kind.max_duration_s, rule) + rule.length_s)
 
 
 def _do(label: _Label, place: _Place, rule: BreakRule | None) -> _Label | None:

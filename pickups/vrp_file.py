@@ -17,7 +17,7 @@ from pyvrp.stop import MaxRuntime
 from vrplib.parse import parse_vrplib
 
 from core.errors import InvalidInputError, PlanningError
-from pickups.search import search
+from pickups.search import SMALL_STEPS, search
 from pickups.solver_processes import end_with_parent
 
 MAX_DIMENSION: Final = 4_000
@@ -82,7 +82,7 @@ def _searched(instance: VrpInstance, seed: int, until: float) -> Routes | None:
         distance_matrices=[instance.distances],  # type: ignore[list-item] # pyvrp's stubs misname the type
         duration_matrices=[np.zeros_like(instance.distances)],  # type: ignore[list-item]
     )
-    best = search(data, MaxRuntime(max(0.0, until - time.monotonic())), seed)
+    best = search(data, MaxRuntime(max(0.0, until - time.monotonic())), seed, params=SMALL_STEPS)
     if not best.is_feasible():
         return None
     return [[activity.idx + 1 for activity in route if activity.is_client()] for route in best.routes()]
