@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import datetime, timedelta
+from functools import cached_property
 from typing import Any, Final
 from zoneinfo import ZoneInfo
 
@@ -23,6 +24,8 @@ HISTORY_STEP: Final = timedelta(hours=6)
 """Levels of a forecast are thinned out to the last of each quarter day, by the store."""
 _SAME: Final = 1e-4
 """Models are kept to four digits."""
+_TELLING: Final = timedelta(days=1)
+"""A shorter run of equal readings says nothing of the sensor."""
 
 
 def newest_levels(
@@ -71,7 +74,7 @@ def forecasts(
     for device_id, level in levels.items():
         model = learned.model(known[device_id]) if device_id in known else None
         if model is not None:
-            models[device_id], newest[device_id] = model, newest_level(model, level)
+            models[device_id], newest[device_id] = model, learned.newest_level(device_id, model, level)
             continue
         for line in straight_lines(readings, device_id, level, until, [at]):
             found[device_id] = line
@@ -83,8 +86,9 @@ class LearnedPlaces:
     """What was learned of some municipalities by an instant."""
 
     def __init__(self, state: State, municipalities: Collection[str], until: datetime) -> None:
-        only = next(iter(municipalities)) if len(municipalities) == 1 else None
-        self._stored = state.places.models(only) if municipalities else None
+        self._only = next(iter(municipalities)) if len(municipalities) == 1 else None
+        self._stored = state.places.models(self._only) if municipalities else None
+        self._state = state
         self._until = until
         self._kinds: dict[tuple[str, str], PlaceModel | None] = {}
 
@@ -97,6 +101,23 @@ class LearnedPlaces:
             return own
         return self._of_kind(bin_.municipality, place_kind(bin_)) or self._of_kind(bin_.municipality, "")
 
+    def newest_level(self, device_id: str, model: PlaceModel, level: Level) -> NewestLevel:
+        """Where the forecast of a bin starts; readings that are as they were when it was learned have been since then.
+
+        Emptied meanwhile, as a driver said, a sensor that stands has nothing to reckon on from before.
+        """
+        since = model.unchanged_since
+        if since is None or model.unchanged_level is None or abs(model.unchanged_level - level.filling_level) > _SAME:
+            return NewestLevel(level.filling_level, level.observed_at)
+        if level.observed_at - since > _TELLING:
+            emptied_at = self._last_emptyings.get(device_id)
+            since = max(since, emptied_at) if emptied_at is not None and emptied_at <= self._until else since
+        return NewestLevel(level.filling_level, level.observed_at, min(since, level.observed_at))
+
+    @cached_property
+    def _last_emptyings(self) -> Mapping[str, datetime]:
+        return self._state.pickups.last_emptyings(self._only)
+
     def _of_kind(self, municipality: str, kind: str) -> PlaceModel | None:
         if self._stored is not None and (municipality, kind) not in self._kinds:
             self._kinds[municipality, kind] = self._read(self._stored.kinds.get((municipality, kind)))
@@ -105,12 +126,6 @@ class LearnedPlaces:
     def _read(self, stored: Mapping[str, Any] | None) -> PlaceModel | None:
         model = model_from_json(stored) if stored is not None else None
         return model if model is not None and model.learned_at <= self._until else None
-
-
-def newest_level(model: PlaceModel, level: Level) -> NewestLevel:
-    """Where the forecast of a place starts; readings that are as they were when it was learned have been since then."""
-    is_same = model.unchanged_level is not None and abs(model.unchanged_level - level.filling_level) < _SAME
-    return NewestLevel(level.filling_level, level.observed_at, model.unchanged_since if is_same else None)
 
 
 def straight_lines(

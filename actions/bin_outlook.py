@@ -7,7 +7,7 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from actions.bin_levels import LearnedPlaces, newest_level, newest_levels, straight_lines
+from actions.bin_levels import LearnedPlaces, newest_levels, straight_lines
 from core.device import Device
 from core.errors import InvalidInputError
 from core.pickup import Emptying, Forecast
@@ -56,11 +56,12 @@ def bin_outlook(
     if level is None:
         return Outlook(place, None, (), (), emptied)
     instants = [now + STEP * (number + 1) for number in range(days * (timedelta(days=1) // STEP))]
-    model = LearnedPlaces(state, {device.municipality}, now).model(device)
+    learned = LearnedPlaces(state, {device.municipality}, now)
+    model = learned.model(device)
     if model is None:
         lines = straight_lines(readings, device.device_id, level, now, instants)
         return Outlook(place, level, tuple(lines), (), emptied)
-    start = newest_level(model, level)
+    start = learned.newest_level(device.device_id, model, level)
     expected = tuple(predict([model], [start], at, zone=zone)[0] for at in instants)
     shown = observed_levels([model], [start], instants, zone=zone)[:, 0] @ _LEVELS
     return Outlook(place, level, expected, tuple(np.round(shown, 4).tolist()), emptied)

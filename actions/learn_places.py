@@ -2,12 +2,12 @@
 
 import logging
 import time
-from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
 
 import holidays
+import numpy as np
 
 from core.clock import utc_now
 from core.device import Device
@@ -15,10 +15,10 @@ from core.reading import Aggregate
 from core.settings import Settings
 from pickups.due import DEVICE_TYPE
 from pickups.emptying import Levels, emptyings, merge_confirmed
-from pickups.learning import LONGEST, learn_grid
+from pickups.learning import ANY, LONGEST, learn_grid
 from pickups.level_grid import empty_grid, put_levels, trimmed
 from pickups.place import place_id, place_kind
-from pickups.place_model import CALENDAR, STEP, model_to_json
+from pickups.place_model import CALENDAR, STEP, model_from_json, model_to_json
 from storage.devices import DeviceFilter
 from storage.readings import ReadingStore, open_readings
 from storage.state import State, open_state
@@ -31,6 +31,8 @@ LOOKED_BACK: Final = timedelta(days=3)
 """So far back emptyings are looked for again: readings and confirmations come late."""
 FIRST_LOOKED_BACK: Final = timedelta(days=30)
 """The same when a municipality is learned for the first time."""
+AGAIN_AFTER: Final = timedelta(minutes=5)
+"""While there is next to no history, or it is still being written, learning is repeated after this."""
 WITHIN_S: Final = 20.0
 """After so long a run ends with the municipality at which it is; the next run goes on."""
 
@@ -57,7 +59,7 @@ def learn_missing(settings: Settings, within_s: float = WITHIN_S) -> None:
 def learn_municipality(
     state: State, readings: ReadingStore, municipality: str, now: datetime, *, zone: ZoneInfo, federal_state: str
 ) -> int:
-    """Learn the places of one municipality and keep models and emptyings; returns how many places there are.
+    """Learn the places of one municipality and keep models and emptyings; returns of how many places levels are known.
 
     Devices that share the attribute `place_id` are one place; a retired bin's history goes on in its successor.
 
@@ -79,6 +81,9 @@ def learn_municipality(
             found = merge_confirmed(emptyings(recent), confirmed.get(bin_.device_id, ()))
             if recent or found:
                 state.places.replace_emptyings(municipality, place, bin_.device_id, found, start=since, end=now)
+    seen = int(np.any(~np.isnan(grid.levels), axis=1).sum())
+    if not seen:
+        return 0
     learned = learn_grid(
         trimmed(grid),
         [(place, place_kind(members[-1])) for place, members in by_place.items()],
@@ -92,7 +97,7 @@ def learn_municipality(
         places={place: model_to_json(model) for place, model in learned.places.items()},
         kinds={kind: model_to_json(model) for kind, model in learned.kinds.items()},
     )
-    return len(by_place)
+    return seen
 
 
 def public_holidays(federal_state: str, first: date, last: date) -> frozenset[date]:
@@ -106,8 +111,13 @@ def _learn_missing(state: State, readings: ReadingStore, settings: Settings, now
     if night > now:
         night -= timedelta(days=1)
     learned = state.places.learned_at()
-    for municipality in _with_bins(state):
-        if learned.get(municipality, datetime.min.replace(tzinfo=now.tzinfo)) >= night:
+    for municipality, bins in _bins(state).items():
+        last = learned.get(municipality)
+        if last is None:
+            is_due = _has_levels(readings, municipality)
+        else:
+            is_due = last < night or (last <= now - AGAIN_AFTER and _is_young(state, municipality, bins))
+        if not is_due:
             continue
         places = learn_municipality(
             state, readings, municipality, now, zone=settings.zone, federal_state=settings.holidays_state
@@ -117,8 +127,25 @@ def _learn_missing(state: State, readings: ReadingStore, settings: Settings, now
             return
 
 
-def _with_bins(state: State) -> Sequence[str]:
-    return sorted({municipality for municipality, kind, _ in state.devices.count_by_status() if kind == DEVICE_TYPE})
+def _bins(state: State) -> dict[str, int]:
+    """How many bins each municipality has, by municipality."""
+    counts: dict[str, int] = {}
+    for (municipality, device_type, _), count in sorted(state.devices.count_by_status().items()):
+        if device_type == DEVICE_TYPE:
+            counts[municipality] = counts.get(municipality, 0) + count
+    return counts
+
+
+def _is_young(state: State, municipality: str, bins: int) -> bool:
+    """Whether less than a day of each bin was seen when its municipality was learned."""
+    stored = state.places.models(municipality).kinds.get((municipality, ANY))
+    model = model_from_json(stored) if stored is not None else None
+    return model is None or model.days < bins
+
+
+def _has_levels(readings: ReadingStore, municipality: str) -> bool:
+    found = readings.latest(municipality=municipality, device_type=DEVICE_TYPE)
+    return any(observation.quantity == "filling_level" for observation in found)
 
 
 def _history(readings: ReadingStore, device_id: str, now: datetime) -> Levels:

@@ -1,6 +1,6 @@
 """Forecast of the next day's level on a recording of one level a day and bin, against persistence and the weekday mean.
 
-    python benchmarks/forecast.py FILE --split 2019-07-01 [--id COLUMN --level COLUMN --time COLUMN --time-format F --full N]
+    python benchmarks/forecast.py FILE --split 2019-07-01 [--id COLUMN] [--level COLUMN] [--time COLUMN] [--full N] ...
 
 What is before the split is learned from; every later day that follows a day with a reading is forecast from that
 reading. "frozen": learned once, at the split; "nightly": learned anew every night from all that was known then, as the
@@ -18,6 +18,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
+from itertools import pairwise
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -68,8 +69,8 @@ def main() -> None:
     truth = np.array([case.truth for case in cases])
     print(f"{len(recording)} bins, {len(cases)} days after {options.split}, readings {values * options.full}")
     rows: dict[str, dict[str, float]] = {
-        "persistence": scores(cases, values, np.array([case.level for case in cases]), options.full),
-        "weekday mean": scores(cases, values, weekday_means(recording, cases, options.split), options.full),
+        "persistence": scores(cases, np.array([case.level for case in cases]), options.full),
+        "weekday mean": scores(cases, weekday_means(recording, cases, options.split), options.full),
     }
     figures: dict[str, object] = {}
     for name in ("frozen",) if options.frozen_only else ("frozen", "nightly"):
@@ -107,10 +108,7 @@ def cases_of(recording: Recording, split: date) -> list[Case]:
     for bin_id, levels in recording.items():
         since, last = None, None
         for day in sorted(levels):
-            if last is None or levels[day] != levels[last]:
-                begin = day
-            else:
-                begin = since or day
+            begin = day if last is None or levels[day] != levels[last] else since or day
             if last is not None and day - last == DAY and day >= split:
                 cases.append(Case(bin_id, last, levels[last], since or last, levels[day]))
             since, last = begin, day
@@ -173,7 +171,7 @@ def midnight(day: date, zone: ZoneInfo) -> datetime:
     return datetime(day.year, day.month, day.day, tzinfo=zone).astimezone(UTC)
 
 
-def scores(cases: Sequence[Case], values: Floats, said: Floats, full: float) -> dict[str, float]:
+def scores(cases: Sequence[Case], said: Floats, full: float) -> dict[str, float]:
     """Of a single value: its CRPS is the absolute error."""
     found = errors(cases, said, said, full)
     return found | {"crps": found["mae"]}
@@ -235,7 +233,7 @@ def reliability(overflow: Floats, is_full: NDArray[np.bool_]) -> None:
     """How often it was full where so probable was said."""
     print("\nprobability of full   days   said   was full")
     edges = [0, 0.01, 0.05, 0.1, 0.3, 0.7, 1.0001]
-    for low, high in zip(edges, edges[1:], strict=False):
+    for low, high in pairwise(edges):
         some = (overflow >= low) & (overflow < high)
         if some.any():
             said, was = overflow[some].mean(), is_full[some].mean()

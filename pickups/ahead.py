@@ -29,8 +29,8 @@ MAX_HORIZON: Final = timedelta(days=365)
 DAY_S: Final = 86_400
 _HALVINGS: Final = 24
 """A year halved so often is two seconds."""
-_STUCK_BEFORE: Final = 0.01
-"""Of a hundred bins one has a stuck sensor, before its readings are looked at."""
+_STUCK_BEFORE: Final = 0.003
+"""Of three hundred bins one has a stuck sensor, before its readings are looked at."""
 _SHARES: Final = (np.arange(64) + 0.5) / 64
 _TINY: Final = 1e-9
 
@@ -92,7 +92,7 @@ class Ahead:
         return filling(mean, self._dispersion, self._lump, self._rate_variance)
 
     def stuck(self) -> Floats:
-        """Probability that each sensor is stuck, by how long its readings are the same: Bayes' rule, one in a hundred.
+        """Probability that each sensor is stuck, by how long its readings are the same: Bayes' rule.
 
         A working sensor says the same while too little comes in to show, or while the bin is full and nobody empties.
         """

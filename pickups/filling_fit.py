@@ -21,8 +21,9 @@ from pickups.place_model import DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 COARSE: Final = 0.05
 """Sensors whose readings come in larger steps may hide contents above the last of them."""
-HALF_LIFE_DAYS: Final = 45.0
-"""After so long a day counts half for the rate: shops open and benches move."""
+HALF_LIFE_DAYS: Final = 90.0
+"""After so long a day counts half for the rate: shops open and benches move. Of 45, 90 and 120 the best on Wyndham
+before July 2019 (learned until January, tried on February to June), as were the weights in `habits` and `ahead`."""
 _WEEKDAY_LEAN: Final = 12.0
 """A place's own weekdays lean on its kind's as if these had been seen in so many deposits."""
 _DAYS_LEAN: Final = 40.0

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pickups.level_grid import MAX_NOISE, Indices
 from pickups.place_model import BANDS, DAYS_A_WEEK, STEPS_A_DAY, Floats
 
-_PLACE_WEIGHT: Final = 20.0
+_PLACE_WEIGHT: Final = 8.0
 """A place leans on its kind as if so many of its days at a level had been seen."""
 _KIND_WEIGHT: Final = 50.0
 """A kind leans on all places as if so many days had been seen."""

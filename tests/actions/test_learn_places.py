@@ -39,11 +39,12 @@ class World:
     def fill(self, device_id: str, *, first: int, last: int, per_day: float = 0.2) -> None:
         """Levels every six hours from `first` to `last` days ago, emptied when more than 0.95 would be reached."""
         steps = (first - last) * 4
+        municipality = self.state.devices.get(device_id).municipality
         readings = []
         for number in range(steps + 1):
             at = NOW - DAY * first + timedelta(hours=6 * number)
             level = round((number * per_day / 4) % 0.951, 4)
-            readings.append(Reading(device_id, "waste_bin", "marburg", at, at, {"filling_level": level}))
+            readings.append(Reading(device_id, "waste_bin", municipality, at, at, {"filling_level": level}))
         self.readings.write(readings)
 
     def learn(self, now: datetime = NOW, municipality: str = "marburg") -> int:
@@ -160,6 +161,19 @@ def test_drivers_confirmations_and_drops_are_one_emptying(world: World) -> None:
     assert len(others) == before - 1
 
 
+def test_a_sensor_that_stands_is_reckoned_on_until_a_driver_empties_the_bin(world: World) -> None:
+    """0.2 a day for weeks, then 0.4 for ten days: full by now, or two days' filling above it."""
+    world.bin("b")
+    world.fill("b", first=60, last=10)
+    for number in range(41):
+        at = NOW - 10 * DAY + timedelta(hours=6 * number)
+        world.readings.write([Reading("b", "waste_bin", "marburg", at, at, {"filling_level": 0.4})])
+    world.learn()
+    assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(1.0, abs=0.01))
+    world.state.pickups.record_emptying("b", "marburg", NOW - DAY, 0.4, 0.0)
+    assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(0.8, abs=0.05))
+
+
 def test_each_municipality_is_learned_once_a_night(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     def freeze(now: datetime) -> None:
         monkeypatch.setattr(learn_places, "utc_now", lambda: now)
@@ -167,6 +181,7 @@ def test_each_municipality_is_learned_once_a_night(world: World, monkeypatch: py
     world.bin("b")
     world.bin("other", "lohra")
     world.fill("b", first=10, last=0)
+    world.fill("other", first=10, last=0)
     freeze(NOW)
     learn_missing(world.settings)
     assert world.state.places.learned_at() == {"marburg": NOW, "lohra": NOW}
@@ -183,10 +198,28 @@ def test_a_run_that_takes_long_leaves_the_rest_to_the_next(world: World, monkeyp
     monkeypatch.setattr(learn_places, "utc_now", lambda: NOW)
     world.bin("b")
     world.bin("other", "lohra")
+    for device_id in ("b", "other"):
+        world.fill(device_id, first=10, last=0)
     learn_missing(world.settings, within_s=-1)
     assert set(world.state.places.learned_at()) == {"lohra"}
     learn_missing(world.settings, within_s=-1)
     assert set(world.state.places.learned_at()) == {"lohra", "marburg"}
+
+
+def test_without_levels_nothing_is_learned_and_next_to_none_is_learned_again_soon(
+    world: World, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A new platform, or one whose history is still being written: by the night its forecasts were of no use."""
+    world.bin("b")
+    monkeypatch.setattr(learn_places, "utc_now", lambda: NOW)
+    learn_missing(world.settings)
+    assert world.state.places.learned_at() == {}
+    world.fill("b", first=1, last=0)
+    for minutes, learned_minutes in ((0, 0), (2, 0), (6, 6)):
+        now = NOW + timedelta(minutes=minutes)
+        monkeypatch.setattr(learn_places, "utc_now", lambda now=now: now)
+        learn_missing(world.settings)
+        assert world.state.places.learned_at() == {"marburg": NOW + timedelta(minutes=learned_minutes)}
 
 
 def test_public_holidays_of_a_federal_state() -> None:
