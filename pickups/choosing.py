@@ -72,9 +72,10 @@ def choose(devices: Iterable[Device], known: Known, municipalities: Mapping[str,
     """The bins of a day, by id.
 
     A bin must be emptied when somebody asked for it, when its level is at its municipality's `required_level`, or when
-    it overflows before the next chance with the municipality's `required_probability`. Where a forecast tells no probability, the threshold decides: the level, or
-    the one expected, has reached it. Others may be emptied if that is worth it, those over the threshold among them: a
-    bin at 85 % that fills slowly can wait. Those whose prize does not even pay for the time at the bin are not offered.
+    it overflows before the next chance with the municipality's `required_probability`. Where a forecast tells no
+    probability, the threshold decides: the level, or the one expected, has reached it. Others may be emptied if that is
+    worth it, those over the threshold among them: a bin at 85 % that fills slowly can wait. Those whose prize does not
+    even pay for the time at the bin are not offered.
     Devices that are no bins, or not in service, are passed over. `municipalities`: all of the devices', by slug.
     """
     choices, left_out = [], []
