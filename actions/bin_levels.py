@@ -9,12 +9,12 @@ from zoneinfo import ZoneInfo
 from core.device import Device
 from core.pickup import Forecast, Plan
 from core.reading import Aggregate, Observation
-from pickups.ahead import NewestLevel
 from pickups.due import DEVICE_TYPE, Level
-from pickups.forecast import predict
-from pickups.linear_forecast import forecast
-from pickups.place import place_id, place_kind
-from pickups.place_model import PlaceModel, model_from_json
+from pickups.filling.ahead import NewestLevel
+from pickups.filling.forecast import predict
+from pickups.filling.linear_forecast import forecast
+from pickups.filling.place import place_id, place_kind
+from pickups.filling.place_model import PlaceModel, model_from_json
 from storage.readings import ReadingStore
 from storage.state import State
 

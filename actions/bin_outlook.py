@@ -12,10 +12,10 @@ from core.device import Device
 from core.errors import InvalidInputError
 from core.pickup import Emptying, Forecast
 from pickups.due import DEVICE_TYPE, Level
-from pickups.forecast import predict
-from pickups.observed_levels import CELLS, observed_levels
-from pickups.place import place_id
-from pickups.place_model import STEP
+from pickups.filling.forecast import predict
+from pickups.filling.observed_levels import CELLS, observed_levels
+from pickups.filling.place import place_id
+from pickups.filling.place_model import STEP
 from storage.readings import ReadingStore
 from storage.state import State
 

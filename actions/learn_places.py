@@ -14,11 +14,11 @@ from core.device import Device
 from core.reading import Aggregate
 from core.settings import Settings
 from pickups.due import DEVICE_TYPE
-from pickups.emptying import Levels, emptyings, merge_confirmed
-from pickups.learning import ANY, LONGEST, learn_grid
-from pickups.level_grid import empty_grid, put_levels, trimmed
-from pickups.place import place_id, place_kind
-from pickups.place_model import CALENDAR, STEP, model_from_json, model_to_json
+from pickups.filling.emptying import Levels, emptyings, merge_confirmed
+from pickups.filling.learning import ANY, LONGEST, learn_grid
+from pickups.filling.level_grid import empty_grid, put_levels, trimmed
+from pickups.filling.place import place_id, place_kind
+from pickups.filling.place_model import CALENDAR, STEP, model_from_json, model_to_json
 from storage.devices import DeviceFilter
 from storage.readings import ReadingStore, open_readings
 from storage.state import State, open_state

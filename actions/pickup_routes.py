@@ -10,11 +10,11 @@ from core.errors import PlanningCancelledError, PlanningError
 from core.pickup import Pause, PauseKind, Route, Stop
 from core.travel import Roads
 from pickups.choosing import Choice
-from pickups.fleet import fleets, share_out, takes
-from pickups.planner import solve
-from pickups.problem import LeftOut, Solution, Tour, Visit, VisitKind
-from pickups.route_checker import violations
-from pickups.task import Task, build_task, truck_profile
+from pickups.routes.checker import violations
+from pickups.routes.fleet import fleets, share_out, takes
+from pickups.routes.planner import solve
+from pickups.routes.problem import LeftOut, Solution, Tour, Visit, VisitKind
+from pickups.routes.task import Task, build_task, truck_profile
 
 _OPTIONAL_WEIGHT: Final = 1e-6
 """A kind of which nothing must be collected gets its vehicles last."""

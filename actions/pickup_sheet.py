@@ -15,7 +15,7 @@ def pickup_sheet(
         NotFoundError: the plan has no such route.
         StorageError: the registry does not answer.
     """
-    from pickups.sheet import plan_sheet  # noqa: PLC0415 - loading the PDF library takes half a second
+    from pickups.sheet.sheet import plan_sheet  # noqa: PLC0415 - loading the PDF library takes half a second
 
     known = [state.municipalities.find(slug) for slug in plan.municipalities or (plan.municipality,)]
     names = [place.name or place.municipality for place in known if place is not None]

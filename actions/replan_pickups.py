@@ -17,12 +17,12 @@ from core.pickup import Plan, Route, Stop, StopState
 from core.travel import Roads
 from pickups.choosing import Choice
 from pickups.due import Level
-from pickups.emptying import detect_emptying
-from pickups.fleet import Fleet, fleets, share_out
+from pickups.filling.emptying import detect_emptying
 from pickups.hours import collection_windows
-from pickups.problem import LeftOut, Window
-from pickups.replan import continued
-from pickups.task import UNITS_PER_EURO, build_task
+from pickups.routes.fleet import Fleet, fleets, share_out
+from pickups.routes.problem import LeftOut, Window
+from pickups.routes.replan import continued
+from pickups.routes.task import UNITS_PER_EURO, build_task
 
 MARGIN_EUR: Final = 2.0
 """What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""

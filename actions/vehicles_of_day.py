@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from core.pickup import PauseKind, Route
-from pickups.problem import VehicleKind
-from pickups.pyvrp_model import Order
-from pickups.replan import Underway
-from pickups.task import Task
-from pickups.timing import timed
+from pickups.routes.problem import VehicleKind
+from pickups.routes.pyvrp_model import Order
+from pickups.routes.replan import Underway
+from pickups.routes.task import Task
+from pickups.routes.timing import timed
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@
 import numpy as np
 
 from core.travel import TravelMatrix
-from pickups.problem import Candidate, Problem, Site, VehicleKind, Window
+from pickups.routes.problem import Candidate, Problem, Site, VehicleKind, Window
 
 HOUR = 3600
 LARGE_L = 600

@@ -23,12 +23,12 @@ import numpy as np
 
 from actions.learn_places import public_holidays
 from core.reading import Reading
-from pickups.ahead import NewestLevel
-from pickups.emptying import MIN_DROP, Emptying, Levels, emptyings
-from pickups.forecast import predict
-from pickups.learning import learn
-from pickups.level_grid import FULL
-from pickups.place import place_kind
+from pickups.filling.ahead import NewestLevel
+from pickups.filling.emptying import MIN_DROP, Emptying, Levels, emptyings
+from pickups.filling.forecast import predict
+from pickups.filling.learning import learn
+from pickups.filling.level_grid import FULL
+from pickups.filling.place import place_kind
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import Emptying as Truth
 from simulators.history import write_history

@@ -25,10 +25,10 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pickups.ahead import NewestLevel
-from pickups.learning import Learned, learn
-from pickups.level_grid import FULL, MAX_NOISE
-from pickups.observed_levels import CELLS, observed_levels
+from pickups.filling.ahead import NewestLevel
+from pickups.filling.learning import Learned, learn
+from pickups.filling.level_grid import FULL, MAX_NOISE
+from pickups.filling.observed_levels import CELLS, observed_levels
 
 Floats = NDArray[np.float64]
 Recording = Mapping[str, Mapping[date, float]]

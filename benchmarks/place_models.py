@@ -23,9 +23,9 @@ import numpy as np
 from actions.bin_levels import forecasts
 from core.device import Device
 from pickups.due import Level
-from pickups.learning import learn_grid
-from pickups.level_grid import LevelGrid
-from pickups.place_model import model_to_json
+from pickups.filling.learning import learn_grid
+from pickups.filling.level_grid import LevelGrid
+from pickups.filling.place_model import model_to_json
 from storage.backends.sqlite import SqliteReadings
 from storage.state import open_state
 

@@ -24,10 +24,10 @@ import psutil
 from county_case import county
 
 from core.travel import TravelMatrix
-from pickups.planner import solve
-from pickups.problem import Candidate, Problem, Site, VehicleKind
-from pickups.route_checker import violations
-from pickups.vrp_file import cost, parse_vrp, solve_vrp
+from pickups.routes.checker import violations
+from pickups.routes.planner import solve
+from pickups.routes.problem import Candidate, Problem, Site, VehicleKind
+from pickups.routes.vrp_file import cost, parse_vrp, solve_vrp
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data" / "vrp"
 

@@ -17,9 +17,9 @@ from core.errors import InvalidInputError
 from core.travel import Position, Roads
 from devices.files import parse_devices
 from devices.registry import device_type
-from pickups.backtest import Area, Sensor
-from pickups.deposits import Deposits, Flags, deposits_of, working_days
-from pickups.problem import Site, VehicleKind
+from pickups.backtest.deposits import Deposits, Flags, deposits_of, working_days
+from pickups.backtest.replay import Area, Sensor
+from pickups.routes.problem import Site, VehicleKind
 
 SHIFT_START_S: Final = 6 * 3600
 LEARN_DAYS: Final = 90

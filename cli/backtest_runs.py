@@ -14,10 +14,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.backtest_data import Replayed
 from core.errors import InvalidInputError
-from pickups.backtest import Outcome, replay, total
-from pickups.day_planner import DayPlanner
-from pickups.place_forecast import PlaceForecast
-from pickups.policies import Fullest, Policy, PrizeCollecting, Threshold, fixed_rounds
+from pickups.backtest.day_planner import DayPlanner
+from pickups.backtest.policies import Fullest, Policy, PrizeCollecting, Threshold, fixed_rounds
+from pickups.backtest.replay import Outcome, replay, total
+from pickups.filling.policy_forecast import PlaceForecast
 
 FAMILIES: Final = ("fixed", "threshold", "fullest", "ours")
 _SHARES: Final = FAMILIES[:3]

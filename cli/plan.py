@@ -73,7 +73,7 @@ def _write(content: bytes, output: Path | None) -> None:
 
 
 def _solved(path: Path, time_limit_s: float, seed: int) -> str:
-    from pickups.vrp_file import format_sol, solve_vrp
+    from pickups.routes.vrp_file import format_sol, solve_vrp
 
     try:
         if path.stat().st_size > MAX_VRP_BYTES:
@@ -94,7 +94,7 @@ def _planned(
     from actions.plan_pickups import plan_day
     from core.clock import utc_now
     from core.pickup import PlanState
-    from pickups.exports import plan_csv, plan_document, plan_geojson, plan_gpx
+    from pickups.sheet.exports import plan_csv, plan_document, plan_geojson, plan_gpx
     from storage.readings import open_readings
     from storage.state import open_state
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from core.reading import DeviceObservation, Reading
-from pickups.emptying import detect_emptying
+from pickups.filling.emptying import detect_emptying
 from storage.state import State
 
 

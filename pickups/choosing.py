@@ -16,7 +16,7 @@ from core.pickup import DueReason, Forecast
 from pickups.catalogue import density_kg_per_l, service_s, waste_kind
 from pickups.due import Level, is_served, reasons_for, volume_l
 from pickups.hours import collection_windows
-from pickups.problem import LeftOut, Window
+from pickups.routes.problem import LeftOut, Window
 
 NO_POSITION: Final = "no position"
 

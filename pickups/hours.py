@@ -6,7 +6,7 @@ from typing import Final
 
 from core.device import Attribute
 from core.errors import InvalidInputError
-from pickups.problem import Window
+from pickups.routes.problem import Window
 
 DAY_S: Final = 86_400
 _SPAN = re.compile(r"\s*([0-2]?\d):([0-5]\d)\s*-\s*([0-2]?\d):([0-5]\d)\s*", re.ASCII)

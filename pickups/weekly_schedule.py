@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Final
 
-from pickups.emptying import MIN_DROP
+from pickups.filling.emptying import MIN_DROP
 
 FULL_LEVEL: Final = 0.95
 """A bin counts as full from here: sensors read a brim-full bin some percent low (noise, uneven contents)."""

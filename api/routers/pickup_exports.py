@@ -13,7 +13,7 @@ from api.schemas.fields import Id
 from core.errors import ConflictError
 from core.notification import Language
 from core.pickup import Plan, PlanState
-from pickups.exports import plan_csv, plan_geojson, plan_gpx
+from pickups.sheet.exports import plan_csv, plan_geojson, plan_gpx
 from storage.state import State
 
 router = APIRouter(prefix="/v1/pickups", tags=["pickups"])

@@ -10,7 +10,7 @@ from typer.testing import CliRunner, Result
 from cli.backtest_runs import Row, savings
 from cli.main import app
 from core.errors import InvalidInputError
-from pickups.backtest import Outcome
+from pickups.backtest.replay import Outcome
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "wyndham"
 WYNDHAM = (

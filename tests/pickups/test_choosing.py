@@ -12,9 +12,9 @@ from pickups.catalogue import density_kg_per_l, service_s, waste_kind
 from pickups.choosing import Choice, Chosen, Known, choose
 from pickups.collection_days import is_collected, next_collection
 from pickups.due import Level
-from pickups.fleet import fleets, share_out
 from pickups.hours import collection_windows
-from pickups.problem import LeftOut, Window
+from pickups.routes.fleet import fleets, share_out
+from pickups.routes.problem import LeftOut, Window
 
 NOW = datetime(2026, 5, 6, 4, tzinfo=UTC)
 BIN = Device(

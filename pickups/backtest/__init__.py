@@ -1,0 +1,1 @@
+"""Backtest: the same days under several policies."""

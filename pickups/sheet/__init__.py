@@ -1,0 +1,1 @@
+"""A plan on paper and for other programs: printable sheets, GPX, GeoJSON, CSV."""
