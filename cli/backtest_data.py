@@ -12,7 +12,7 @@ import holidays
 import numpy as np
 
 from cli.recording import read_recording
-from core.device import Device, DisposalSite, Municipality, Place
+from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.errors import InvalidInputError
 from core.travel import Position, Roads
 from devices.files import parse_devices
@@ -189,6 +189,7 @@ def _part(
                 earliest_s=SHIFT_START_S,
                 latest_s=SHIFT_START_S + vehicle.shift_s,
                 max_duration_s=vehicle.shift_s,
+                cost_per_s=_metres_a_second(vehicle),
             )
             for vehicle in town.vehicles
             if not vehicle.waste_kinds or kind in vehicle.waste_kinds
@@ -203,6 +204,11 @@ def _part(
     years = range(deposits.first_day.year, deposits.first_day.year + deposits.days // 365 + 2)
     works = working_days(deposits.first_day, deposits.days, _holidays(holidays_of, years))
     return Replayed(area=area, deposits=deposits, works=works, sensor=sensor)
+
+
+def _metres_a_second(vehicle: Vehicle) -> int:
+    """What a second of crew and vehicle costs, in metres driven: costs of a backtest are in metres."""
+    return round(vehicle.cost_per_hour / 3600 / (vehicle.cost_per_km / 1000)) if vehicle.cost_per_km else 0
 
 
 def _tip(town: Municipality, depot: Place, kind: str) -> DisposalSite:

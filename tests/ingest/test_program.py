@@ -120,7 +120,7 @@ def test_a_bin_full_for_long_raises_alerts_and_a_pickup_request_and_its_emptying
     platform: Any, wait_until: Wait
 ) -> None:
     alerts, pickups = platform.state.alerts, platform.state.pickups
-    platform.state.rule_overrides.put("marburg", "collection_late", {"parameters": {"late_s": 0}})
+    platform.state.rule_overrides.put("marburg", "collection_late", {"parameters": {"late_s": 1}})
     platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.9}')
     (alert,) = wait_until(alerts.open_alerts, "the bin is full")
     assert (alert.rule, alert.state) == ("bin_full", AlertState.FIRING)
@@ -133,12 +133,16 @@ def test_a_bin_full_for_long_raises_alerts_and_a_pickup_request_and_its_emptying
     (request,) = wait_until(requested, "a pickup is requested")
     assert (request.device_id, request.reason) == ("b1", "Marktplatz has been full since two days or longer")
     assert {alert.rule for alert in alerts.open_alerts()} == {"bin_full", "collection_late"}
-    platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.02}')
-    wait_until(lambda: not alerts.open_alerts(), "the alert resolves")
+
+    def emptied() -> bool:
+        platform.say("marburg/waste_bin/b1/event/up", b'{"filling_level": 0.02}')  # once might be a lost echo
+        return not alerts.open_alerts()
+
+    wait_until(emptied, "the alerts resolve")
     wait_until(lambda: not pickups.open_requests(), "the request is closed")
     wait_until(lambda: "b1" in pickups.last_emptyings(), "the emptying is kept")
-    (resolved,) = alerts.page(AlertFilter(state=AlertState.RESOLVED), 10).items
-    assert resolved.alert_id == alert.alert_id
+    resolved = alerts.page(AlertFilter(state=AlertState.RESOLVED), 10).items
+    assert alert.alert_id in {each.alert_id for each in resolved}
     told = wait_until(
         lambda: len(found := [m for m in platform.heard if "/alert/bin_full" in m.topic]) == 2 and found,
         "both are told",

@@ -43,13 +43,25 @@ def states(changes: list[AlertChange]) -> list[tuple[str, AlertState]]:
     return [(change.alert.rule, change.alert.state) for change in changes]
 
 
-def test_a_full_bin_raises_an_alert_and_asks_for_a_pickup() -> None:
+def test_a_full_bin_raises_an_alert() -> None:
     (change,) = engine().judge(reading(0, filling_level=0.85), NOW)
     alert = change.alert
     assert (alert.rule, alert.state, alert.severity) == ("bin_full", AlertState.FIRING, Severity.WARNING)
     assert alert.summary == "Marktplatz is 85% full"
     assert (alert.device_id, alert.municipality, alert.value) == ("bin-1", "marburg", 0.85)
     assert alert.started_at == alert.fired_at == NOW
+    assert change.actions == ()
+
+
+def test_a_bin_full_for_two_days_asks_for_a_pickup() -> None:
+    judging = engine()
+    judging.judge(reading(0, filling_level=0.85), NOW)
+    assert judging.judge(reading(47 * 60, filling_level=0.86), at(47 * 60)) == []
+    (change,) = judging.judge(reading(49 * 60, filling_level=0.87), at(49 * 60))
+    assert (change.alert.rule, change.alert.summary) == (
+        "collection_late",
+        "Marktplatz has been full since two days or longer",
+    )
     assert change.actions == (Action.REQUEST_PICKUP,)
 
 

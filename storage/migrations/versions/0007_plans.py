@@ -57,7 +57,7 @@ def downgrade() -> None:
     places = sa.table("municipalities", sa.column("municipality"), sa.column("disposal_site", sa.JSON(none_as_null=True)),
                       sa.column("disposal_sites", sa.JSON(none_as_null=True)))
     for slug, sites in op.get_bind().execute(sa.select(places.c.municipality, places.c.disposal_sites)).all():
-        if sites:
+        if sites and isinstance(sites, list):  # whatever is there must not keep a restore from clearing it
             site = {name: sites[0][name] for name in ("name", "latitude", "longitude")}
             op.execute(places.update().where(places.c.municipality == slug).values(disposal_site=site))
     op.drop_column("municipalities", "disposal_sites")
