@@ -81,8 +81,10 @@ class Vehicle:
 
     `capacity_l` in litres of uncompacted waste, `capacity_kg` its payload (None: volume alone limits it). `shift_s` is
     the longest time from leaving to return, breaks included; it leaves from `shift_start_s` after local midnight on.
-    Costs in euros: per day of use, kilometre and hour. `fuel_l_per_100km` for reports. `waste_kinds`: what it takes,
-    one kind a day (empty: all). Gross weight in tonnes and height in metres limit its roads (None: as any vehicle).
+    Costs in euros: per day of use, kilometre and hour. The hour's is low because the crew is paid for the day anyway,
+    and a stop on the way often saves a way later (docs/pickups.md, Backtest). `fuel_l_per_100km` for reports.
+    `waste_kinds`: what it takes, one kind a day (empty: all). Gross weight in tonnes and height in metres limit its
+    roads (None: as any vehicle).
     """
 
     name: str
@@ -93,7 +95,7 @@ class Vehicle:
     shift_start_s: int = 6 * 3600
     cost_per_day: float = 100.0
     cost_per_km: float = 0.8
-    cost_per_hour: float = 50.0
+    cost_per_hour: float = 3.0
     fuel_l_per_100km: float = 30.0
     waste_kinds: tuple[str, ...] = ()
     weight_t: float | None = None
@@ -101,6 +103,8 @@ class Vehicle:
 
 
 WORKING_DAYS: Final = (1, 2, 3, 4, 5)
+DEFAULT_LEAST_LEVEL: Final = 0.3
+"""Less is a way to an empty bin: chosen on a recording of half a year (docs/pickups.md, Backtest)."""
 DEFAULT_FILLING_THRESHOLD: Final = 0.8
 """Smart Data Models WasteContainer gives 80 % as its example of `binFullnessThreshold`."""
 
@@ -128,6 +132,8 @@ class Municipality:
     """A bin that is full before the next chance to empty it with this probability (0-1) must be emptied."""
     required_level: float = 1.0
     """A bin at this level (0-1) must be emptied, whatever its forecast says."""
+    least_level: float = DEFAULT_LEAST_LEVEL
+    """A bin below this level (0-1) is emptied only when it must be, not because a vehicle passes by."""
     overflow_cost: float = 50.0
     """What an overflow is worth to avoid, in euros: the way to a bin may cost it times the probability."""
     replanning_hours: tuple[int, ...] = ()

@@ -74,8 +74,8 @@ def choose(devices: Iterable[Device], known: Known, municipalities: Mapping[str,
     A bin must be emptied when somebody asked for it, when its level is at its municipality's `required_level`, or when
     it overflows before the next chance with the municipality's `required_probability`. Where a forecast tells no
     probability, the threshold decides: the level, or the one expected, has reached it. Others may be emptied if that is
-    worth it, those over the threshold among them: a bin at 85 % that fills slowly can wait. Those whose prize does not
-    even pay for the time at the bin are not offered.
+    worth it, those over the threshold among them: a bin at 85 % that fills slowly can wait. Those below the
+    municipality's `least_level`, and those whose prize does not even pay for the time at the bin, are not offered.
     Devices that are no bins, or not in service, are passed over. `municipalities`: all of the devices', by slug.
     """
     choices, left_out = [], []
@@ -106,7 +106,8 @@ def _choice(device: Device, known: Known, municipality: Municipality) -> Choice 
     prize_eur = 0.0 if probability is None else municipality.overflow_cost * probability
     litres = volume_l(device)
     takes_s = service_s(device.attributes, litres)
-    if not required and prize_eur <= _cost_eur(municipality, takes_s):
+    is_empty = level is not None and level.filling_level < municipality.least_level
+    if not required and (is_empty or prize_eur <= _cost_eur(municipality, takes_s)):
         if not reasons:
             return None
         return LeftOut(

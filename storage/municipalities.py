@@ -75,6 +75,7 @@ _PLANNING: Final = (
     "collects_on_holidays",
     "required_probability",
     "required_level",
+    "least_level",
     "overflow_cost",
     "replanning_hours",
     "planned_with",

@@ -58,7 +58,7 @@ class VehicleShown(Shown):
     shift_start_s: Seconds = Field(21_600, description="after local midnight")
     cost_per_day: Cost = Field(100.0, description="euros for a day on which it is used")
     cost_per_km: Cost = 0.8
-    cost_per_hour: Cost = 50.0
+    cost_per_hour: Cost = 3.0
     fuel_l_per_100km: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 30.0
     waste_kinds: Kinds = Field([], description="what it takes, one kind a day; empty: everything")
     weight_t: Positive | None = Field(None, description="gross weight, for the roads it may use")
@@ -85,6 +85,9 @@ class MunicipalityChange(Body):
     )
     required_level: Share | None = Field(
         None, description="a bin at this level must be emptied, whatever its forecast says"
+    )
+    least_level: Share | None = Field(
+        None, description="a bin below this level is emptied only when it must be, not because a vehicle passes by"
     )
     overflow_cost: Cost | None = Field(None, description="what avoiding an overflow is worth, in euros")
     replanning_hours: Annotated[list[Hour], Field(max_length=24)] | None = Field(
@@ -118,6 +121,7 @@ class MunicipalitySettings(Shown):
     collects_on_holidays: bool
     required_probability: float
     required_level: float
+    least_level: float
     overflow_cost: float
     replanning_hours: list[int]
     planned_with: list[Slug]

@@ -8,6 +8,7 @@ from typing import Final, Protocol
 import numpy as np
 import numpy.typing as npt
 
+from core.device import DEFAULT_LEAST_LEVEL
 from pickups.backtest.deposits import Flags, Floats
 
 Whole = npt.NDArray[np.int64]
@@ -167,13 +168,14 @@ class PrizeCollecting:
 
     Required where P before the next chance is at least `required`; else worth `rho_m` x P (Wouda, Aerts-Veenstra, van
     Foreest 2024, arXiv 2409.13386), and `soon_m` x P before the chance after `look_ahead` more: what it saves not to
-    come back for it so soon, so that bins near the way are taken along.
+    come back for it so soon, so that bins near the way are taken along. Bins below `least_level` only when required.
     """
 
     name: str
     learn: Learn
     rho_m: float
     required: float = 0.99
+    least_level: float = DEFAULT_LEAST_LEVEL
     soon_m: float = 0.0
     look_ahead: int = 1
     learn_every: int = 28
@@ -194,4 +196,5 @@ class PrizeCollecting:
             later = morning.chances[min(self.look_ahead, len(morning.chances) - 1)]
             prizes = prizes + self.soon_m * chances(morning.levels, morning.day, later)
         required = now >= self.required
-        return Choice(required, np.where(required, 0, prizes).astype(np.int64))
+        offered = ~required & (morning.levels >= self.least_level)
+        return Choice(required, np.where(offered, prizes, 0).astype(np.int64))

@@ -31,6 +31,7 @@ MARBURG = Municipality(
     collects_on_holidays=True,
     required_probability=0.95,
     required_level=0.8,
+    least_level=0.25,
     overflow_cost=20.0,
     replanning_hours=(9, 12),
     planned_with=("lahntal", "wetter"),
