@@ -1,5 +1,6 @@
 """Plans pickups: which bins are due on a day and the routes to empty them, from what the stores know."""
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import date, datetime
@@ -12,15 +13,18 @@ from actions.pickup_routes import Routes, Search, plan_routes
 from actions.replan_pickups import replanned
 from core.clock import utc_now
 from core.device import Municipality
-from core.errors import ConflictError, KreispulsError, PlanningCancelledError
+from core.errors import ConflictError, KreispulsError, PlanningCancelledError, RoadsError
 from core.pickup import DueBin, Plan, PlanState
 from core.settings import Settings
 from core.travel import Roads
 from pickups.choosing import Chosen
 from pickups.due import due_bins
 from roads import open_roads
+from roads.great_circle import DETOUR_FACTOR, GreatCircleRoads
 from storage.readings import ReadingStore
 from storage.state import State
+
+logger = logging.getLogger(__name__)
 
 DEFAULT_TIME_LIMIT_S: Final = 10.0
 _SOLVING_FROM: Final = 0.1
@@ -128,7 +132,7 @@ def run_plan(
     state.pickups.save_plan(running)
     job = _Job(state, readings, running, settings=settings, roads=roads or open_roads(settings), progress=progress)
     try:
-        plan = job.make(time_limit_s, seed)
+        plan = _made(job, time_limit_s, seed)
     except PlanningCancelledError:
         return state.pickups.get_plan(plan_id)
     except KreispulsError as error:
@@ -172,6 +176,16 @@ def plan_day(
     )
 
 
+def _made(job: "_Job", time_limit_s: float, seed: int) -> Plan:
+    """The plan; by straight lines where the road engine does not answer: vehicles leave this morning either way."""
+    try:
+        return job.make(time_limit_s, seed)
+    except RoadsError as error:
+        logger.warning("pickups are planned by straight lines: %s", error)
+        job.roads = GreatCircleRoads()
+        return replace(job.make(time_limit_s, seed), notice=f"{error}; distances are straight lines x {DETOUR_FACTOR}")
+
+
 class _Job:
     """One plan being made."""
 
@@ -189,7 +203,7 @@ class _Job:
         self._readings = readings
         self._plan = plan
         self._settings = settings
-        self._roads = roads
+        self.roads = roads
         self._progress = progress
 
     def make(self, time_limit_s: float, seed: int) -> Plan:
@@ -210,12 +224,12 @@ class _Job:
         self._tell(0.0)
         search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
         if self._plan.replaces is None:
-            routes = plan_routes(chosen.choices, municipalities, self._roads, search)
+            routes = plan_routes(chosen.choices, municipalities, self.roads, search)
         else:
             old = self._state.pickups.get_plan(self._plan.replaces)
             municipalities[0] = depot_of(old, municipalities[0])
             routes = replanned(
-                old, chosen.choices, municipalities, known, before=self._before(old), roads=self._roads, zone=zone
+                old, chosen.choices, municipalities, known, before=self._before(old), roads=self.roads, zone=zone
             )
         if self._is_cancelled():
             raise PlanningCancelledError(f"plan {self._plan.plan_id} was cancelled")

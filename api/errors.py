@@ -20,6 +20,7 @@ from core.errors import (
     NotFoundError,
     PayloadError,
     PlanningError,
+    RoadsError,
     StorageUnavailableError,
 )
 from devices.files import InvalidDevicesError
@@ -34,6 +35,7 @@ STATUS: Final[Mapping[type[KreispulsError], HTTPStatus]] = {
     NotFoundError: HTTPStatus.NOT_FOUND,
     ConflictError: HTTPStatus.CONFLICT,
     PlanningError: HTTPStatus.CONFLICT,
+    RoadsError: HTTPStatus.SERVICE_UNAVAILABLE,
     InvalidInputError: HTTPStatus.UNPROCESSABLE_ENTITY,
     PayloadError: HTTPStatus.UNPROCESSABLE_ENTITY,
     StorageUnavailableError: HTTPStatus.SERVICE_UNAVAILABLE,

@@ -120,6 +120,8 @@ def _planned(
             readings.close()
         if made.state is not PlanState.DONE:
             raise PlanningError(made.error or "the plan was not made")
+        if made.notice:
+            typer.echo(made.notice, err=True)
         match form:
             case PlanFormat.PDF:
                 return pickup_sheet(state, made, settings, language=lang)

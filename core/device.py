@@ -81,8 +81,8 @@ class Vehicle:
 
     `capacity_l` in litres of uncompacted waste, `capacity_kg` its payload (None: volume alone limits it). `shift_s` is
     the longest time from leaving to return, breaks included; it leaves from `shift_start_s` after local midnight on.
-    Costs in euros: per day of use, kilometre and hour. The hour's is low because the crew is paid for the day anyway,
-    and a stop on the way often saves a way later (docs/pickups.md, Backtest). `fuel_l_per_100km` for reports.
+    Costs in euros: per day of use, kilometre and hour. The hour's is nothing by default: the crew is paid for the day
+    anyway, and a stop on the way often saves a way later (docs/pickups.md, Backtest). `fuel_l_per_100km` for reports.
     `waste_kinds`: what it takes, one kind a day (empty: all). Gross weight in tonnes and height in metres limit its
     roads (None: as any vehicle).
     """
@@ -95,7 +95,7 @@ class Vehicle:
     shift_start_s: int = 6 * 3600
     cost_per_day: float = 100.0
     cost_per_km: float = 0.8
-    cost_per_hour: float = 3.0
+    cost_per_hour: float = 0.0
     fuel_l_per_100km: float = 30.0
     waste_kinds: tuple[str, ...] = ()
     weight_t: float | None = None

@@ -199,6 +199,8 @@ class Plan:
     """Why each of them was left out, by id."""
     municipalities: tuple[str, ...] = ()
     """All that are planned together, `municipality` among them; empty: it alone."""
+    notice: str | None = None
+    """What planning had to do without, in one sentence."""
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
 

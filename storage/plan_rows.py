@@ -60,6 +60,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         ],
         "unplanned": list(plan.unplanned),
         "unplanned_reasons": dict(plan.unplanned_reasons),
+        "notice": plan.notice,
         "replaces": plan.replaces,
         "legs": [route.legs for route in plan.routes],
     }
@@ -159,6 +160,7 @@ def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]], par
         unplanned=tuple(row.unplanned),
         unplanned_reasons=row.unplanned_reasons or {},
         municipalities=tuple(partners),
+        notice=row.notice,
         replaces=row.replaces,
     )
 

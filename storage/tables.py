@@ -227,6 +227,7 @@ plans: Final = Table(
     Column("routes", Json, nullable=False, comment="the routes in order, without their stops"),
     Column("unplanned", Json, nullable=False),
     Column("unplanned_reasons", Json),
+    Column("notice", Text, comment="what planning had to do without"),
     Column("replaces", Text, comment="the plan of the day that it was made from"),
     Column("legs", Json, comment="the lines of each route's legs, apart because they are long"),
 )

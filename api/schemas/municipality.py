@@ -58,7 +58,7 @@ class VehicleShown(Shown):
     shift_start_s: Seconds = Field(21_600, description="after local midnight")
     cost_per_day: Cost = Field(100.0, description="euros for a day on which it is used")
     cost_per_km: Cost = 0.8
-    cost_per_hour: Cost = 3.0
+    cost_per_hour: Cost = 0.0
     fuel_l_per_100km: Annotated[float, Field(ge=0, le=1000, allow_inf_nan=False)] = 30.0
     waste_kinds: Kinds = Field([], description="what it takes, one kind a day; empty: everything")
     weight_t: Positive | None = Field(None, description="gross weight, for the roads it may use")

@@ -112,6 +112,7 @@ class PlanShown(Shown):
     municipalities: list[Slug] = Field(
         description="all that are planned together; empty: it alone", examples=[["lahntal", "marburg"]]
     )
+    notice: str | None = Field(description="what planning had to do without, such as the road engine")
     replaces: str | None = Field(description="the plan of the day that it was made from")
     date: dt.date
     state: PlanState

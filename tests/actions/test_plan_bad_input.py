@@ -13,7 +13,8 @@ from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.pickup import Plan, PlanState
 from core.reading import Reading
 from core.settings import Settings
-from core.travel import Position, TravelMatrix, TruckProfile
+from core.travel import Position, Roads, TravelMatrix, TruckProfile
+from roads import open_roads
 from roads.great_circle import GreatCircleRoads
 from storage.backends.sqlite import SqliteReadings
 from storage.state import State, open_state
@@ -42,7 +43,7 @@ class World:
         marburg = self.state.municipalities.get("marburg")
         self.state.municipalities.put(replace(marburg, **changes))  # type: ignore[arg-type]
 
-    def plan(self, roads: GreatCircleRoads | None = None, day: date = DAY) -> Plan:
+    def plan(self, roads: Roads | None = None, day: date = DAY) -> Plan:
         made = plan_day(self.state, self.readings, "marburg", day, settings=SETTINGS, roads=roads, time_limit_s=0.2)
         assert self.state.pickups.get_plan(made.plan_id) == made
         return made
@@ -138,6 +139,16 @@ class TestTheRestIsPlanned:
         world.change(vehicles=(Vehicle("half-hour", 1, 9000, 1800), Vehicle("truck", 1, 9000, 28_800)))
         plan = world.plan()
         assert [route.vehicle for route in plan.routes] == ["truck"]
+
+    def test_without_the_extract_that_cannot_be_read(self, world: World, tmp_path: Path) -> None:
+        extract = tmp_path / "broken.osm.pbf"
+        extract.write_bytes(b"no roads here")
+        plan = world.plan(open_roads(Settings(_env_file=None, osm_pbf=extract, data_dir=tmp_path)))
+        assert (plan.state, plan.distance_source) == (PlanState.DONE, "great_circle_x1.35")
+        assert [stop.device_id for route in plan.routes for stop in route.stops] == ["good"]
+        assert plan.notice is not None
+        assert str(extract) in plan.notice
+        assert plan.notice.endswith("; distances are straight lines x 1.35")
 
 
 class TestNothingCanBePlanned:

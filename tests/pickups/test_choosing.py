@@ -86,9 +86,12 @@ class TestChoosing:
         assert choice.reasons == (DueReason.FORECAST,)
 
     def test_what_does_not_pay_for_the_time_at_the_bin_is_not_offered(self) -> None:
-        """150 s at 3 euros an hour are 0.125 euros: 0.2 % of 50 euros are less, 0.3 % more."""
-        assert chosen(0.5, today=0.6, probability=0.002) == Chosen((), ())
-        assert one(chosen(0.5, today=0.6, probability=0.003)).prize_eur == pytest.approx(0.15)
+        """150 s at 50 euros an hour are 2.08 euros: 4 % of 50 euros are less, 5 % more."""
+        dear = replace(MARBURG, vehicles=(Vehicle("truck", 1, 10_000, 28_800, cost_per_hour=50.0),))
+        assert chosen(0.5, today=0.6, probability=0.04, municipality=dear) == Chosen((), ())
+        assert one(chosen(0.5, today=0.6, probability=0.05, municipality=dear)).prize_eur == 2.5
+        assert one(chosen(0.5, today=0.6, probability=0.001)).prize_eur == pytest.approx(0.05)
+        assert chosen(0.5, today=0.6, probability=0.0) == Chosen((), ())
 
     def test_nobody_stops_at_a_bin_that_is_nearly_empty_unless_it_must_be_emptied(self) -> None:
         assert chosen(0.29, today=0.5, probability=0.5) == Chosen((), ())
@@ -97,8 +100,8 @@ class TestChoosing:
 
     def test_a_due_bin_that_can_wait_says_so(self) -> None:
         """By the evening it is over the threshold, but far from full: the due list shows it, the plan tells why not."""
-        found = chosen(0.7, today=0.81, probability=0.001)
-        assert found.left_out == (LeftOut("a", "can wait: full before the next collection with probability 0.001"),)
+        found = chosen(0.7, today=0.81, probability=0.0)
+        assert found.left_out == (LeftOut("a", "can wait: full before the next collection with probability 0"),)
 
     def test_a_bin_over_the_threshold_that_fills_slowly_can_wait(self) -> None:
         assert not one(chosen(0.95, today=0.97, probability=0.3)).required

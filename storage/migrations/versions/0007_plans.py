@@ -25,6 +25,7 @@ def upgrade() -> None:
         sa.Column("planning", sa.JSON(), comment="how bins are chosen, and with whom; missing keys: the default"),
     )
     op.add_column("plans", sa.Column("unplanned_reasons", sa.JSON()))
+    op.add_column("plans", sa.Column("notice", TEXT, comment="what planning had to do without"))
     op.add_column("plans", sa.Column("replaces", TEXT, comment="the plan of the day that it was made from"))
     op.add_column(
         "plans", sa.Column("legs", sa.JSON(), comment="the lines of each route's legs, apart because they are long")
@@ -50,7 +51,7 @@ def downgrade() -> None:
     op.drop_column("stops", "details")
     op.drop_column("stops", "skip_reason")
     op.drop_table("plan_partners")
-    for name in ("legs", "replaces", "unplanned_reasons"):
+    for name in ("legs", "replaces", "notice", "unplanned_reasons"):
         op.drop_column("plans", name)
     op.drop_column("municipalities", "planning")
     op.add_column("municipalities", sa.Column("disposal_site", sa.JSON()))
