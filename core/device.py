@@ -104,7 +104,7 @@ class Vehicle:
 
 WORKING_DAYS: Final = (1, 2, 3, 4, 5)
 DEFAULT_LEAST_LEVEL: Final = 0.3
-"""Less is a way to an empty bin: chosen on a recording of half a year (docs/pickups.md, Backtest)."""
+"""Less is a way to an empty bin: chosen on four months of a recording (docs/pickups.md, Backtest)."""
 DEFAULT_FILLING_THRESHOLD: Final = 0.8
 """Smart Data Models WasteContainer gives 80 % as its example of `binFullnessThreshold`."""
 
