@@ -17,6 +17,8 @@ LEAST_SPAN_M: Final = 200.0
 """A map shows at least so much: a route within one yard is no blot."""
 STOPS_SHARE: Final = 0.35
 """Where the stops would take less than this share of a map with depot and disposal site, the map shows the stops."""
+FEW: Final = 3
+"""So many stops are no heap: their map shows the whole way."""
 LEAST_ENLARGED: Final = 1.8
 """A second map is worth its paper when it enlarges at least so much."""
 _CROWD: Final = 0.6
@@ -87,7 +89,7 @@ def view_of(stops: Sequence[Position], others: Sequence[Position], box: Box) -> 
     At least one position is given.
     """
     everything = _fitted([*stops, *others], box)
-    if not stops:
+    if len(stops) <= FEW:
         return everything
     alone = _fitted(stops, box)
     return everything if alone.m_per_mm >= STOPS_SHARE * everything.m_per_mm else alone

@@ -24,12 +24,18 @@ def test_a_map_holds_all_at_one_scale_with_north_up() -> None:
 
 
 def test_stops_far_from_the_depot_are_not_a_small_heap() -> None:
-    stops = [(50.80, 8.70), (50.81, 8.71)]
+    stops = [(50.80, 8.70), (50.81, 8.71), (50.805, 8.70), (50.805, 8.71)]
     far = (51.5, 9.5)
     view = view_of(stops, [far], BOX)
     assert not BOX.holds(view.point(far))
     assert BOX.holds(view.at_edge(view.point(far), 3))
     assert math.dist(view.point(stops[0]), view.point(stops[1])) > 100
+
+
+def test_a_map_of_few_stops_shows_the_whole_way() -> None:
+    far = (51.5, 9.5)
+    view = view_of([(50.80, 8.70), (50.81, 8.71), (50.805, 8.70)], [far], BOX)
+    assert BOX.holds(view.point(far))
 
 
 def test_one_spot_is_a_map_too() -> None:
