@@ -206,6 +206,10 @@ def _head(plan: Plan) -> dict[str, Any]:
         "distance_m": plan.distance_m,
         "duration_s": plan.duration_s,
         "unplanned": list(plan.unplanned),
+        "unplanned_reasons": dict(plan.unplanned_reasons),
+        "municipalities": list(plan.municipalities),
+        "notice": plan.notice,
+        "replaces": plan.replaces,
     }
 
 

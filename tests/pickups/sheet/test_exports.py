@@ -143,6 +143,7 @@ def test_the_document_has_everything_in_json_values(plan: Plan) -> None:
     assert document["routes"][0]["stops"][0]["state"] == "done"
     assert document["routes"][0]["stops"][0]["done_at"] == "2026-05-06T07:00:00Z"
     assert document["routes"][1]["stops"][0]["done_at"] is None
+    assert (document["notice"], document["unplanned_reasons"]) == (None, {})
 
 
 def test_a_plan_that_is_not_made_yet_can_be_written(plan: Plan) -> None:
