@@ -9,11 +9,11 @@ from api.live import LiveHub
 from api.metrics import Metrics
 from api.planner import Planner
 from api.resources import Resources
-from core.mqtt import MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from storage.readings import ReadingStore
-from storage.state import State
+from mqtt.client import MqttClient
+from readings.store import ReadingStore
+from state.state import State
 
 
 async def _resources(request: Request) -> Resources:

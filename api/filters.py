@@ -15,7 +15,7 @@ from api.schemas.fields import (
     parse_bbox,
 )
 from core.device import DeviceStatus
-from storage.devices import DeviceFilter
+from state.devices import DeviceFilter
 
 MunicipalityQuery = Annotated[Slug | None, Query(description="only of this municipality")]
 DeviceTypeQuery = Annotated[DeviceTypeName | None, Query(description="only of this device type")]

@@ -13,11 +13,11 @@ from api.schemas.reading import show_value
 from core.clock import format_rfc3339, utc_now
 from core.device import Attribute
 from core.errors import ConflictError, KreispulsError, NotFoundError, PayloadError
-from core.mqtt import Message
 from core.topics import DeviceTopic, Topics
 from devices.base import parse_object
 from devices.registry import device_type
-from storage.devices import Devices
+from mqtt.client import Message
+from state.devices import Devices
 
 logger = logging.getLogger(__name__)
 

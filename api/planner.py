@@ -11,15 +11,15 @@ from dataclasses import dataclass, replace
 from multiprocessing.process import BaseProcess
 from typing import Final
 
-from actions.plan_pickups import run_plan
+from actions.pickups.plan import run_plan
 from core.clock import utc_now
 from core.errors import ConflictError, KreispulsError
 from core.logs import configure_logging
 from core.pickup import PlanState
 from core.processes import end_with_parent
 from core.settings import Settings
-from storage.readings import open_readings
-from storage.state import State, open_state
+from readings.open import open_readings
+from state.state import State, open_state
 
 logger = logging.getLogger(__name__)
 

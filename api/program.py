@@ -11,8 +11,8 @@ import uvicorn
 from api.app import create_app
 from core.errors import KreispulsError, SettingsError
 from core.settings import Settings
-from storage.readings import open_readings
-from storage.state import open_state
+from readings.open import open_readings
+from state.state import open_state
 
 logger = logging.getLogger(__name__)
 

@@ -11,11 +11,12 @@ from api.live import LiveHub
 from api.metrics import Metrics, StateGauges
 from api.planner import Planner
 from core.clock import utc_now
-from core.mqtt import MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from storage.readings import ReadingStore, open_readings
-from storage.state import State, open_state
+from mqtt.client import MqttClient
+from readings.open import open_readings
+from readings.store import ReadingStore
+from state.state import State, open_state
 
 CLIENT_ID: Final = "kreispuls-api"
 

@@ -21,7 +21,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from actions.learn_places import public_holidays
+from actions.pickups.learn_places import public_holidays
 from core.reading import Reading
 from pickups.filling.ahead import NewestLevel
 from pickups.filling.emptying import MIN_DROP, Emptying, Levels, emptyings

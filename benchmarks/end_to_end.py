@@ -27,10 +27,10 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from core.device import Device, Municipality
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from devices.base import encode_json
-from storage.state import open_state
+from mqtt.client import Message, MqttClient
+from state.state import open_state
 
 MOST_MESSAGES = 65_000
 PACKAGES = ("paho-mqtt", "amqtt", "sqlalchemy", "fastapi", "pyvrp")

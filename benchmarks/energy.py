@@ -21,16 +21,16 @@ from zoneinfo import ZoneInfo
 
 from influxd import running_influxdb
 
-from actions.energy_report import energy_report
+from actions.lights.energy_report import energy_report
 from core.device import Device
 from core.quantity import Value
 from core.reading import Reading
 from lights.energy import EnergyGroup, EnergyInterval, bounds
-from storage.backends.beside import open_beside
-from storage.backends.influxdb import InfluxReadings
-from storage.backends.sqlite import SqliteReadings
-from storage.readings import ReadingStore
-from storage.state import State, open_state
+from readings.beside.opened import open_beside
+from readings.influx.store import InfluxReadings
+from readings.sqlite.store import SqliteReadings
+from readings.store import ReadingStore
+from state.state import State, open_state
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 1, tzinfo=BERLIN).astimezone(UTC)

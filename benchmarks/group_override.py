@@ -19,14 +19,14 @@ from pathlib import Path
 
 from end_to_end import broker_command, free_port, running, wait_for_port
 
-from actions.override_group import plan_group_override, send_group_override
+from actions.lights.override_group import plan_group_override, send_group_override
 from core.clock import utc_now
 from core.device import Device, Municipality
 from core.lighting import LightGroup
-from core.mqtt import MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from storage.state import open_state
+from mqtt.client import MqttClient
+from state.state import open_state
 
 
 def main() -> None:

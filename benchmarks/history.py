@@ -26,11 +26,11 @@ from pathlib import Path
 from influxd import running_influxdb, wait_for_empty_log
 
 from core.quantity import Value
-from core.reading import Aggregate, Reading
-from storage.backends.beside import open_beside
-from storage.backends.influxdb import InfluxReadings
-from storage.backends.sqlite import SqliteReadings
-from storage.readings import GroupBy, ReadingStore
+from core.reading import Aggregate, GroupBy, Reading
+from readings.beside.opened import open_beside
+from readings.influx.store import InfluxReadings
+from readings.sqlite.store import SqliteReadings
+from readings.store import ReadingStore
 
 START = datetime(2025, 1, 1, tzinfo=UTC)
 QUARTER = timedelta(minutes=15)

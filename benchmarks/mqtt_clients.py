@@ -1,7 +1,7 @@
 """What a subscriber with QoS 1 costs: messages per second through Mosquitto, by client library.
 
 Each candidate subscribes, does nothing with the messages and acknowledges them 500 at a time, as ingest does after a
-batch: plain paho-mqtt, `core.mqtt` (paho with lean reading and writing) and, if installed, gmqtt, which acknowledges a
+batch: plain paho-mqtt, `mqtt.client` (paho with lean reading and writing) and, if installed, gmqtt: it acknowledges a
 message when the coroutine that got it ends. Candidates run in turn against the same load; broker and publisher share
 the cores. The last line of output is one JSON object.
 """
@@ -29,7 +29,7 @@ from end_to_end import broker_command, free_port, running, wait_for_port
 from load import Publisher, mid_of, publish_packet
 from paho.mqtt.enums import CallbackAPIVersion
 
-from core.mqtt import Message, MqttClient
+from mqtt.client import Message, MqttClient
 
 TOPIC = "kreispuls/v1/marburg/streetlight/lamp-{}/event/up"
 FILTER = "kreispuls/v1/+/+/+/event/up"
@@ -46,7 +46,7 @@ def main() -> None:
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     if mosquitto is None:
         sys.exit("mosquitto is not installed")
-    candidates: dict[str, Callable[[int, int, Connection], None]] = {"paho": with_paho, "core.mqtt": with_ours}
+    candidates: dict[str, Callable[[int, int, Connection], None]] = {"paho": with_paho, "mqtt.client": with_ours}
     if find_spec("gmqtt") is None:
         print("gmqtt is not installed: it is not measured")
     else:

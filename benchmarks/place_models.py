@@ -20,14 +20,14 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 
-from actions.bin_levels import forecasts
+from actions.pickups.levels import forecasts
 from core.device import Device
 from pickups.due import Level
 from pickups.filling.learning import learn_grid
 from pickups.filling.level_grid import LevelGrid
 from pickups.filling.place_model import model_to_json
-from storage.backends.sqlite import SqliteReadings
-from storage.state import open_state
+from readings.sqlite.store import SqliteReadings
+from state.state import open_state
 
 START = datetime(2025, 1, 6, tzinfo=UTC)
 KINDS = ("park", "school", "market")

@@ -26,12 +26,12 @@ import httpx
 from influxd import running_influxdb, wait_for_empty_log
 from influxdb_client import Point, WritePrecision
 
-from core.reading import Aggregate, Reading
-from storage.backends.beside import open_beside
-from storage.backends.influxdb import InfluxReadings
-from storage.backends.line_protocol import encode_lines
-from storage.backends.sqlite import SqliteReadings
-from storage.readings import GroupBy, ReadingStore
+from core.reading import Aggregate, GroupBy, Reading
+from readings.beside.opened import open_beside
+from readings.influx.line_protocol import encode_lines
+from readings.influx.store import InfluxReadings
+from readings.sqlite.store import SqliteReadings
+from readings.store import ReadingStore
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 EVERY = timedelta(minutes=15)

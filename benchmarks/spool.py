@@ -19,9 +19,9 @@ from importlib.metadata import version
 from pathlib import Path
 
 from core.reading import Reading
-from ingest.spool import Spool
-from ingest.spooled_readings import DRAIN_READINGS
-from storage.backends.sqlite import SqliteReadings
+from ingest.spool.files import Spool
+from ingest.spool.spooled_readings import DRAIN_READINGS
+from readings.sqlite.store import SqliteReadings
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 

@@ -31,7 +31,7 @@ def backup(
 
     Readings in InfluxDB are kept by `influx backup` instead (docs/operations.md says how); give --state-only then.
     """
-    from storage.backup import back_up
+    from backup.backup import back_up
 
     settings = load_settings()
     with _shown() as report:
@@ -59,7 +59,7 @@ def restore(
     The archive is checked before anything is touched. A state backed up from SQLite can be restored into PostgreSQL
     and the other way round.
     """
-    from storage.backup import restore as put_back
+    from backup.backup import restore as put_back
 
     settings = load_settings()
     with _shown() as report:

@@ -11,8 +11,8 @@ from rich.markup import escape
 
 from core.clock import utc_now
 from core.errors import KreispulsError
-from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
+from mqtt.client import MqttClient
 from roads import open_roads
 from rules.catalogue import load_rules
 
@@ -70,8 +70,8 @@ def _broker(settings: Settings) -> str:
 
 
 def _state(settings: Settings, *, fix: bool) -> str:
-    from storage.engine import ping
-    from storage.state import open_state
+    from sql.engine import ping
+    from state.state import open_state
 
     _must_exist(settings.state_url, fix=fix)
     state = open_state(settings.state_url)
@@ -83,7 +83,7 @@ def _state(settings: Settings, *, fix: bool) -> str:
 
 
 def _readings(settings: Settings, *, fix: bool) -> str:
-    from storage.readings import open_readings
+    from readings.open import open_readings
 
     _must_exist(settings.readings_url, fix=fix)
     readings = open_readings(settings)

@@ -15,8 +15,8 @@ from core.clock import utc_now
 from core.command import Command
 from core.errors import StorageError
 from core.settings import Settings
-from storage.readings import ReadingStore
-from storage.state import State
+from readings.store import ReadingStore
+from state.state import State
 
 LIT = 0.01
 """A lamp that shows more than this share of its light is lit."""

@@ -52,7 +52,7 @@ def import_(
     if dry_run:
         typer.echo(f"{len(many)} devices can be imported")
         return
-    from storage.state import open_state
+    from state.state import open_state
 
     state = open_state(load_settings().state_url)
     try:
@@ -72,8 +72,8 @@ def export(
     device_type: Annotated[str | None, typer.Option(help="Only devices of this type.")] = None,
 ) -> None:
     """Print the registered devices; `devices import` reads what this writes."""
-    from storage.devices import DeviceFilter
-    from storage.state import open_state
+    from state.devices import DeviceFilter
+    from state.state import open_state
 
     state = open_state(load_settings().state_url)
     try:

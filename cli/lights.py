@@ -48,7 +48,7 @@ def replay_night(
 
     Without --street: the 60 lamps of Beltershäuser Straße in Marburg.
     """
-    from actions.lighting_plan import default_profile
+    from actions.lights.lighting_plan import default_profile
     from lights.catalogue import shipped_profiles
     from lights.street import street_rows
     from simulators.night import StreetNight

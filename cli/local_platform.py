@@ -23,8 +23,8 @@ from cli.supervisor import Program, Supervisor
 from core.errors import KreispulsError
 from core.logs import configure_logging
 from core.settings import Settings
-from storage.readings import open_readings
-from storage.state import State, open_state
+from readings.open import open_readings
+from state.state import State, open_state
 
 HISTORY_DAYS: Final = 14
 READY_WITHIN_S: Final = 60.0

@@ -58,15 +58,15 @@ def report(
 def _lines(municipality: str | None, first: date, last: date) -> list[dict[str, Any]]:
     from rich.console import Console
 
-    from actions.pickup_report import pickup_report
-    from actions.weekly_round import find_round, kept_round, knows_better
+    from actions.pickups.report import pickup_report
+    from actions.pickups.weekly_round import find_round, kept_round, knows_better
     from core.clock import utc_now
     from core.device import Device, Municipality
     from pickups.report_table import document
+    from readings.open import open_readings
     from roads import open_roads
-    from storage.pickup_history import WeeklyRound
-    from storage.readings import open_readings
-    from storage.state import State, open_state
+    from state.pickup_history import WeeklyRound
+    from state.state import State, open_state
 
     settings = load_settings()
     console = Console(stderr=True)

@@ -90,13 +90,13 @@ def _solved(path: Path, time_limit_s: float, seed: int) -> str:
 def _planned(
     municipalities: list[str], day: str | None, form: PlanFormat, lang: Language, *, time_limit_s: float, seed: int
 ) -> bytes:
-    from actions.pickup_sheet import pickup_sheet
-    from actions.plan_pickups import plan_day
+    from actions.pickups.plan import plan_day
+    from actions.pickups.sheet import pickup_sheet
     from core.clock import utc_now
     from core.pickup import PlanState
     from pickups.sheet.exports import plan_csv, plan_document, plan_geojson, plan_gpx
-    from storage.readings import open_readings
-    from storage.state import open_state
+    from readings.open import open_readings
+    from state.state import open_state
 
     settings = load_settings()
     configure_logging(settings.log_level)

@@ -17,19 +17,17 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.options import read_pairs
 from cli.recording import Recorded, Recording, read_recording
-from core.clock import utc_now
+from core.clock import LARGEST_LEAD, utc_now
 from core.device import is_municipality
 from core.errors import InvalidInputError
-from core.mqtt import MqttClient
 from core.settings import Settings, load_settings
 from core.topics import Topics
 from devices.base import DeviceType, encode_json
 from devices.registry import device_type as find_device_type
+from mqtt.client import MqttClient
 
 CONNECT_TIMEOUT_S: Final = 10.0
 SHOWN_PROBLEMS: Final = 10
-MAX_AHEAD: Final = timedelta(minutes=5)
-"""How far a device's clock may be ahead (INTERFACES section 1)."""
 BATCH: Final = 1000
 FASTEST: Final = "max"
 
@@ -73,7 +71,7 @@ def replay(
         read_pairs("--map", [*(columns or ()), *(more or ())]),
         zone=_zone(timezone) if timezone else settings.zone,
         oldest=now - timedelta(days=settings.retention_days),
-        newest=now + MAX_AHEAD,
+        newest=now + LARGEST_LEAD,
         time_format=time_format,
         scales=_scales(scale or ()),
     )

@@ -9,8 +9,8 @@ from core.errors import InvalidInputError, PayloadError
 from core.reading import Reading
 from core.settings import Settings
 from devices.base import DeviceType, encode_json
-from storage.readings import open_readings
-from storage.state import State, open_state
+from readings.open import open_readings
+from state.state import State, open_state
 
 
 def store_readings(

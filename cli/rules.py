@@ -10,7 +10,7 @@ from core.errors import InvalidInputError, SettingsError
 from core.settings import load_settings
 
 if TYPE_CHECKING:
-    from actions.try_rules import Trial
+    from actions.alerts.try_rules import Trial
 
 MAX_FILE_BYTES: Final = 1 << 20
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
@@ -40,13 +40,13 @@ def try_(
     One line per alert: when it fired, how long it was open, severity, rule, device, what it says. Municipalities'
     overrides are left out: the rules are tried as the file has them.
     """
-    from actions.try_rules import Bounds, try_rules
+    from actions.alerts.try_rules import Bounds, try_rules
     from core.clock import utc_now
     from core.logs import configure_logging
     from devices.registry import device_type, device_types
+    from readings.open import open_readings
     from rules.rule_file import build_rules, read_rule_file
-    from storage.readings import open_readings
-    from storage.state import open_state
+    from state.state import open_state
 
     span = _span(since)
     entries = read_rule_file(_text(file), str(file))

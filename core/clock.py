@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+LARGEST_LEAD: Final = timedelta(minutes=5)
+"""How far a clock that is not ours, of a device or a telephone, may be ahead (INTERFACES section 1)."""
 _RFC3339 = re.compile(r"(\d{4}-\d{2}-\d{2})[Tt ](\d{2}:\d{2}):(\d{2})(\.\d+)?([Zz]|[+-]\d{2}:\d{2})", re.ASCII)
 _WHOLE_SECONDS: Final = len("2026-11-22T03:45:14Z")
 _USUAL: Final = frozenset((_WHOLE_SECONDS, _WHOLE_SECONDS + 4, _WHOLE_SECONDS + 7))

@@ -29,7 +29,7 @@ class Subscription:
     subscription_id: str
     name: str
     target: str = field(repr=False)
-    """A URL as Apprise takes it, sealed (`actions.target_secrets`): it holds passwords, never shown or logged."""
+    """A URL as Apprise takes it, sealed (`actions.notifications.target_secrets`) because it holds passwords."""
     municipality: str | None = None
     min_severity: Severity = Severity.WARNING
     language: Language = Language.GERMAN

@@ -62,3 +62,14 @@ class Aggregate(StrEnum):
     COUNT = "count"
     LAST = "last"
     TIME_WEIGHTED_MEAN = "time_weighted_mean"
+
+
+class GroupBy(StrEnum):
+    """What totals are grouped by."""
+
+    MUNICIPALITY = "municipality"
+    DEVICE_TYPE = "device_type"
+    STREET = "street"
+
+
+TOTAL_AGGREGATES = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.COUNT)

@@ -146,7 +146,7 @@ def energy_today(*then: str, by_device: bool = False) -> str:
 
 
 def energy(*fields: str) -> str:
-    """Figures of the chosen municipalities per local day, as `actions.energy_report` wrote them."""
+    """Figures of the chosen municipalities per local day, as `actions.lights.energy_report` wrote them."""
     some = " or ".join(f'r._field == "{name}"' for name in fields)
     return query(
         "from(bucket: v.defaultBucket)",

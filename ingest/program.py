@@ -8,19 +8,19 @@ from typing import Final
 from core.clock import utc_now
 from core.errors import ConflictError, KreispulsError, StorageError
 from core.logs import RepeatedTrouble
-from core.mqtt import MqttClient, Will
+from core.processes import tune_interpreter
 from core.settings import Settings
 from core.topics import Topics
-from ingest.keeper import Keeper
-from ingest.lamps import Lamps
-from ingest.link import Connected
-from ingest.reception import Reception
+from ingest.pipe import Connected
+from ingest.receiving.keeper import Keeper
+from ingest.receiving.lamps import Lamps
+from ingest.receiving.reception import Reception
 from ingest.sharing import WorkerNumber
-from ingest.swift import be_swift
-from ingest.waiting import Patience, StoppedWaitingError
+from ingest.wait_for_database import Patience, StoppedWaitingError
 from ingest.workers import Workers
 from lights.control import LightControl
-from storage.state import State, open_state
+from mqtt.client import MqttClient, Will
+from state.state import State, open_state
 
 logger = logging.getLogger(__name__)
 
@@ -130,7 +130,7 @@ class _Receiving:
         self._keeper.start(
             acknowledge=self._reception.acknowledge, hear=self._reception.hear, publish=self._reception.publish
         )
-        be_swift()
+        tune_interpreter()
         self._mqtt.start()
         reloads.start()
         if workers:

@@ -10,7 +10,7 @@ from hashlib import blake2b
 from uuid import uuid4
 
 from core.errors import SettingsError
-from storage.shares import Share
+from state.shares import Share
 
 CATCH_ALL = 0
 """The slot whose session hears everything and takes what no other slot serves."""

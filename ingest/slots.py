@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Final
 
 from core.errors import BrokerError
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
 from ingest.sharing import CATCH_ALL, handles
-from storage.shares import Share, Shares
+from mqtt.client import Message, MqttClient
+from state.shares import Share, Shares
 
 logger = logging.getLogger(__name__)
 

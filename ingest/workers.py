@@ -15,14 +15,14 @@ from uuid import uuid4
 
 from core.errors import BrokerError, KreispulsError
 from core.logs import RepeatedTrouble
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from ingest.lamps import Lamps
+from ingest.receiving.lamps import Lamps
 from ingest.sharing import CATCH_ALL, Tenure, WorkerNumber, claims, hears, keeper_of
 from ingest.slots import Slot
-from storage.shares import Share
-from storage.state import State
+from mqtt.client import Message, MqttClient
+from state.shares import Share
+from state.state import State
 
 logger = logging.getLogger(__name__)
 

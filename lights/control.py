@@ -19,10 +19,10 @@ from typing import Final
 from core.command import Command, CommandState, Reason
 from lights.commands import HOLD_MARGIN_S, LONGEST_SCHEDULE_HOLD_S, LightCommands, random_command_id
 from lights.corridor import Corridor, Span
-from lights.deadlines import Deadlines
 from lights.following import Following
 from lights.lamp import CurrentLevels, Lamp
 from lights.lamp_state import FOREVER, RENEWED_BEFORE, LampLevels, LampState, spread_s
+from lights.wake_ups import Deadlines
 from lights.wanted import wanted_level
 
 FIRST_REPEAT_S: Final = 1.0

@@ -12,8 +12,8 @@ from typing import Final
 
 from core.quantity import Value, split_faults
 from rules.derived import DERIVED
+from rules.derived_over_time import Tracker
 from rules.seen import Seen
-from rules.tracking import Tracker
 
 Number = float | str
 """A number, or the name of the parameter that holds it."""

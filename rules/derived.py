@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
+from rules.derived_over_time import Rate, SettledLevel, Tracker, Unchanged, UnexplainedSwitchings
 from rules.power import power_of
 from rules.seen import Seen
 from rules.sun import sun_elevation_deg
-from rules.tracking import Rate, SettledLevel, Tracker, Unchanged, UnexplainedSwitchings
 
 Compute = Callable[[Seen], float | bool | None]
 

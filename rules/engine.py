@@ -12,12 +12,12 @@ from rules.catalogue import effective_rule
 from rules.change import AlertChange, make_alert
 from rules.circuits import Circuits
 from rules.context import LampContext, NoContext, Surroundings
+from rules.derived_over_time import Tracker
 from rules.memory import DeviceMemory, Finding
 from rules.prepared import Judge, Prepared, Shape
 from rules.rule import Action, Rule
 from rules.seen import Seen
 from rules.silence import overdue
-from rules.tracking import Tracker
 
 __all__ = ["OLDEST_JUDGED", "AlertChange", "RuleEngine"]
 

@@ -6,9 +6,9 @@ from typing import Final
 
 from core.quantity import Value
 from rules.condition import Test, comparisons
+from rules.derived_over_time import Tracker
 from rules.rule import Rule
 from rules.seen import Seen
-from rules.tracking import Tracker
 
 _MOST_SHAPES: Final = 512
 """Sets of quantities that are remembered; devices send a handful, only a hostile one more."""

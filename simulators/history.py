@@ -12,6 +12,7 @@ from core.device import Device
 from core.quantity import Value
 from core.reading import DeviceObservation, Reading
 from devices.waste_bin.codec import filling_level
+from readings.store import ReadingStore
 from simulators.faults import FaultKind
 from simulators.fleet import Fleet
 from simulators.lamp_history import LATENCY, LampPast, write_past, write_presence
@@ -20,7 +21,6 @@ from simulators.traffic import LONGEST_PASSAGE_H, Traffic
 from simulators.uplink import instant
 from simulators.waste_bin import Bin
 from simulators.world import HOUR_S, Instants, SimulatedClock
-from storage.readings import ReadingStore
 
 BATCH: Final = 5000
 PRESENCE: Final = timedelta(hours=48)

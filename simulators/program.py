@@ -16,15 +16,15 @@ from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import BrokerError, KreispulsError, NotFoundError, StorageError
 from core.logs import RepeatedTrouble
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
 from simulators.collection import Collection, Reached
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import resume, write_history
 from simulators.region import load_region
 from simulators.uplink import Outgoing
-from storage.readings import open_readings
-from storage.state import State, open_state
+from state.state import State, open_state
 
 logger = logging.getLogger(__name__)
 

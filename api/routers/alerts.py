@@ -13,8 +13,8 @@ from api.schemas.alert import Acknowledgement, AlertEventShown, AlertShown, show
 from api.schemas.fields import Items, RuleName, TimeIn
 from core.alert import Alert, AlertState, Severity
 from core.clock import format_rfc3339, utc_now
-from storage.alerts import AlertFilter
-from storage.state import State
+from state.alerts import AlertFilter
+from state.state import State
 
 router = APIRouter(prefix="/v1/alerts", tags=["alerts"])
 

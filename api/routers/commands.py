@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from actions.send_command import send_set_light
+from actions.lights.send_command import send_set_light
 from api.dependencies import MqttDep, SettingsDep, StateDep, TopicsDep
 from api.errors import problems
 from api.filters import DeviceIdPath, IdPath, MunicipalityQuery

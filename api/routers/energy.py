@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 
-from actions.energy_report import energy_report
+from actions.lights.energy_report import energy_report
 from api.dependencies import ReadingsDep, SettingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceIdQuery, MunicipalityQuery

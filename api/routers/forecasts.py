@@ -5,7 +5,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from actions.bin_outlook import bin_outlook
+from actions.pickups.outlook import bin_outlook
 from api.dependencies import ReadingsDep, SettingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceIdPath

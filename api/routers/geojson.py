@@ -14,10 +14,10 @@ from api.schemas.device import DeviceFeature, DeviceFeatures, DeviceShown, Point
 from api.schemas.reading import values_by_device
 from core.clock import format_rfc3339
 from core.device import Device
-from storage.devices import DeviceFilter
-from storage.page import Page
-from storage.readings import ReadingStore
-from storage.state import State
+from readings.store import ReadingStore
+from sql.page import Page
+from state.devices import DeviceFilter
+from state.state import State
 
 router = APIRouter(tags=["devices"])
 

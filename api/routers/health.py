@@ -10,8 +10,8 @@ from pydantic import BaseModel, Field
 from api.dependencies import MetricsDep, MqttDep, ReadingsDep, StateDep
 from api.errors import InvalidPart, problem, problems
 from core.errors import BrokerError, KreispulsError
-from core.mqtt import MqttClient
-from storage.engine import ping
+from mqtt.client import MqttClient
+from sql.engine import ping
 
 router = APIRouter(tags=["operations"])
 

@@ -6,8 +6,8 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Path, Response
 
-from actions.lighting_plan import read_lighting_plan
-from actions.override_group import plan_group_override, send_group_override
+from actions.lights.lighting_plan import read_lighting_plan
+from actions.lights.override_group import plan_group_override, send_group_override
 from api.dependencies import MqttDep, SettingsDep, StateDep, TodayDep, TopicsDep
 from api.errors import problems
 from api.filters import DayQuery, MunicipalityQuery
@@ -33,8 +33,8 @@ from core.errors import BrokerError, InvalidInputError
 from core.lighting import LightGroup
 from lights.assignment import LightingPlan, group_schedule, schedules
 from lights.catalogue import shipped_profiles
-from storage.devices import DeviceFilter
-from storage.state import State
+from state.devices import DeviceFilter
+from state.state import State
 
 router = APIRouter(prefix="/v1/light-groups", tags=["lighting"])
 

@@ -5,7 +5,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 
-from actions.lighting_plan import municipal_profiles
+from actions.lights.lighting_plan import municipal_profiles
 from api.dependencies import StateDep
 from api.errors import problems
 from api.filters import MunicipalityPath
@@ -15,7 +15,7 @@ from api.schemas.lighting import Event, EventShown, LightingName, ProfileShown, 
 from core.errors import NotFoundError
 from core.lighting import EventNights
 from lights.catalogue import ProfileEntry, shipped_entries
-from storage.state import State
+from state.state import State
 
 router = APIRouter(prefix="/v1/municipalities/{municipality}", tags=["lighting"])
 

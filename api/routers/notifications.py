@@ -6,9 +6,9 @@ from uuid import uuid4
 
 from fastapi import APIRouter, Response
 
-from actions.notification_target import check_target
-from actions.notify import try_out
-from actions.target_secrets import target_secrets
+from actions.notifications.deliver import try_out
+from actions.notifications.target import check_target
+from actions.notifications.target_secrets import target_secrets
 from api.dependencies import SettingsDep, StateDep
 from api.errors import problems
 from api.filters import IdPath, MunicipalityQuery

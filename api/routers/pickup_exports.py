@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Response
 
-from actions.pickup_sheet import pickup_sheet
+from actions.pickups.sheet import pickup_sheet
 from api.dependencies import SettingsDep, StateDep
 from api.errors import problems
 from api.filters import IdPath
@@ -14,7 +14,7 @@ from core.errors import ConflictError
 from core.notification import Language
 from core.pickup import Plan, PlanState
 from pickups.sheet.exports import plan_csv, plan_geojson, plan_gpx
-from storage.state import State
+from state.state import State
 
 router = APIRouter(prefix="/v1/pickups", tags=["pickups"])
 

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Query, Request, Response
 
-from actions.pickup_report import pickup_report
+from actions.pickups.report import pickup_report
 from api.dependencies import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import MunicipalityQuery

@@ -4,7 +4,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Body
 
-from actions.confirm_stop import confirm_stop, skip_stop
+from actions.pickups.confirm_stop import confirm_stop, skip_stop
 from api.dependencies import SettingsDep, StateDep
 from api.errors import problems
 from api.filters import IdPath

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from actions.plan_pickups import due_for, queue_plan, queue_replan
+from actions.pickups.plan import due_for, queue_plan, queue_replan
 from api.dependencies import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import DayQuery, IdPath, MunicipalityQuery

@@ -22,7 +22,7 @@ from core.errors import InvalidInputError
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, Observation
 from devices.registry import device_type
-from storage.readings import ReadingStore
+from readings.store import ReadingStore
 
 router = APIRouter(tags=["readings"])
 

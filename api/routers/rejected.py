@@ -13,7 +13,7 @@ from api.schemas.fields import Items
 from api.schemas.rejected import RejectedShown, is_truncated, show_rejected
 from core.clock import utc_now
 from core.errors import BrokerError, ConflictError
-from storage.rejected import RejectedFilter
+from state.rejected import RejectedFilter
 
 router = APIRouter(prefix="/v1/rejected-messages", tags=["rejected messages"])
 

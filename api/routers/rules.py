@@ -9,7 +9,7 @@ from typing import Annotated, Final
 
 from fastapi import APIRouter, Path
 
-from actions.try_rules import Bounds, try_rules
+from actions.alerts.try_rules import Bounds, try_rules
 from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import MunicipalityPath, MunicipalityQuery
@@ -24,7 +24,7 @@ from devices.registry import device_type
 from rules.catalogue import effective_rule, load_rules, rule_named
 from rules.rule import Rule
 from rules.rule_file import build_rules
-from storage.state import State
+from state.state import State
 
 router = APIRouter(tags=["rules"])
 

@@ -14,9 +14,8 @@ from api.schemas.reading import TotalShown
 from core.clock import to_epoch_us
 from core.errors import InvalidInputError
 from core.quantity import CATALOGUE
-from core.reading import Aggregate, Total
-from storage.devices import DeviceFilter
-from storage.readings import TOTAL_AGGREGATES, GroupBy
+from core.reading import TOTAL_AGGREGATES, Aggregate, GroupBy, Total
+from state.devices import DeviceFilter
 
 router = APIRouter(tags=["readings"])
 

@@ -21,7 +21,7 @@ from core.device import Device, DeviceStatus, Municipality
 from core.quantity import Value
 from core.reading import Reading
 from core.settings import Settings
-from storage.tables import metadata, revision
+from state.tables import metadata, revision
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 NO_BROKER = "mqtt://127.0.0.1:1"

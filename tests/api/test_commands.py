@@ -8,7 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from core.device import DeviceStatus
-from core.mqtt import Message, MqttClient
+from mqtt.client import Message, MqttClient
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from fastapi.testclient import TestClient
 
-from actions.learn_places import learn_municipality
+from actions.pickups.learn_places import learn_municipality
 from api.resources import Resources
 from core.clock import utc_now
 from core.device import Device

@@ -9,7 +9,7 @@ from fastapi.testclient import TestClient
 
 from core.clock import parse_rfc3339
 from core.device import DeviceStatus
-from core.mqtt import Message, MqttClient
+from mqtt.client import Message, MqttClient
 
 ROOT = "kreispuls/v1/marburg/streetlight"
 

@@ -9,9 +9,9 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.raise_alert import encode_alert
+from actions.alerts.raise_alert import encode_alert
 from api.live import QUEUE_EVENTS, Listener, LiveEvent, LiveFilter
-from core.mqtt import MqttClient
+from mqtt.client import MqttClient
 
 READING = "kreispuls/v1/marburg/waste_bin/bin-1/event/up"
 COMMAND = "kreispuls/v1/marburg/streetlight/lamp-1/command/set_light"

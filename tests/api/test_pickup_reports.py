@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from actions.weekly_round import find_round, weekly_bins
+from actions.pickups.weekly_round import find_round, weekly_bins
 from api.resources import Resources
 from core.clock import utc_now
 from core.device import Place

@@ -7,14 +7,14 @@ from typing import Any
 
 import pytest
 
-from actions.plan_pickups import queue_plan
+from actions.pickups.plan import queue_plan
 from api.planner import MAX_WAITING, PlanJob, Planner
 from core.clock import utc_now
 from core.device import Device, Municipality, Place
 from core.errors import ConflictError
 from core.pickup import PickupRequest, PlanState
 from core.settings import Settings
-from storage.state import State, open_state
+from state.state import State, open_state
 
 DAY = date(2026, 5, 4)
 

@@ -9,8 +9,8 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.resources import Resources
-from core.mqtt import Message, MqttClient
 from core.rejected import RejectedMessage
+from mqtt.client import Message, MqttClient
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
 TOPIC = "kreispuls/v1/marburg/waste_bin/bin-1/event/up"

@@ -11,8 +11,8 @@ import pytest
 
 from core.device import Device, Municipality
 from core.reading import Reading
-from storage.backends.sqlite import SqliteReadings
-from storage.state import open_state
+from readings.sqlite.store import SqliteReadings
+from state.state import open_state
 
 Run = Callable[..., subprocess.CompletedProcess[bytes]]
 AT = datetime(2026, 5, 4, tzinfo=UTC)

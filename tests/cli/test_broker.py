@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.errors import BrokerError
-from core.mqtt import Message, MqttClient, Will
+from mqtt.client import Message, MqttClient, Will
 
 Wait = Callable[..., Any]
 

@@ -7,8 +7,8 @@ from typer.testing import CliRunner
 
 from cli.main import app
 from core.errors import InvalidInputError
-from storage.devices import DeviceFilter
-from storage.state import open_state
+from state.devices import DeviceFilter
+from state.state import open_state
 
 ROWS = (
     "serial,description,latitude,longitude,threshold\n"

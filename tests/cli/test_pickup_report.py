@@ -13,7 +13,7 @@ from core.device import Device, Municipality, Place
 from core.errors import InvalidInputError, NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
 from core.settings import load_settings
-from storage.state import open_state
+from state.state import open_state
 
 
 @pytest.fixture(autouse=True)

@@ -15,8 +15,8 @@ from core.device import Device, Municipality, Place
 from core.errors import InvalidInputError, NotFoundError
 from core.reading import Reading
 from core.settings import load_settings
-from storage.readings import open_readings
-from storage.state import open_state
+from readings.open import open_readings
+from state.state import open_state
 
 SQUARE = """NAME : square
 TYPE : CVRP

@@ -11,11 +11,11 @@ from typer.testing import CliRunner
 from cli.main import app
 from core.device import Device, DeviceStatus
 from core.errors import BrokerError, InvalidInputError, NotFoundError
-from core.mqtt import Message, MqttClient
 from core.reading import Observation
 from core.settings import load_settings
-from storage.readings import open_readings
-from storage.state import open_state
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
+from state.state import open_state
 
 CSV = """Bin ID,Fullness,timestamp
 b2,8,14-08-2018

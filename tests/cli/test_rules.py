@@ -10,8 +10,8 @@ from core.device import Device
 from core.errors import InvalidInputError, NotFoundError, SettingsError
 from core.reading import Reading
 from core.settings import load_settings
-from storage.readings import open_readings
-from storage.state import open_state
+from readings.open import open_readings
+from state.state import open_state
 
 RULE = """
 [[rule]]

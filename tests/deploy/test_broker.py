@@ -17,7 +17,7 @@ import pytest
 from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
-from core.mqtt import Message, MqttClient
+from mqtt.client import Message, MqttClient
 
 DEPLOY = Path(__file__).parents[2] / "deploy/mosquitto"
 SEARCH = f"{os.environ['PATH']}:/usr/sbin:/usr/bin"

@@ -17,7 +17,7 @@ from urllib.request import Request, urlopen
 import psutil
 import pytest
 
-from core.mqtt import Message, MqttClient
+from mqtt.client import Message, MqttClient
 
 Wait = Callable[..., Any]
 LIT_BY_DAY = {

@@ -14,14 +14,15 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from actions.plan_pickups import due_for
+from actions.pickups.plan import due_for
 from cli.main import app
-from core.mqtt import Message, MqttClient
 from core.pickup import DueBin, DueReason
 from core.settings import load_settings
-from storage.devices import DeviceFilter
-from storage.readings import ReadingStore, open_readings
-from storage.state import State, open_state
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
+from readings.store import ReadingStore
+from state.devices import DeviceFilter
+from state.state import State, open_state
 
 DATA = Path(__file__).parents[3] / "shared" / "data" / "wyndham"
 RECORDING, CONTAINERS = DATA / "smartbin_filllevel_2018_2019.csv", DATA / "containers.csv"

@@ -17,11 +17,11 @@ from typing import Any
 
 from core.clock import to_epoch_us, utc_now
 from core.device import Device, Municipality
-from core.mqtt import MqttClient
 from core.reading import Aggregate
 from core.settings import Settings, environment_name
-from storage.readings import ReadingStore
-from storage.state import State
+from mqtt.client import MqttClient
+from readings.store import ReadingStore
+from state.state import State
 
 Wait = Callable[..., Any]
 BINS = [f"b{number}" for number in range(4)]

@@ -15,11 +15,12 @@ from typing import Any
 import pytest
 
 from core.device import Device, Municipality
-from core.mqtt import Message, MqttClient
 from core.settings import Settings, environment_name
 from core.topics import Topics
-from storage.readings import ReadingStore, open_readings
-from storage.state import open_state
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
+from readings.store import ReadingStore
+from state.state import open_state
 from tests.faults.bins import Ingest, register_bins
 
 Wait = Callable[..., Any]

@@ -13,9 +13,9 @@ from typing import Any
 
 from core.clock import utc_now
 from core.settings import Settings
-from storage.readings import ReadingStore
-from storage.rejected import RejectedFilter
-from storage.state import open_state
+from readings.store import ReadingStore
+from state.rejected import RejectedFilter
+from state.state import open_state
 from tests.faults.bins import BINS, SPAN, Devices, Ingest, count, message, numbers, steady
 
 Wait = Callable[..., Any]

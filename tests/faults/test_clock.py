@@ -10,10 +10,10 @@ import pytest
 
 from core.clock import format_rfc3339, utc_now
 from core.device import Connection
-from core.mqtt import MqttClient
 from core.settings import Settings
-from storage.readings import ReadingStore
-from storage.state import open_state
+from mqtt.client import MqttClient
+from readings.store import ReadingStore
+from state.state import open_state
 from tests.conftest import missing_server
 from tests.faults.bins import START, Devices, Ingest, count, message, numbers, undated
 

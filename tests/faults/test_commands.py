@@ -9,10 +9,10 @@ import pytest
 
 from core.clock import utc_now
 from core.command import Command, CommandState, Reason
-from core.mqtt import Message, MqttClient
 from lights.commands import LightCommands
 from lights.wanted import WantedLevel
-from storage.state import State, open_state
+from mqtt.client import Message, MqttClient
+from state.state import State, open_state
 
 Wait = Callable[..., Any]
 LAMP = "kreispuls/v1/marburg/streetlight/l1"

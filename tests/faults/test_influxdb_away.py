@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from core.settings import Settings
-from storage.readings import open_readings
-from storage.state import open_state
+from readings.open import open_readings
+from state.state import open_state
 from tests.conftest import Influxd, a_free_port
 from tests.faults.bins import Devices, Ingest, count, numbers, register_bins, steady
 

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
-from storage.readings import open_readings
-from storage.state import open_state
+from readings.open import open_readings
+from state.state import open_state
 from tests.faults.bins import Devices, Ingest, count, numbers, register_bins, steady
 from tests.postgresql import Postgresql
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from core.settings import Settings
-from storage.readings import ReadingStore
+from readings.store import ReadingStore
 from tests.faults.bins import Devices, Ingest, count, numbers, steady
 
 Wait = Callable[..., Any]

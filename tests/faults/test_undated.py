@@ -11,9 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from core.settings import Settings
-from storage.readings import ReadingStore
-from storage.rejected import RejectedFilter
-from storage.state import open_state
+from readings.store import ReadingStore
+from state.rejected import RejectedFilter
+from state.state import open_state
 from tests.faults.bins import Devices, Ingest, count, numbers, undated
 
 Wait = Callable[..., Any]

@@ -21,16 +21,16 @@ from core.alert import AlertState
 from core.clock import utc_now
 from core.device import Device, Municipality
 from core.errors import ConflictError
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
 from ingest.program import run
 from ingest.sharing import CATCH_ALL, WorkerNumber, keeper_of, slot_of
-from storage.alerts import AlertFilter
-from storage.readings import open_readings
-from storage.rejected import RejectedFilter
-from storage.shares import Share
-from storage.state import State, open_state
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
+from state.alerts import AlertFilter
+from state.rejected import RejectedFilter
+from state.shares import Share
+from state.state import State, open_state
 
 Wait = Callable[..., Any]
 TOWNS = [f"town-{number}" for number in range(8)]

@@ -11,15 +11,15 @@ from typing import Any
 import httpx
 import pytest
 
-from actions.energy_report import show_energy
+from actions.lights.energy_report import show_energy
 from core.reading import Reading
 from core.settings import Settings
+from readings.influx.operations import IngestReport, device_lines, ingest_lines
+from readings.influx.store import InfluxReadings
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import write_history
 from simulators.region import load_region
-from storage.backends.influxdb import InfluxReadings
-from storage.operations import IngestReport, device_lines, ingest_lines
-from storage.state import State, open_state
+from state.state import State, open_state
 
 WINDOW = "1m0s"
 """A day on a wide panel, as Grafana's server prints it."""

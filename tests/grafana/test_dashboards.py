@@ -13,7 +13,7 @@ from core.device import Device
 from core.quantity import CATALOGUE
 from devices.registry import device_types
 from grafana import build
-from storage.operations import EnergyDay, IngestReport, device_lines, energy_lines, ingest_lines
+from readings.influx.operations import EnergyDay, IngestReport, device_lines, energy_lines, ingest_lines
 
 GRAFANA = Path(__file__).parents[2] / "grafana"
 FILES = sorted((GRAFANA / "dashboards").glob("*.json"))

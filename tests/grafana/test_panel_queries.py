@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from actions.energy_report import energy_report
+from actions.lights.energy_report import energy_report
 from core.settings import Settings
 from lights.energy import EnergyGroup, EnergyInterval, bounds
 

@@ -10,13 +10,14 @@ from typing import Any
 import pytest
 
 from core.device import Device, Municipality
-from core.mqtt import Message, MqttClient
 from core.rejected import RejectedMessage
 from core.settings import Settings
 from ingest.program import run
-from storage.readings import ReadingStore, open_readings
-from storage.rejected import RejectedFilter
-from storage.state import State, open_state
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
+from readings.store import ReadingStore
+from state.rejected import RejectedFilter
+from state.state import State, open_state
 
 LAMPS = [
     Device(

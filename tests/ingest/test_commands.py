@@ -5,12 +5,12 @@ from typing import Any
 
 import pytest
 
-from actions.send_command import send_set_light
+from actions.lights.send_command import send_set_light
 from core.clock import utc_now
 from core.command import CommandState
 from core.errors import BrokerError
-from core.mqtt import MqttClient
 from core.topics import Topics
+from mqtt.client import MqttClient
 
 Wait = Callable[..., Any]
 

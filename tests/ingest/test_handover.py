@@ -13,13 +13,13 @@ from typing import Any
 import pytest
 
 from core.device import Municipality
-from core.mqtt import Message, MqttClient
 from core.settings import Settings
 from core.topics import Topics
-from ingest.lamps import Lamps
+from ingest.receiving.lamps import Lamps
 from ingest.sharing import CATCH_ALL, WorkerNumber, keeper_of, slot_of
 from ingest.workers import Workers
-from storage.state import State, open_state
+from mqtt.client import Message, MqttClient
+from state.state import State, open_state
 
 Wait = Callable[..., Any]
 TOWNS = ["marburg", "kirchhain", "stadtallendorf", "gladenbach"]

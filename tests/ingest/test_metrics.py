@@ -10,11 +10,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from api.metrics import Metrics, StateGauges
-from core.mqtt import MqttClient
 from core.reading import Reading
-from ingest import delays, metrics
-from ingest.delays import BatchHistogram
-from storage.state import open_state
+from ingest import metrics
+from ingest.metrics import BatchHistogram
+from mqtt.client import MqttClient
+from state.state import open_state
 
 OPERATIONS = Path(__file__).parents[2] / "docs" / "operations.md"
 NOW = datetime(2026, 5, 4, tzinfo=UTC)
@@ -59,7 +59,7 @@ def value(name: str, **labels: str) -> float:
 def test_age_counts_from_the_observation_and_wait_from_the_receipt() -> None:
     before = value("kreispuls_reading_age_seconds_sum"), value("kreispuls_reading_wait_seconds_sum")
     seen, received = NOW - timedelta(hours=2), NOW - timedelta(seconds=3)
-    delays.note([Reading("b1", "waste_bin", "marburg", seen, received, {"weight_kg": 1.0})], NOW)
+    metrics.note_durable([Reading("b1", "waste_bin", "marburg", seen, received, {"weight_kg": 1.0})], NOW)
     assert value("kreispuls_reading_age_seconds_sum") - before[0] == pytest.approx(7200)
     assert value("kreispuls_reading_wait_seconds_sum") - before[1] == pytest.approx(3)
 

@@ -13,14 +13,14 @@ from core.clock import format_rfc3339, from_epoch_ms, utc_now
 from core.command import Command, CommandState, Reason
 from core.device import Connection, DeviceStatus
 from core.errors import StorageError
-from core.mqtt import Message
 from core.pickup import PickupRequest
 from core.reading import Reading
 from devices.streetlight.codec import decode_set_profile
-from ingest.reception import Reception
-from storage.alerts import AlertFilter
-from storage.backends.sqlite import SqliteReadings
-from storage.devices import DeviceFilter
+from ingest.receiving.reception import Reception
+from mqtt.client import Message
+from readings.sqlite.store import SqliteReadings
+from state.alerts import AlertFilter
+from state.devices import DeviceFilter
 
 Wait = Callable[..., Any]
 NOW_MS = int(utc_now().timestamp()) * 1000

@@ -19,7 +19,7 @@ from ingest.sharing import (
     slot_of,
     winner,
 )
-from storage.shares import Share
+from state.shares import Share
 
 names = st.from_regex(r"[a-z0-9-]{1,64}", fullmatch=True)
 workers = st.frozensets(st.integers(1, MAX_WORKERS), min_size=1, max_size=12)

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from typing import Any
 
 from core.alert import Alert, AlertState
-from storage.alerts import AlertFilter
+from state.alerts import AlertFilter
 
 Wait = Callable[..., Any]
 RULE = "command_failure"

@@ -24,7 +24,7 @@ from lights.energy import (
 )
 from lights.increase import Increase, increases, with_reach
 from lights.sun import dark_hours
-from storage.backends.counters import span_of
+from readings.counters import span_of
 
 BERLIN = ZoneInfo("Europe/Berlin")
 START = datetime(2026, 3, 1, tzinfo=BERLIN).astimezone(UTC)

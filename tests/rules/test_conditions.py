@@ -11,11 +11,11 @@ from core.errors import SettingsError
 from core.quantity import Value
 from devices.registry import device_type
 from rules.context import Surroundings
+from rules.derived_over_time import Rate, SettledLevel, Unchanged
 from rules.memory import DeviceMemory
 from rules.rule import Rule
 from rules.rule_file import parse_rules
 from rules.seen import Seen
-from rules.tracking import Rate, SettledLevel, Unchanged
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)
 LAMP = Device(

@@ -11,10 +11,10 @@ from core.quantity import CATALOGUE, split_faults
 from core.reading import Observation, Reading
 from core.topics import Topics
 from devices.registry import device_type
+from readings.sqlite.store import SqliteReadings
 from simulators.faults import LATE_CLOCK_S, FaultKind
 from simulators.fleet import Fleet
 from simulators.history import History, resume, write_history
-from storage.backends.sqlite import SqliteReadings
 
 END = datetime(2026, 11, 20, 15, tzinfo=UTC)
 DAYS = 8

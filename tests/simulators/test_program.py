@@ -12,13 +12,13 @@ from core.clock import utc_now
 from core.command import Reason, SetLight
 from core.device import DeviceStatus
 from core.errors import BrokerError, SettingsError
-from core.mqtt import Message, MqttClient
 from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
 from core.settings import Settings
 from devices.streetlight.codec import encode_set_light
+from mqtt.client import Message, MqttClient
+from readings.open import open_readings
 from simulators import program
-from storage.readings import open_readings
-from storage.state import State, open_state
+from state.state import State, open_state
 
 LAMP = "kreispuls/v1/marburg/streetlight/lamp-marburg-0003"
 PATIENCE_S = 30.0

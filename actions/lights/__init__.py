@@ -1,0 +1,1 @@
+"""Lights: commands and profiles sent, overrides of groups, energy shown."""

@@ -1,0 +1,1 @@
+"""Notifications: made of alert events and delivered."""

@@ -1,0 +1,1 @@
+"""Pickups: levels known, days planned and planned again, stops confirmed, months reported."""

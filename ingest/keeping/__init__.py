@@ -1,0 +1,1 @@
+"""The keeping process: decodes, stores, judges, runs the jobs."""

@@ -1,0 +1,1 @@
+"""The receiving process: messages from the broker, light at once, acknowledgements."""

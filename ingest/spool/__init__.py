@@ -1,0 +1,1 @@
+"""Readings on disk while their store is away."""

@@ -1,0 +1,1 @@
+"""The MQTT client; the only imports of paho."""

@@ -1,0 +1,26 @@
+"""Deleting what the settings say must not be kept."""
+
+from core.clock import utc_now
+from core.errors import StorageError, StorageUnavailableError
+from core.retention import due
+from core.settings import Settings
+from readings.store import ReadingStore
+
+
+def forget_due(settings: Settings, readings: ReadingStore) -> None:
+    """Forget the values of single quantities that are as old as their retention, or will be before the next run.
+
+    Raises:
+        StorageError: some stay (see `ReadingStore.forget`); everything else is forgotten.
+        StorageUnavailableError: the store cannot be reached now.
+    """
+    refusals: list[StorageError] = []
+    for each in due(settings.hours_kept, utc_now()):
+        try:
+            readings.forget(each.quantity, each.before, municipality=each.municipality, spared=each.spared)
+        except StorageUnavailableError:
+            raise
+        except StorageError as error:
+            refusals.append(error)
+    if refusals:
+        raise StorageError("; ".join(map(str, refusals))) from refusals[0]

@@ -1,0 +1,1 @@
+"""Readings in InfluxDB 2."""

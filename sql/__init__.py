@@ -1,0 +1,1 @@
+"""Relational databases: engines, transactions, column types, pages."""

@@ -1,0 +1,1 @@
+"""The state database: one repository per noun, and its migrations."""

@@ -1,0 +1,298 @@
+"""Pickups in the state database: requests, emptyings, plans and the confirmation of their stops."""
+
+from datetime import date, datetime
+
+from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, update
+
+from core.errors import ConflictError, NotFoundError
+from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
+from sql.page import Page, fetch_page
+from sql.transaction import insert_into, reading, writing
+from state.plan_rows import partner_rows, plan_row, plans_with_stops, stop_of_row, stop_rows
+from state.tables import emptyings, is_unanswered, pickup_requests, plan_partners, plans, stops
+
+
+class Pickups:
+    """Who asked for a pickup, when bins were emptied, and the plans to do it."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def request(self, request: PickupRequest) -> None:
+        """Keep a request, unless one is open for this device."""
+        row = {
+            "device_id": request.device_id,
+            "municipality": request.municipality,
+            "requested_at": request.requested_at,
+            "reason": request.reason,
+            "closed_at": request.closed_at,
+        }
+        with writing(self._engine) as connection:
+            connection.execute(insert_into(connection, pickup_requests).values(row).on_conflict_do_nothing())
+
+    def open_requests(self, municipality: str | None = None) -> list[PickupRequest]:
+        """Requests that are not closed, oldest first."""
+        query = select(pickup_requests).where(is_unanswered)
+        if municipality is not None:
+            query = query.where(pickup_requests.c.municipality == municipality)
+        query = query.order_by(pickup_requests.c.requested_at, pickup_requests.c.pickup_request_id)
+        with reading(self._engine) as connection:
+            return [
+                PickupRequest(
+                    device_id=row.device_id,
+                    municipality=row.municipality,
+                    requested_at=row.requested_at,
+                    reason=row.reason,
+                    closed_at=row.closed_at,
+                )
+                for row in connection.execute(query)
+            ]
+
+    def close_request(self, device_id: str, at: datetime) -> None:
+        """Close the open request of a device, if there is one."""
+        with writing(self._engine) as connection:
+            _close_request(connection, device_id, at)
+
+    def record_emptying(
+        self, device_id: str, municipality: str, at: datetime, level_before: float, level_after: float
+    ) -> None:
+        """Keep that a bin was emptied (levels 0-1); the same device and instant again changes nothing."""
+        row = {
+            "device_id": device_id,
+            "municipality": municipality,
+            "at": at,
+            "level_before": level_before,
+            "level_after": level_after,
+        }
+        with writing(self._engine) as connection:
+            connection.execute(insert_into(connection, emptyings).values(row).on_conflict_do_nothing())
+
+    def last_emptyings(self, municipality: str | None = None) -> dict[str, datetime]:
+        """When each bin was last emptied, as far as known."""
+        query = select(emptyings.c.device_id, func.max(emptyings.c.at).label("last_at"))
+        if municipality is not None:
+            query = query.where(emptyings.c.municipality == municipality)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.group_by(emptyings.c.device_id)).all()
+        return {row.device_id: row.last_at for row in rows}
+
+    def add_plan(self, plan: Plan) -> None:
+        """Keep a new plan.
+
+        Raises:
+            ConflictError: the id exists.
+        """
+        with writing(self._engine) as connection:
+            new = insert_into(connection, plans).values(plan_row(plan)).on_conflict_do_nothing()
+            if connection.execute(new).rowcount == 0:
+                raise ConflictError(f"plan {plan.plan_id!r} exists already")
+            if partners := partner_rows(plan):
+                connection.execute(insert(plan_partners), partners)
+            _add_stops(connection, plan)
+
+    def get_plan(self, plan_id: str) -> Plan:
+        """The plan with its routes and stops.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with reading(self._engine) as connection:
+            rows = connection.execute(select(plans).where(plans.c.plan_id == plan_id)).all()
+            if not rows:
+                raise _unknown(plan_id)
+            return plans_with_stops(connection, rows)[0]
+
+    def save_plan(self, plan: Plan) -> None:
+        """Replace a plan as a whole, with routes and stops; its municipalities stay those it was added with.
+
+        What drivers confirmed meanwhile on the plan that it replaces is taken over. A cancelled plan stays cancelled.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        here = plans.c.plan_id == plan.plan_id
+        with writing(self._engine) as connection:
+            changed = update(plans).where(here, plans.c.state != PlanState.CANCELLED).values(plan_row(plan))
+            if connection.execute(changed).rowcount == 0:
+                if connection.execute(select(plans.c.plan_id).where(here)).one_or_none() is None:
+                    raise _unknown(plan.plan_id)
+                return
+            connection.execute(delete(stops).where(stops.c.plan_id == plan.plan_id))
+            _add_stops(connection, plan)
+            if plan.replaces is not None:
+                _take_over(connection, plan.replaces, plan.plan_id)
+
+    def cancel_plan(self, plan_id: str, at: datetime) -> Plan:
+        """Cancel a plan that is queued or running; one that is cancelled already stays so.
+
+        Raises:
+            NotFoundError: there is none with this id.
+            ConflictError: it is done or failed.
+        """
+        unfinished = plans.c.state.in_([PlanState.QUEUED, PlanState.RUNNING])
+        cancelled = update(plans).where(plans.c.plan_id == plan_id, unfinished)
+        with writing(self._engine) as connection:
+            connection.execute(cancelled.values(state=PlanState.CANCELLED, finished_at=at))
+        plan = self.get_plan(plan_id)
+        if plan.state is not PlanState.CANCELLED:
+            raise ConflictError(f"plan {plan_id} is {plan.state.value}: there is nothing to cancel")
+        return plan
+
+    def plan_state(self, plan_id: str) -> PlanState:
+        """The state of a plan alone.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with reading(self._engine) as connection:
+            state = connection.execute(select(plans.c.state).where(plans.c.plan_id == plan_id)).scalar_one_or_none()
+        if state is None:
+            raise _unknown(plan_id)
+        return PlanState(state)
+
+    def set_progress(self, plan_id: str, progress: float) -> None:
+        """Note how far (0-1) the planning of a plan is.
+
+        Raises:
+            NotFoundError: there is none with this id.
+        """
+        with writing(self._engine) as connection:
+            changed = update(plans).where(plans.c.plan_id == plan_id).values(progress=progress)
+            if connection.execute(changed).rowcount == 0:
+                raise _unknown(plan_id)
+
+    def plan_in_force(self, municipality: str, day: date) -> Plan | None:
+        """The newest finished (DONE) plan of a municipality for a day, its own or a joint one."""
+        query = select(plans).where(_concerns(municipality), plans.c.date == day)
+        query = query.where(plans.c.state == PlanState.DONE)
+        query = query.order_by(plans.c.created_at.desc(), plans.c.plan_id.desc()).limit(1)
+        with reading(self._engine) as connection:
+            return next(iter(plans_with_stops(connection, connection.execute(query).all())), None)
+
+    def plans_in_force(self, day: date) -> list[Plan]:
+        """The plan in force of every municipality that has one for a day, by municipality; a joint one once."""
+        whose = func.coalesce(plan_partners.c.municipality, plans.c.municipality)
+        newest_first = (plans.c.created_at.desc(), plans.c.plan_id.desc())
+        rank = func.row_number().over(partition_by=whose, order_by=newest_first).label("rank")
+        ranked = select(plans.c.plan_id, rank).outerjoin(plan_partners, plan_partners.c.plan_id == plans.c.plan_id)
+        done = ranked.where(plans.c.date == day, plans.c.state == PlanState.DONE).subquery()
+        in_force = select(done.c.plan_id).where(done.c.rank == 1)
+        query = select(plans).where(plans.c.plan_id.in_(in_force)).order_by(plans.c.municipality, plans.c.plan_id)
+        with reading(self._engine) as connection:
+            return plans_with_stops(connection, connection.execute(query).all())
+
+    def page_plans(self, municipality: str | None = None, limit: int = 100, cursor: str | None = None) -> Page[Plan]:
+        """Plans in every state, newest first; without the lines of their legs.
+
+        Raises:
+            InvalidInputError: wrong limit (1-1000) or cursor.
+        """
+        query = select(*(column for column in plans.c if column is not plans.c.legs))
+        if municipality is not None:
+            query = query.where(_concerns(municipality))
+        key = [plans.c.created_at, plans.c.plan_id]
+        with reading(self._engine) as connection:
+            rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
+            return Page(plans_with_stops(connection, rows.items), rows.next_cursor)
+
+    def fail_stale(self, before: datetime) -> int:
+        """Mark plans queued or running since before an instant as FAILED, "interrupted"; returns how many."""
+        unfinished = plans.c.state.in_([PlanState.QUEUED, PlanState.RUNNING])
+        stale = update(plans).where(unfinished, plans.c.created_at < before)
+        with writing(self._engine) as connection:
+            return connection.execute(stale.values(state=PlanState.FAILED, error="interrupted")).rowcount
+
+    def stop_done(self, stop_id: str, at: datetime) -> Stop:
+        """Confirm a stop and close its bin's pickup request; again: changes nothing, the first confirmation counts.
+
+        Plans that replace the stop's learn of it too: a driver may not have the new route yet.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        here = stops.c.stop_id == stop_id
+        confirmed = update(stops).where(here, stops.c.state != StopState.DONE).values(skip_reason=None)
+        with writing(self._engine) as connection:
+            is_first = connection.execute(confirmed.values(state=StopState.DONE, done_at=at)).rowcount > 0
+            row = connection.execute(select(stops).where(here)).one_or_none()
+            if row is None:
+                raise _no_stop(stop_id)
+            if is_first:
+                _close_request(connection, row.device_id, at)
+                for newer in _replacing(connection, row.plan_id):
+                    _take_over(connection, row.plan_id, newer)
+        return stop_of_row(row)
+
+    def stop_skipped(self, stop_id: str, reason: str) -> Stop:
+        """Keep why a bin was not emptied: it stays due, its pickup request open; a stop that is done stays so.
+
+        Again with another reason: the last one counts.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        here = stops.c.stop_id == stop_id
+        skipped = update(stops).where(here, stops.c.state != StopState.DONE)
+        with writing(self._engine) as connection:
+            connection.execute(skipped.values(state=StopState.SKIPPED, skip_reason=reason))
+            row = connection.execute(select(stops).where(here)).one_or_none()
+        if row is None:
+            raise _no_stop(stop_id)
+        return stop_of_row(row)
+
+    def day_of_stop(self, stop_id: str) -> date:
+        """The local day on which a stop is planned.
+
+        Raises:
+            NotFoundError: there is no such stop.
+        """
+        query = select(plans.c.date).join(stops, stops.c.plan_id == plans.c.plan_id).where(stops.c.stop_id == stop_id)
+        with reading(self._engine) as connection:
+            day: date | None = connection.execute(query).scalar_one_or_none()
+        if day is None:
+            raise _no_stop(stop_id)
+        return day
+
+
+def _no_stop(stop_id: str) -> NotFoundError:
+    return NotFoundError(f"no stop {stop_id!r}")
+
+
+def _unknown(plan_id: str) -> NotFoundError:
+    return NotFoundError(f"no plan {plan_id!r}")
+
+
+def _concerns(municipality: str) -> ColumnElement[bool]:
+    joint = select(plan_partners.c.plan_id).where(plan_partners.c.municipality == municipality)
+    return or_(plans.c.municipality == municipality, plans.c.plan_id.in_(joint))
+
+
+def _replacing(connection: Connection, plan_id: str) -> list[str]:
+    """The plans that replace a plan, and those that replace them."""
+    found: list[str] = []
+    latest = [plan_id]
+    while latest:
+        latest = list(connection.execute(select(plans.c.plan_id).where(plans.c.replaces.in_(latest))).scalars())
+        found += latest
+    return found
+
+
+def _take_over(connection: Connection, old: str, new: str) -> None:
+    """Confirm the stops of a new plan whose bins are confirmed on the old one."""
+    done = select(stops.c.device_id, stops.c.done_at).where(stops.c.plan_id == old, stops.c.state == StopState.DONE)
+    for row in connection.execute(done).all():
+        same = update(stops).where(stops.c.plan_id == new, stops.c.device_id == row.device_id)
+        connection.execute(
+            same.where(stops.c.state == StopState.PLANNED).values(state=StopState.DONE, done_at=row.done_at)
+        )
+
+
+def _close_request(connection: Connection, device_id: str, at: datetime) -> None:
+    of_device = update(pickup_requests).where(pickup_requests.c.device_id == device_id)
+    connection.execute(of_device.where(is_unanswered).values(closed_at=at))
+
+
+def _add_stops(connection: Connection, plan: Plan) -> None:
+    rows = stop_rows(plan)
+    if rows:
+        connection.execute(insert(stops), rows)

@@ -1,0 +1,131 @@
+"""Places in the state database: what was learned of how they fill, and when they were emptied."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Engine, and_, delete, func, insert, or_, select
+
+from core.pickup import Emptying, EmptyingSource, StopState
+from sql.transaction import reading, writing
+from state.tables import devices, emptyings, place_models, stops
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredModels:
+    """Models of municipalities as JSON: by place, and by municipality and kind."""
+
+    places: Mapping[str, Mapping[str, Any]]
+    kinds: Mapping[tuple[str, str], Mapping[str, Any]]
+
+
+class Places:
+    """Models and emptyings of places."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    def replace_models(
+        self,
+        municipality: str,
+        learned_at: datetime,
+        *,
+        places: Mapping[str, Mapping[str, Any]],
+        kinds: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Keep what was learned of a municipality's places and kinds of places instead of all before."""
+        rows = [
+            {
+                "municipality": municipality,
+                "is_kind": is_kind,
+                "name": name,
+                "learned_at": learned_at,
+                "model": dict(model),
+            }
+            for is_kind, models in ((False, places), (True, kinds))
+            for name, model in models.items()
+        ]
+        with writing(self._engine) as connection:
+            connection.execute(delete(place_models).where(place_models.c.municipality == municipality))
+            if rows:
+                connection.execute(insert(place_models), rows)
+
+    def models(self, municipality: str | None = None) -> StoredModels:
+        """What was learned, of one municipality or of all."""
+        query = select(place_models)
+        if municipality is not None:
+            query = query.where(place_models.c.municipality == municipality)
+        with reading(self._engine) as connection:
+            rows = connection.execute(query).all()
+        return StoredModels(
+            places={row.name: row.model for row in rows if not row.is_kind},
+            kinds={(row.municipality, row.name): row.model for row in rows if row.is_kind},
+        )
+
+    def learned_at(self) -> dict[str, datetime]:
+        """When each municipality was last learned."""
+        query = select(place_models.c.municipality, func.max(place_models.c.learned_at).label("learned_at"))
+        with reading(self._engine) as connection:
+            rows = connection.execute(query.group_by(place_models.c.municipality)).all()
+        return {row.municipality: row.learned_at for row in rows}
+
+    def confirmed(self, municipality: str, start: datetime, end: datetime) -> dict[str, list[datetime]]:
+        """When drivers confirmed stops at the municipality's bins, `start <= instant <= end`, by device."""
+        of_municipality = select(devices.c.device_id).where(devices.c.municipality == municipality)
+        query = select(stops.c.device_id, stops.c.done_at).distinct()
+        query = query.where(stops.c.state == StopState.DONE, stops.c.done_at.between(start, end))
+        found: dict[str, list[datetime]] = {}
+        with reading(self._engine) as connection:
+            for row in connection.execute(query.where(stops.c.device_id.in_(of_municipality))):
+                found.setdefault(row.device_id, []).append(row.done_at)
+        return found
+
+    def replace_emptyings(
+        self,
+        municipality: str,
+        place: str,
+        device_id: str,
+        found: Iterable[Emptying],
+        *,
+        start: datetime,
+        end: datetime,
+    ) -> None:
+        """Keep what is known of a device's emptyings within `start < at <= end` instead of what was kept before."""
+        rows = {
+            emptying.at: {
+                "device_id": device_id,
+                "place_id": place,
+                "municipality": municipality,
+                "at": emptying.at,
+                "not_before": emptying.not_before,
+                "level_before": emptying.level_before,
+                "level_after": emptying.level_after,
+                "partial": emptying.partial,
+                "source": emptying.source.value,
+            }
+            for emptying in found
+            if start < emptying.at <= end
+        }
+        here = and_(emptyings.c.device_id == device_id, emptyings.c.at > start, emptyings.c.at <= end)
+        with writing(self._engine) as connection:
+            connection.execute(delete(emptyings).where(here))
+            if rows:
+                connection.execute(insert(emptyings), list(rows.values()))
+
+    def emptyings(self, place: str, device_ids: Sequence[str], *, limit: int = 100) -> list[Emptying]:
+        """The last emptyings of a place and of its devices, newest first, at most `limit`."""
+        here = or_(emptyings.c.place_id == place, emptyings.c.device_id.in_(device_ids))
+        query = select(emptyings).where(here).order_by(emptyings.c.at.desc()).limit(limit)
+        with reading(self._engine) as connection:
+            return [
+                Emptying(
+                    at=row.at,
+                    level_before=row.level_before,
+                    level_after=row.level_after,
+                    not_before=row.not_before,
+                    partial=row.partial,
+                    source=EmptyingSource(row.source),
+                )
+                for row in connection.execute(query)
+            ]

@@ -1,1 +1,0 @@
-"""Keeping: readings (time series) and state (devices, alerts, commands, plans, rejected messages)."""

@@ -1,1 +1,0 @@
-"""One file per time-series database, each passing the same tests."""

@@ -1,0 +1,301 @@
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+from uuid import UUID
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from actions.pickups import plan as plan_pickups
+from actions.pickups import plan_missing as missing
+from actions.pickups.bins_of_day import ASSUMED_DEPOT
+from actions.pickups.plan import due_for, plan_day, queue_plan, run_plan
+from actions.pickups.plan_missing import plan_missing
+from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
+from core.errors import ConflictError, InvalidInputError, NotFoundError
+from core.pickup import DueReason, PickupRequest, Plan, PlanState
+from core.reading import Reading
+from core.settings import Settings
+from readings.sqlite.store import SqliteReadings
+from state.state import State, open_state
+
+BERLIN = ZoneInfo("Europe/Berlin")
+SETTINGS = Settings(timezone="Europe/Berlin")
+DAY = date(2026, 5, 6)
+MORNING = datetime(2026, 5, 6, 4, tzinfo=UTC)
+"""06:00 in Berlin, where it is summer time."""
+LATER = datetime(2026, 5, 20, 10, tzinfo=UTC)
+
+
+@dataclass
+class World:
+    """The stores, and what a test says happened."""
+
+    state: State
+    readings: SqliteReadings
+
+    def bin(self, device_id: str, **changes: object) -> None:
+        device = Device(
+            device_id=device_id,
+            device_type="waste_bin",
+            municipality="marburg",
+            name=f"Bin {device_id}",
+            latitude=50.81,
+            longitude=8.77,
+        )
+        self.state.devices.add(replace(device, **changes))  # type: ignore[arg-type]
+
+    def level(self, device_id: str, at: datetime, level: float) -> None:
+        values = {"filling_level": level, "battery_level": 0.9}
+        self.readings.write([Reading(device_id, "waste_bin", "marburg", at, at, values)])
+
+    def due(
+        self, day: date = DAY, now: datetime = MORNING, municipality: str | None = "marburg"
+    ) -> dict[str, tuple[str, ...]]:
+        found = due_for(self.state, self.readings, municipality, day, BERLIN, now=now)
+        return {bin_.device_id: tuple(reason.value for reason in bin_.reasons) for bin_ in found}
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
+    readings = SqliteReadings(str(tmp_path / "readings.db"))
+    state.municipalities.put(
+        Municipality(
+            municipality="marburg",
+            name="Marburg",
+            depot=Place("Bauhof", 50.80, 8.76),
+            disposal_sites=(DisposalSite("Deponie", 50.78, 8.70),),
+        )
+    )
+    yield World(state, readings)
+    readings.close()
+    state.close()
+
+
+@pytest.fixture
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets what time it is for planning."""
+
+    def freeze(now: datetime) -> None:
+        for module in (plan_pickups, missing):
+            monkeypatch.setattr(module, "utc_now", lambda: now)
+
+    freeze(MORNING)
+    return freeze
+
+
+class TestDue:
+    def test_today_the_newest_level_counts(self, world: World) -> None:
+        for device_id, levels in {"a": (0.2, 0.9), "b": (0.9, 0.1), "c": ()}.items():
+            world.bin(device_id)
+            for hours, level in zip((8, 1), levels, strict=False):
+                world.level(device_id, MORNING - timedelta(hours=hours), level)
+        assert world.due() == {"a": ("above_threshold",)}
+
+    def test_a_day_that_is_over_is_judged_by_what_was_known_at_six(self, world: World) -> None:
+        """At 05:59 the bin was full; what came at 06:00 and on later days was not known."""
+        world.bin("a")
+        world.level("a", MORNING - timedelta(minutes=1), 0.9)
+        world.level("a", MORNING, 0.0)
+        world.bin("b")
+        world.level("b", MORNING - timedelta(hours=20), 0.1)
+        world.level("b", MORNING + timedelta(hours=1), 1.0)
+        assert world.due(DAY, LATER) == {"a": ("above_threshold",)}
+        (found,) = due_for(world.state, world.readings, "marburg", DAY, BERLIN, now=LATER)
+        assert (found.filling_level, found.observed_at) == (0.9, MORNING - timedelta(minutes=1))
+
+    def test_a_bin_expected_full_by_the_end_of_the_day_is_due(self, world: World) -> None:
+        """0.1 a day to 0.75 at 06:00; 18 hours later 0.825: over 0.8 at midnight. A slower one is not."""
+        for device_id, newest, rise in (("fast", 0.75, 0.1), ("slow", 0.75, 0.05)):
+            world.bin(device_id)
+            for days in range(5):
+                world.level(device_id, MORNING - timedelta(days=days, minutes=1), newest - rise * days)
+        assert world.due() == {"fast": ("forecast",)}
+        (found,) = due_for(world.state, world.readings, "marburg", DAY, BERLIN, now=MORNING)
+        assert found.forecast is not None
+        assert found.forecast.at == datetime(2026, 5, 6, 22, tzinfo=UTC)
+        assert found.forecast.filling_level == pytest.approx(0.825, abs=0.001)
+
+    def test_tomorrow_is_judged_by_forecast(self, world: World) -> None:
+        world.bin("slow")
+        for days in range(5):
+            world.level("slow", MORNING - timedelta(days=days, minutes=1), 0.75 - 0.05 * days)
+        assert world.due(DAY) == {}
+        assert world.due(DAY + timedelta(days=1)) == {"slow": ("forecast",)}
+
+    def test_a_level_of_long_ago_is_no_news(self, world: World) -> None:
+        world.bin("a")
+        world.level("a", MORNING - timedelta(days=17), 1.0)
+        assert world.due() == {}
+        assert world.due(DAY, LATER) == {}
+
+    def test_open_requests_count_from_when_they_were_made(self, world: World) -> None:
+        for device_id, at in (("before", MORNING - timedelta(hours=1)), ("after", MORNING + timedelta(days=1))):
+            world.bin(device_id)
+            request = PickupRequest(device_id=device_id, municipality="marburg", requested_at=at, reason="citizen")
+            world.state.pickups.request(request)
+        assert world.due(DAY, LATER) == {"before": ("requested",)}
+        assert set(world.due(LATER.date(), LATER)) == {"before", "after"}
+
+    def test_a_confirmed_stop_counts_as_emptied_until_the_bin_reports_again(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        world.bin("a")
+        world.level("a", MORNING - timedelta(hours=1), 0.9)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(hours=2))
+        frozen(MORNING + timedelta(hours=3))
+        assert world.due(now=MORNING + timedelta(hours=3)) == {}
+        world.level("a", MORNING + timedelta(hours=4), 0.85)
+        assert world.due(now=MORNING + timedelta(hours=5)) == {"a": ("above_threshold",)}
+
+    def test_each_municipality_has_its_threshold_and_unknown_ones_the_default(self, world: World) -> None:
+        world.state.municipalities.put(Municipality(municipality="lahntal", name="Lahntal", filling_threshold=0.5))
+        for device_id, municipality in (("m", "marburg"), ("l", "lahntal"), ("x", "unknown")):
+            world.bin(device_id, municipality=municipality)
+            world.level(device_id, MORNING - timedelta(hours=1), 0.6)
+        assert world.due(municipality=None) == {"l": ("above_threshold",)}
+
+    def test_bins_that_are_not_in_service_and_other_devices_are_not_due(self, world: World) -> None:
+        world.bin("retired", status=DeviceStatus.RETIRED)
+        world.bin("lamp", device_type="streetlight")
+        for device_id in ("retired", "lamp"):
+            world.level(device_id, MORNING - timedelta(hours=1), 1.0)
+        assert world.due() == {}
+
+    def test_what_is_wrong_is_said(self, world: World) -> None:
+        with pytest.raises(NotFoundError, match="nowhere"):
+            world.due(municipality="nowhere")
+        with pytest.raises(InvalidInputError, match="9999-12-31 is not within the years"):
+            world.due(day=date.max)
+
+
+@pytest.mark.usefixtures("frozen")
+class TestPlan:
+    def test_a_plan_is_made_and_kept(self, world: World) -> None:
+        for number in range(3):
+            world.bin(f"b{number}", longitude=8.77 + number / 100)
+            world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
+        world.bin("lost", latitude=None, longitude=None)
+        world.level("lost", MORNING - timedelta(hours=1), 0.9)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        assert plan.state is PlanState.DONE
+        assert (plan.progress, plan.error, plan.created_at) == (1.0, None, MORNING)
+        assert sorted(stop.device_id for stop in plan.routes[0].stops) == ["b0", "b1", "b2"]
+        assert [stop.sequence for stop in plan.routes[0].stops] == [1, 2, 3]
+        assert plan.unplanned == ("lost",)
+        assert plan.routes[0].stops[0].reasons == (DueReason.ABOVE_THRESHOLD,)
+        assert (plan.depot_name, plan.disposal_name) == ("Bauhof", "Deponie")
+        assert plan.distance_m == plan.routes[0].distance_m > 0
+        assert plan.distance_source == "great_circle_x1.35"
+        assert world.state.pickups.get_plan(plan.plan_id) == plan
+        assert world.state.pickups.plan_in_force("marburg", DAY) == plan
+        for text in (plan.plan_id, plan.routes[0].route_id, *(stop.stop_id for stop in plan.routes[0].stops)):
+            assert str(UUID(text, version=4)) == text
+
+    def test_nothing_due_is_a_plan_without_routes(self, world: World) -> None:
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        assert (plan.state, plan.routes, plan.unplanned) == (PlanState.DONE, (), ())
+
+    def test_without_a_depot_the_middle_of_the_bins_stands_in_and_is_named(self, world: World) -> None:
+        world.state.municipalities.ensure("wyndham")
+        for device_id, latitude in (("a", -37.90), ("b", -38.00)):
+            world.bin(device_id, municipality="wyndham", latitude=latitude, longitude=144.0)
+            at = MORNING - timedelta(hours=1)
+            world.readings.write([Reading(device_id, "waste_bin", "wyndham", at, at, {"filling_level": 1.0})])
+        plan = plan_day(world.state, world.readings, "wyndham", DAY, settings=SETTINGS, time_limit_s=0.2)
+        assert (plan.depot_name, plan.depot_latitude, plan.depot_longitude) == (ASSUMED_DEPOT, -37.95, 144.0)
+        assert len(plan.routes[0].stops) == 2
+
+    def test_a_plan_that_cannot_be_made_says_why(self, world: World) -> None:
+        no_vehicles = replace(world.state.municipalities.get("marburg"), vehicles=(Vehicle("truck", 0, 1.0, 1),))
+        world.state.municipalities.put(no_vehicles)
+        world.bin("a")
+        world.level("a", MORNING - timedelta(hours=1), 0.9)
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        assert (plan.state, plan.error) == (PlanState.FAILED, "municipality marburg has no vehicle")
+        assert plan.finished_at == MORNING
+        assert world.state.pickups.get_plan(plan.plan_id) == plan
+
+    def test_an_unexpected_error_does_not_leave_a_running_plan(
+        self, world: World, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        queued = queue_plan(world.state, "marburg", DAY)
+        monkeypatch.setattr(plan_pickups, "plan_routes", None)
+        with pytest.raises(TypeError):
+            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
+        kept = world.state.pickups.get_plan(queued.plan_id)
+        assert (kept.state, kept.error) == (PlanState.FAILED, "unexpected TypeError while planning")
+
+    def test_a_queued_plan_runs_once(self, world: World) -> None:
+        queued = queue_plan(world.state, "marburg", DAY)
+        assert queued.state is PlanState.QUEUED
+        run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
+        with pytest.raises(ConflictError, match="is done, not queued"):
+            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
+        with pytest.raises(NotFoundError):
+            run_plan(world.state, world.readings, "no-such-plan", settings=SETTINGS, time_limit_s=0.2)
+        with pytest.raises(NotFoundError):
+            queue_plan(world.state, "nowhere", DAY)
+
+    def test_progress_is_kept_while_the_search_goes_on(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+        kept: list[float] = []
+        monkeypatch.setattr(type(world.state.pickups), "set_progress", lambda _self, _plan, share: kept.append(share))
+        for number in range(6):
+            world.bin(f"b{number}", longitude=8.77 + number / 100)
+            world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
+        plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        assert kept == sorted(kept)
+        assert 0.1 == kept[0] < kept[-1] <= 1.0
+        assert len(kept) > 3
+
+
+class TestMissing:
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Settings:
+        return Settings(data_dir=tmp_path, timezone="Europe/Berlin")
+
+    def plans(self, world: World) -> list[Plan]:
+        return world.state.pickups.page_plans().items
+
+    def test_the_day_s_plan_is_made_once_from_the_planning_hour_on(
+        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+    ) -> None:
+        """Planning hour 4 in Berlin is 02:00 UTC in May; municipalities without bins are not planned."""
+        world.state.municipalities.ensure("lahntal")
+        world.bin("a")
+        world.level("a", MORNING - timedelta(hours=5), 0.9)
+        frozen(datetime(2026, 5, 6, 1, 59, tzinfo=UTC))
+        plan_missing(settings)
+        assert self.plans(world) == []
+        frozen(datetime(2026, 5, 6, 2, 0, tzinfo=UTC))
+        plan_missing(settings)
+        plan_missing(settings)
+        (plan,) = self.plans(world)
+        assert (plan.municipality, plan.date, plan.state, len(plan.routes)) == ("marburg", DAY, PlanState.DONE, 1)
+
+    def test_a_failed_plan_is_tried_again_an_hour_later(
+        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+    ) -> None:
+        municipality = world.state.municipalities.get("marburg")
+        world.state.municipalities.put(replace(municipality, vehicles=()))
+        world.bin("a")
+        world.level("a", MORNING - timedelta(hours=1), 0.9)
+        plan_missing(settings)
+        world.state.municipalities.put(municipality)
+        plan_missing(settings)
+        assert [plan.state for plan in self.plans(world)] == [PlanState.FAILED]
+        frozen(MORNING + timedelta(hours=1, seconds=1))
+        plan_missing(settings)
+        assert [plan.state for plan in self.plans(world)] == [PlanState.DONE, PlanState.FAILED]
+
+    def test_a_plan_that_an_ended_program_left_behind_becomes_failed(
+        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+    ) -> None:
+        queued = queue_plan(world.state, "marburg", DAY)
+        world.bin("a")
+        frozen(MORNING + timedelta(minutes=16))
+        plan_missing(settings)
+        assert world.state.pickups.get_plan(queued.plan_id).state is PlanState.FAILED

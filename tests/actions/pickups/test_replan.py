@@ -1,0 +1,274 @@
+"""A day planned again from the stores: what drivers did stays, what is newly due comes in; joint plans; cancelling."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from datetime import UTC, date, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from actions.pickups import plan as plan_pickups
+from actions.pickups import plan_missing as missing
+from actions.pickups.plan import plan_day, queue_plan, queue_replan, run_plan
+from actions.pickups.plan_missing import plan_missing
+from core.device import Device, DisposalSite, Municipality, Place, Vehicle
+from core.errors import ConflictError
+from core.pickup import Plan, PlanState, StopState
+from core.reading import Reading
+from core.settings import Settings
+from readings.sqlite.store import SqliteReadings
+from state.state import State, open_state
+
+DAY = date(2026, 5, 6)
+MORNING = datetime(2026, 5, 6, 4, tzinfo=UTC)
+"""06:00 in Berlin, when vehicles leave."""
+MARBURG = Municipality(
+    municipality="marburg",
+    name="Marburg",
+    depot=Place("Bauhof", 50.80, 8.76),
+    disposal_sites=(DisposalSite("Umladestation", 50.84, 8.76),),
+)
+LAHNTAL = Municipality(
+    municipality="lahntal",
+    name="Lahntal",
+    depot=Place("Bauhof Lahntal", 50.87, 8.68),
+    vehicles=(Vehicle("truck", 1, 5000, 28_800),),
+)
+
+
+@dataclass
+class World:
+    """The stores, and what a test says happened."""
+
+    state: State
+    readings: SqliteReadings
+    settings: Settings
+
+    def bin(self, device_id: str, *, level: float = 0.9, at: datetime = MORNING, **changes: object) -> None:
+        device = Device(
+            device_id=device_id, device_type="waste_bin", municipality="marburg", latitude=50.81, longitude=8.77
+        )
+        self.state.devices.add(replace(device, **changes))  # type: ignore[arg-type]
+        self.level(device_id, level, at - timedelta(hours=1))
+
+    def level(self, device_id: str, level: float, at: datetime) -> None:
+        self.readings.write([Reading(device_id, "waste_bin", "marburg", at, at, {"filling_level": level})])
+
+    def plan(self, *municipalities: str) -> Plan:
+        return plan_day(self.state, self.readings, municipalities, DAY, settings=self.settings, time_limit_s=0.3)
+
+    def replan(self, plan: Plan) -> Plan:
+        queued = queue_replan(self.state, plan.plan_id)
+        made = run_plan(self.state, self.readings, queued.plan_id, settings=self.settings, time_limit_s=0.3)
+        assert (made.state, made.error) == (PlanState.DONE, None)
+        assert made.replaces == plan.plan_id
+        return made
+
+
+@pytest.fixture
+def world(tmp_path: Path) -> Iterator[World]:
+    settings = Settings(data_dir=tmp_path, timezone="Europe/Berlin")
+    state = open_state(settings.state_url)
+    readings = SqliteReadings(str(tmp_path / "readings.db"))
+    state.municipalities.put_many([MARBURG, LAHNTAL])
+    yield World(state, readings, settings)
+    readings.close()
+    state.close()
+
+
+@pytest.fixture(autouse=True)
+def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Sets what time it is for planning."""
+
+    def freeze(now: datetime) -> None:
+        for module in (plan_pickups, missing):
+            monkeypatch.setattr(module, "utc_now", lambda: now)
+
+    freeze(MORNING)
+    return freeze
+
+
+def street(world: World, count: int) -> None:
+    for number in range(count):
+        world.bin(f"b{number}", longitude=8.77 + number / 100)
+
+
+def ids(plan: Plan) -> list[str]:
+    return [stop.device_id for route in plan.routes for stop in route.stops]
+
+
+class TestReplan:
+    def test_what_is_done_stays_and_a_bin_newly_due_comes_in(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        street(world, 4)
+        plan = world.plan("marburg")
+        (route,) = plan.routes
+        for stop in route.stops[:2]:
+            world.state.pickups.stop_done(stop.stop_id, MORNING + timedelta(seconds=stop.arrival_s + stop.service_s))
+        later = MORNING + timedelta(hours=2)
+        frozen(later)
+        world.bin("new", at=later, longitude=8.775)
+        again = world.replan(plan)
+        (changed,) = again.routes
+        assert [(stop.device_id, stop.state) for stop in changed.stops[:2]] == [
+            (stop.device_id, StopState.DONE) for stop in route.stops[:2]
+        ]
+        assert [stop.done_at for stop in changed.stops[:2]] == [
+            MORNING + timedelta(seconds=stop.arrival_s + stop.service_s) for stop in route.stops[:2]
+        ]
+        rest = [stop.device_id for stop in changed.stops[2:] if stop.device_id != "new"]
+        assert rest == [stop.device_id for stop in route.stops[2:]]
+        assert [stop.device_id for stop in changed.stops if stop.changed] == ["new"]
+        assert world.state.pickups.plan_in_force("marburg", DAY) == again
+
+    def test_a_skipped_bin_is_not_tried_again_and_an_emptied_one_is_dropped(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        street(world, 3)
+        plan = world.plan("marburg")
+        skipped = [
+            replace(stop, state=StopState.SKIPPED, skip_reason="blocked") if stop.device_id == "b1" else stop
+            for stop in plan.routes[0].stops
+        ]
+        plan = replace(plan, routes=(replace(plan.routes[0], stops=tuple(skipped)),))
+        world.state.pickups.save_plan(plan)
+        later = MORNING + timedelta(hours=1)
+        frozen(later)
+        world.level("b2", 0.05, later)
+        again = world.replan(plan)
+        assert ids(again) == ["b0"]
+        assert again.unplanned_reasons == {"b1": "skipped on this day: blocked"}
+        once_more = world.replan(again)
+        assert (ids(once_more), once_more.unplanned_reasons) == (["b0"], again.unplanned_reasons)
+
+    def test_a_late_vehicle_comes_later_to_the_rest(self, world: World, frozen: Callable[[datetime], None]) -> None:
+        street(world, 2)
+        plan = world.plan("marburg")
+        first, second = plan.routes[0].stops
+        world.state.pickups.stop_done(
+            first.stop_id, MORNING + timedelta(seconds=first.arrival_s + first.service_s + 1800)
+        )
+        frozen(MORNING + timedelta(hours=2))
+        again = world.replan(plan)
+        assert again.routes[0].stops[1].arrival_s == second.arrival_s + 1800
+        assert again.routes[0].duration_s == plan.routes[0].duration_s + 1800
+
+    def test_what_a_vehicle_does_not_get_to_is_for_others(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        """Its second stop is due half an hour before its shift ends, seven and a half hours late."""
+        world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 2, 10_000, 28_800),)))
+        street(world, 3)
+        plan = world.plan("marburg")
+        (route,) = plan.routes
+        world.state.pickups.stop_done(route.stops[0].stop_id, MORNING + timedelta(hours=7, minutes=55))
+        frozen(MORNING + timedelta(hours=8))
+        first, second = world.replan(plan).routes
+        assert [stop.state for stop in first.stops] == [StopState.DONE]
+        assert [stop.device_id for stop in second.stops] == [stop.device_id for stop in route.stops[1:]]
+        assert all(stop.changed for stop in second.stops)
+
+    def test_a_plan_without_depot_of_its_own_keeps_the_assumed_one(self, world: World) -> None:
+        world.state.municipalities.put(replace(MARBURG, depot=None))
+        street(world, 3)
+        plan = world.plan("marburg")
+        again = world.replan(plan)
+        assert (again.depot_name, again.depot_longitude) == (plan.depot_name, plan.depot_longitude)
+        assert sorted(ids(again)) == ["b0", "b1", "b2"]
+
+    def test_the_job_plans_again_at_the_municipality_s_hours(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        """At 9, because a driver is at it; not before, not twice, and not where nobody drives."""
+        world.state.municipalities.put(replace(MARBURG, replanning_hours=(9,)))
+        street(world, 2)
+        plan = world.plan("marburg")
+        frozen(MORNING + timedelta(hours=3))
+        plan_missing(world.settings)
+        world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(minutes=10))
+        frozen(MORNING + timedelta(hours=2, minutes=59))
+        plan_missing(world.settings)
+        assert [made.plan_id for made in world.state.pickups.page_plans().items] == [plan.plan_id]
+        frozen(MORNING + timedelta(hours=3))
+        plan_missing(world.settings)
+        plan_missing(world.settings)
+        new, old = world.state.pickups.page_plans().items
+        assert (old.plan_id, new.replaces, new.state) == (plan.plan_id, plan.plan_id, PlanState.DONE)
+
+    def test_only_the_plan_in_force_can_be_planned_again(
+        self, world: World, frozen: Callable[[datetime], None]
+    ) -> None:
+        street(world, 1)
+        old = world.plan("marburg")
+        frozen(MORNING + timedelta(minutes=1))
+        new = world.plan("marburg")
+        with pytest.raises(ConflictError, match=f"not in force any more: plan {new.plan_id} is"):
+            queue_replan(world.state, old.plan_id)
+        queued = queue_plan(world.state, "marburg", DAY)
+        with pytest.raises(ConflictError, match="is queued, not done"):
+            queue_replan(world.state, queued.plan_id)
+
+
+class TestJointPlans:
+    def test_neighbours_share_vehicles_and_each_finds_its_routes(self, world: World) -> None:
+        """Lahntal's bin of 6,000 l is too much for its own vehicle of 5,000 l."""
+        world.bin("m")
+        world.bin("l", municipality="lahntal", latitude=50.86, longitude=8.69, attributes={"volume_l": 6000})
+        plan = world.plan("marburg", "lahntal")
+        assert (plan.state, plan.error, plan.unplanned) == (PlanState.DONE, None, ())
+        assert plan.municipalities == ("lahntal", "marburg")
+        assert sorted(ids(plan)) == ["l", "m"]
+        (there,) = plan.routes_for("lahntal")
+        assert (there.municipality, [stop.device_id for stop in there.stops]) == ("marburg", ["l"])
+        for municipality in ("marburg", "lahntal"):
+            assert world.state.pickups.plan_in_force(municipality, DAY) == plan
+
+    def test_two_vehicles_of_one_name_are_told_apart(self, world: World) -> None:
+        """Each leaves from its own depot, with what its own can take: 3 x 3,600 l need both."""
+        for number in range(3):
+            world.bin(f"m{number}", attributes={"volume_l": 4000}, level=0.9)
+        site = DisposalSite("Umladestation", 50.84, 8.76, unloading_s=14_400)
+        world.state.municipalities.put(replace(MARBURG, disposal_sites=(site,)))
+        plan = world.plan("marburg", "lahntal")
+        assert {(route.municipality, route.vehicle) for route in plan.routes} == {
+            ("marburg", "truck"),
+            ("lahntal", "truck"),
+        }
+        starts = {route.municipality: route.legs[0][0] for route in plan.routes}
+        assert starts == {"marburg": (50.80, 8.76), "lahntal": (50.87, 8.68)}
+
+    def test_the_job_plans_neighbours_together(self, world: World) -> None:
+        world.state.municipalities.put(replace(MARBURG, planned_with=("lahntal", "gone")))
+        world.bin("m")
+        world.bin("l", municipality="lahntal", latitude=50.86, longitude=8.69)
+        plan_missing(world.settings)
+        plan_missing(world.settings)
+        (plan,) = world.state.pickups.page_plans().items
+        assert (plan.municipality, plan.municipalities) == ("marburg", ("lahntal", "marburg"))
+
+    def test_the_job_rests_on_days_without_collection(self, world: World, frozen: Callable[[datetime], None]) -> None:
+        """Ascension Day 2026 is Thursday 14 May."""
+        world.bin("m")
+        frozen(datetime(2026, 5, 14, 4, tzinfo=UTC))
+        plan_missing(world.settings)
+        assert world.state.pickups.page_plans().items == []
+
+
+class TestCancel:
+    def test_a_plan_cancelled_while_it_is_made_stays_cancelled(self, world: World) -> None:
+        street(world, 3)
+        queued = queue_plan(world.state, "marburg", DAY)
+        told: list[float] = []
+
+        def cancel(share: float) -> None:
+            told.append(share)
+            world.state.pickups.cancel_plan(queued.plan_id, MORNING)
+
+        made = run_plan(
+            world.state, world.readings, queued.plan_id, settings=world.settings, time_limit_s=0.3, progress=cancel
+        )
+        assert (made.state, made.routes, made.finished_at) == (PlanState.CANCELLED, (), MORNING)
+        assert told
+        with pytest.raises(ConflictError, match="is cancelled, not queued"):
+            run_plan(world.state, world.readings, queued.plan_id, settings=world.settings)
