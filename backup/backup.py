@@ -202,7 +202,7 @@ def _unpack_readings(archive: ArchiveReader, target: Path, report: Report) -> No
 def _wait_for_spool(folder: Path) -> None:
     """What the spool holds is acknowledged and in no store: a backup without it would not be whole."""
     deadline = time.monotonic() + SPOOL_WITHIN_S
-    while waiting := sorted(folder.glob("*/*.spool")):
+    while waiting := sorted([*folder.glob("*/spool.db"), *folder.glob("*/*.spool")]):
         if time.monotonic() > deadline:
             raise ConflictError(
                 f"readings wait in ingest's spool, the oldest in {waiting[0]}: a backup is made when it is drained"

@@ -40,6 +40,7 @@ def check(
         ("broker", lambda: _broker(settings)),
         ("state", lambda: _state(settings, fix=fix)),
         ("readings", lambda: _readings(settings, fix=fix)),
+        ("ingests", lambda: _ingests(settings)),
         ("roads", lambda: open_roads(settings).check(fix=fix)),
     ]
     failed = 0
@@ -94,6 +95,37 @@ def _readings(settings: Settings, *, fix: bool) -> str:
     finally:
         readings.close()
     return "answers"
+
+
+def _ingests(settings: Settings) -> str:
+    """Every session at the broker has an ingest that serves it, and no municipality is on two lists."""
+    from ingest.keeping.share import listed_twice
+    from state.state import open_state
+
+    _must_exist(settings.state_url, fix=False)
+    state = open_state(settings.state_url)
+    try:
+        rows, leases = state.ingests.all(), state.leases.all()
+    finally:
+        state.close()
+    served = {lease.name.removeprefix("ingest/") for lease in leases if lease.live}
+    wrong = [
+        f"{name} is on the lists of {' and '.join(sessions)}: both light its lamps"
+        for name, sessions in listed_twice(rows).items()
+    ]
+    wrong += [
+        f"nobody serves the session {row.session}: start its ingest again, or kreispuls drain {row.session}"
+        for row in rows
+        if row.session not in {*served, settings.ingest_session}
+    ]
+    wrong += [
+        f"messages of workers of version 0.1 may wait: kreispuls drain {settings.mqtt_client_id}-{name}"
+        for name in (lease.name.replace("/", "-") for lease in leases if lease.name.startswith("slot/"))
+        if name != "slot-0"
+    ]
+    if wrong:
+        raise KreispulsError("; ".join(wrong))
+    return f"{len(rows)} sessions at the broker, each served" if rows else "none has run yet"
 
 
 def _must_exist(url: str, *, fix: bool) -> None:

@@ -13,7 +13,7 @@ from cli.devices import devices_app
 from cli.lights import lights_app
 from cli.pickups import pickups_app
 from cli.plan import plan
-from cli.programs import api, broker, ingest, simulate
+from cli.programs import api, broker, drain, ingest, simulate
 from cli.replay import replay
 from cli.roads import roads_app
 from cli.rules import rules_app
@@ -41,6 +41,7 @@ app.add_typer(roads_app, name="roads")
 app.add_typer(pickups_app, name="pickups")
 app.add_typer(rules_app, name="rules")
 app.command()(check)
+app.command()(drain)
 app.command()(backup)
 app.command()(restore)
 

@@ -17,19 +17,29 @@ from core.settings import load_settings
 StopOnEof = Annotated[bool, typer.Option("--stop-on-eof", hidden=True, help="Stop when standard input ends.")]
 
 
-def ingest(
-    *,
-    worker: Annotated[str, typer.Option(metavar="I/N", help="Which of how many ingest workers, from 1: 1/4.")] = "",
-    stop_on_eof: StopOnEof = False,
-) -> None:
-    """Take readings from the broker into the stores; run rules, lights and jobs."""
+def ingest(*, stop_on_eof: StopOnEof = False) -> None:
+    """Take readings from the broker into the stores; run rules, lights and jobs. A second one stands by."""
     from ingest.program import run
-    from ingest.sharing import WorkerNumber
 
     settings = load_settings()
-    number = WorkerNumber.parse(worker) if worker else None
     configure_logging(settings.log_level)
-    run(settings, stop_event(on_eof=stop_on_eof), number)
+    run(settings, stop_event(on_eof=stop_on_eof))
+
+
+def drain(
+    sessions: Annotated[list[str], typer.Argument(metavar="SESSION...", help="Names as `kreispuls check` gives them.")],
+) -> None:
+    """Store what waits at the broker in sessions of ingests that are no more, then have them forgotten."""
+    from ingest.drain import drain as drain_session
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    stop = stop_event()
+    for session in sessions:
+        count = drain_session(settings, session, stop)
+        typer.echo(
+            f"{session}: {count} messages stored, {'the rest stays' if stop.is_set() else 'the session is gone'}"
+        )
 
 
 def api(*, stop_on_eof: StopOnEof = False) -> None:

@@ -5,15 +5,22 @@ import multiprocessing
 import os
 import sys
 import threading
+from collections.abc import Callable
 
 
-def end_with_parent() -> None:
-    """End this process when the one that started it is gone; killed, that could not tell it to."""
+def end_with_parent(last: Callable[[], None] = lambda: None, within_s: float = 1.0) -> None:
+    """End this process when the one that started it is gone; killed, that could not tell it to.
+
+    `last` is done before, if it takes no longer than `within_s`.
+    """
     parent = multiprocessing.parent_process()
 
     def wait() -> None:
         if parent is not None:
             parent.join()
+            doing = threading.Thread(target=last, name="last", daemon=True)
+            doing.start()
+            doing.join(within_s)
             os._exit(1)
 
     threading.Thread(target=wait, name="parent", daemon=True).start()

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import Field, SecretStr, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from core.device import is_municipality
 from core.errors import SettingsError
 from core.retention import parse_retention
 
@@ -20,6 +21,21 @@ Port = Annotated[int, Field(ge=0, le=65535)]
 FederalState = Literal[
     "BB", "BE", "BW", "BY", "HB", "HE", "HH", "MV", "NI", "NW", "RP", "SH", "SL", "SN", "ST", "TH"
 ]  # fmt: skip
+
+
+def parse_municipalities(text: str) -> tuple[str, ...] | None:
+    """Names from `marburg,kirchhain`, each once; None for `*`.
+
+    Raises:
+        ValueError: names what is no municipality.
+    """
+    if text.strip() == "*":
+        return None
+    names = tuple(dict.fromkeys(filter(None, (name.strip() for name in text.split(",")))))
+    wrong = [name for name in names if not is_municipality(name)]
+    if wrong or not names:
+        raise ValueError(f"{(wrong or [text])[0][:80]!a}: expected names such as marburg,kirchhain, or *")
+    return names
 
 
 class Settings(BaseSettings):
@@ -54,8 +70,13 @@ class Settings(BaseSettings):
     api_port: Port = Field(8000, description="port the API listens on")
     ingest_metrics_port: Port = Field(9108, description="port of ingest's Prometheus metrics on 127.0.0.1; 0: none")
     ingest_metrics_host: str = Field("127.0.0.1", description="address of ingest's Prometheus metrics")
-    worker_lease_s: float = Field(
-        6.0, ge=2, le=60, description="after so long without a sign of life an ingest worker's share goes to the others"
+    municipalities: str = Field(
+        "*",
+        description="whose lights and rules ingest runs: marburg,kirchhain, in a session of their own named after the "
+        "first; *: all that are on no other ingest's list",
+    )
+    lease_s: float = Field(
+        6.0, ge=1, le=60, description="after so long without a sign of life of an ingest its standby takes over"
     )
     auto_register: bool = Field(default=False, description="register unknown devices at once instead of listing them")
     max_discovered: int = Field(10_000, ge=0, description="how many unadopted devices are listed at most")
@@ -136,6 +157,12 @@ class Settings(BaseSettings):
             raise ValueError("expected topic levels without + and #")
         return root.strip("/")
 
+    @field_validator("municipalities")
+    @classmethod
+    def _municipalities(cls, text: str) -> str:
+        names = parse_municipalities(text)
+        return "*" if names is None else ",".join(names)
+
     @field_validator("retention_hours")
     @classmethod
     def _retention_hours(cls, text: str) -> str:
@@ -187,6 +214,17 @@ class Settings(BaseSettings):
         return self
 
     @property
+    def municipality_list(self) -> tuple[str, ...] | None:
+        """Whose lights and rules ingest runs; None: all that are on no other ingest's list."""
+        return parse_municipalities(self.municipalities)
+
+    @property
+    def ingest_session(self) -> str:
+        """Name of ingest's persistent session at the broker, of its lease and of its folder in the spool."""
+        names = self.municipality_list
+        return f"{self.mqtt_client_id}-{names[0]}" if names else self.mqtt_client_id
+
+    @property
     def hours_kept(self) -> dict[tuple[str | None, str], int]:
         """Retention of single quantities, by (municipality or None for all, quantity)."""
         return {(None, "presence"): self.retention_presence_hours} | parse_retention(self.retention_hours)
@@ -198,7 +236,7 @@ class Settings(BaseSettings):
 
     @property
     def spool_dir(self) -> Path:
-        """Where ingest keeps readings whose store is away, in a folder for each client id."""
+        """Where ingest keeps readings whose store is away, in a folder for each session."""
         return self.data_dir / "spool"
 
     @property

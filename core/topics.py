@@ -64,9 +64,9 @@ class Topics:
         """Where the platform tells listeners of an alert's change."""
         return self.build(municipality, device_type, device_id, "alert", rule)
 
-    def platform_status(self, program: str, worker: str) -> str:
+    def platform_status(self, program: str, session: str) -> str:
         """Where a program of the platform keeps its own retained status (`_platform` can be no municipality)."""
-        return f"{self._prefix}_platform/{program}/{worker}/platform/status"
+        return f"{self._prefix}_platform/{program}/{session}/platform/status"
 
     @property
     def ingest_filters(self) -> list[str]:
@@ -84,11 +84,6 @@ class Topics:
         """First level of a topic that `events_of` its municipality matches, well-formed or not; None: no such topic."""
         levels = topic.removeprefix(self._prefix).split("/", 4) if topic.startswith(self._prefix) else []
         return levels[0] if len(levels) > _EVENT_LEVEL and levels[_EVENT_LEVEL] == "event" else None
-
-    @property
-    def marker(self) -> str:
-        """What ingest tells itself through the broker, among the events (`_platform` can be no municipality)."""
-        return self.event("_platform", "ingest", "all", "marker")
 
     @property
     def live_filters(self) -> list[str]:

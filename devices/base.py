@@ -68,6 +68,8 @@ class DeviceType:
     commands: tuple[str, ...] = ()
     may_say_presence: Callable[[bytes], bool] = _never
     """Whether a payload has to be decoded to know if it says `presence`: quick, and never wrong where it denies."""
+    may_say_level: Callable[[bytes], bool] = _never
+    """The same for `dim_level`."""
     check_attributes: CheckAttributes = accept_attributes
 
     def quantity(self, name: str) -> Quantity:

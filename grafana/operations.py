@@ -62,7 +62,7 @@ def build() -> Dashboard:
                 "Nachrichten je Sekunde: empfangen und gespeichert",
                 {"received": _rate("received"), "stored": _rate("stored")},
                 unit="mps",
-                series="${__field.name} ${__field.labels.worker}",
+                series="${__field.name} ${__field.labels.session}",
             )
         )
         .with_panel(
@@ -71,7 +71,7 @@ def build() -> Dashboard:
                 "Abgewiesene Nachrichten je Sekunde",
                 _rate("rejected"),
                 unit="mps",
-                series="${__field.labels.worker}",
+                series="${__field.labels.session}",
             )
         )
         .with_panel(
@@ -80,7 +80,7 @@ def build() -> Dashboard:
                 "Zeit vom Empfang bis sicher gespeichert, langsamste je Abschnitt",
                 _over_time("lag_s", "max"),
                 unit="s",
-                series="${__field.labels.worker}",
+                series="${__field.labels.session}",
             )
         )
         .with_panel(
@@ -88,7 +88,7 @@ def build() -> Dashboard:
                 "Readings in the largest batch",
                 "Messungen im größten Stapel",
                 _over_time("batch_readings", "max"),
-                series="${__field.labels.worker}",
+                series="${__field.labels.session}",
             )
         )
         .with_panel(

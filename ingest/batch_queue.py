@@ -12,7 +12,7 @@ MAX_WAITING: Final = 100_000
 Item = TypeVar("Item")
 
 
-class Intake(Generic[Item]):
+class BatchQueue(Generic[Item]):
     """Several threads put, one takes. Who puts waits while too many wait.
 
     Args:

@@ -15,8 +15,6 @@ from prometheus_client.registry import Collector
 from core.errors import SettingsError
 from core.reading import Reading
 
-TAKEN_S: Final = 2.0
-"""How long a taken port is waited for: a predecessor whose parent was killed may be just ending."""
 REGISTRY = CollectorRegistry()
 
 
@@ -151,13 +149,13 @@ def total(name: str) -> int:
     return int(REGISTRY.get_sample_value(f"{name}_total") or 0)
 
 
-def serve(host: str, port: int) -> Callable[[], None]:
-    """Serve the metrics over HTTP in the background; what is returned ends that.
+def serve(host: str, port: int, within_s: float = 0.0) -> Callable[[], None]:
+    """Serve the metrics over HTTP in the background; what is returned ends that. A taken port is waited for.
 
     Raises:
         SettingsError: the address is taken.
     """
-    deadline = time.monotonic() + TAKEN_S
+    deadline = time.monotonic() + within_s
     while True:
         try:
             server, thread = start_http_server(port, addr=host, registry=REGISTRY)

@@ -1,11 +1,13 @@
 """What the two processes of ingest say to each other over a pipe, in lists; decision 0013 says why there are two."""
 
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from core.command import Command, CommandState, Reason
+from core.device import Device
 from core.errors import KreispulsError
-from ingest.sharing import Tenure
+from lights.assignment import LightingPlan
 
 PackedCommand = tuple[str, str, str, str, str, float, float, float | None, str, float, float]
 Received = tuple[str, bytes, int, bool, int, int, bool, str, float, tuple[PackedCommand, ...]]
@@ -55,11 +57,6 @@ def unpack(packed: PackedCommand) -> Command:
 
 
 @dataclass(frozen=True, slots=True)
-class Begin:
-    """The state database has its tables: open the stores, then say Ready or Failed."""
-
-
-@dataclass(frozen=True, slots=True)
 class Sent:
     """A light command that no message has caused."""
 
@@ -71,6 +68,11 @@ class Connected:
     """The broker connection was made or is gone."""
 
     stands: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Subscribed:
+    """The broker has granted what the session is to be subscribed to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,10 +92,10 @@ class Following:
 
 
 @dataclass(frozen=True, slots=True)
-class Lead:
-    """Run the platform's jobs until then (monotonic seconds, which all processes of a machine share)."""
+class Unsubscribed:
+    """The session hears the devices of these municipalities no more."""
 
-    until_s: float
+    municipalities: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,14 +103,7 @@ class Stop:
     """Finish what is in hand, acknowledge it, end."""
 
 
-@dataclass(frozen=True, slots=True)
-class Token:
-    """To the keeping process: answer when all that was said before is durable and acknowledged. Back: it is."""
-
-    number: int
-
-
-Said = Received | Sent | Begin | Connected | Lit | Following | Lead | Tenure | Token | Stop
+Said = Received | Sent | Connected | Subscribed | Lit | Following | Unsubscribed | Stop
 
 
 # -- back --------------------------------------------------------------------------------------------------------------
@@ -116,12 +111,15 @@ Said = Received | Sent | Begin | Connected | Lit | Following | Lead | Tenure | T
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """First: settings and rules are right, metrics are served. Then: the stores are open, messages may come."""
+    """Settings and rules are right, the session is ours, the stores are open, lamps are known: messages may come."""
+
+    filters: list[str]
+    """What the session is to be subscribed to."""
 
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """What kept it from being ready."""
+    """What kept it from being ready, or ends it."""
 
     error: KreispulsError
 
@@ -134,11 +132,30 @@ class Durable:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
-    """What lamps said: answers (lamp, command, result) and levels (lamp, level 0-1, observed at in epoch seconds)."""
+class LampsChanged:
+    """Lamps whose light is ours: those that are new or have changed, those that are gone, what decides on schedules.
 
-    answers: list[tuple[str, str, str]]
-    levels: list[tuple[str, float, float]]
+    `plan` None: as said before. `held`: what lamps still hold that have just become ours.
+    """
+
+    lamps: Sequence[Device]
+    gone: Collection[str]
+    plan: LightingPlan | None
+    held: Sequence[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Overrides:
+    """The overrides of operators in force, one per lamp."""
+
+    commands: Sequence[Command]
+
+
+@dataclass(frozen=True, slots=True)
+class Unsubscribe:
+    """Other ingests run these municipalities: the session need not hear them any more."""
+
+    municipalities: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,4 +167,4 @@ class Publish:
     qos: int = 0
 
 
-Answered = Ready | Failed | Durable | Heard | Publish | Token
+Answered = Ready | Failed | Durable | LampsChanged | Overrides | Unsubscribe | Publish

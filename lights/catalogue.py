@@ -199,7 +199,7 @@ def profile_of(name: str, entry: ProfileEntry) -> LightingProfile:
         source=entry.source,
         on=SunTime(SunEvent(entry.on.at), entry.on.offset_min),
         off=SunTime(SunEvent(entry.off.at), entry.off.offset_min),
-        nights=MappingProxyType(nights),
+        nights=nights,
         presence=presence,
     )
 

@@ -210,6 +210,11 @@ class LightControl:
 
     # -- what is known ---------------------------------------------------------------------------------------------
 
+    def is_told(self, lamp_id: str) -> bool:
+        """Whether a lamp was told anything: then what it reports matters here."""
+        state = self._states.get(lamp_id)
+        return state is not None and (state.commanded is not None or state.override is not None)
+
     def levels(self, lamp_id: str) -> LampLevels | None:
         """Desired, commanded and reported level of a lamp; None: it is not under control."""
         state = self._states.get(lamp_id)

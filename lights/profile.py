@@ -3,7 +3,6 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import time
-from types import MappingProxyType
 from typing import Final
 
 from lights.calendar import NightKind
@@ -59,7 +58,7 @@ class PresenceResponse:
 
 
 def _full_light() -> Mapping[NightKind, NightPlan]:
-    return MappingProxyType(dict.fromkeys(NightKind, NightPlan()))
+    return dict.fromkeys(NightKind, NightPlan())
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,6 +83,6 @@ def standby_profile(presence: PresenceResponse) -> LightingProfile:
         name="default",
         title="Standby, raised by presence",
         title_de="Grundlicht, heller bei Anwesenheit",
-        nights=MappingProxyType(nights),
+        nights=nights,
         presence=presence,
     )

@@ -34,6 +34,8 @@ _connection_numbers = itertools.count(1)
 
 MAX_EXPIRING: Final = 10_000
 """Messages with an expiry that may wait for the connection: far below the 65,535 that MQTT can number."""
+
+
 _NOWHERE: Final = "kreispuls/flush"
 """A filter that nobody subscribes to: ending that subscription changes nothing and is answered."""
 
@@ -76,6 +78,7 @@ class MqttClient:
         will: retained status of this client.
         ca_file: certificate authority for mqtts; default: the system's.
         on_connection: told True and False as the connection comes and goes.
+        on_subscribed: told when the broker has granted all `filters` of a connection.
     """
 
     def __init__(
@@ -90,6 +93,7 @@ class MqttClient:
         will: Will | None = None,
         ca_file: Path | None = None,
         on_connection: Callable[[bool], None] | None = None,
+        on_subscribed: Callable[[], None] | None = None,
     ) -> None:
         parts = urlsplit(url)
         tls = parts.scheme == "mqtts"
@@ -99,6 +103,8 @@ class MqttClient:
         self._filters = list(filters)
         self._on_message = on_message
         self._on_connection = on_connection
+        self._on_subscribed = on_subscribed
+        self._subscribing: int | None = None
         self._manual_ack = manual_ack
         self._will = will
         self._connection = 0
@@ -107,8 +113,8 @@ class MqttClient:
         self._accepted = False
         self._connected = threading.Event()
         self._answered = threading.Condition()
-        self._asked: dict[int, tuple[str, ...]] = {}
-        self._answers: dict[tuple[str, ...], _Codes] = {}
+        self._asked: set[int] = set()
+        self._answers: dict[int, _Codes] = {}
         self._trouble = RepeatedTrouble(logger, f"MQTT broker {self._host}:{self._port}")
         self.last_error = "not connected yet"
         self.reconnects = 0
@@ -268,9 +274,7 @@ class MqttClient:
         Raises:
             BrokerError: not connected, refused or no answer within `timeout_s`; nothing is to be taken as subscribed.
         """
-        codes = self._ask(
-            "subscribe", filters, lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s
-        )
+        codes = self._ask(filters, lambda: self._client.subscribe([(filter_, 1) for filter_ in filters])[1], timeout_s)
         refused = [filter_ for filter_, code in zip(filters, codes, strict=False) if code.value >= FAILURE_CODE]
         if refused:
             raise BrokerError(f"MQTT broker {self._host}:{self._port}: subscription to {', '.join(refused)} refused")
@@ -283,31 +287,26 @@ class MqttClient:
             BrokerError: not connected or no answer within `timeout_s`.
         """
         self._filters = [filter_ for filter_ in self._filters if filter_ not in filters]
-        self._ask("unsubscribe", filters, lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
+        self._ask(filters, lambda: self._client.unsubscribe(list(filters))[1], timeout_s)
 
-    def _ask(self, what: str, filters: Sequence[str], send: Callable[[], int | None], timeout_s: float) -> _Codes:
-        """Ask the broker and wait. Asked the same again, an answer that is late or still to come counts."""
-        request = (what, *filters)
+    def _ask(self, filters: Sequence[str], send: Callable[[], int | None], timeout_s: float) -> _Codes:
+        """Ask the broker about subscriptions and wait for its answer."""
         with self._answered:  # the answer waits until its number is known here
-            self._asked = {mid: asked for mid, asked in self._asked.items() if asked == request}
-            self._answers = {asked: codes for asked, codes in self._answers.items() if asked == request}
-            if not self._asked and not self._answers:
-                mid = send()
-                if mid is not None:
-                    self._asked[mid] = request
-            if self._asked or self._answers:
-                self._answered.wait_for(lambda: request in self._answers or not self._asked, timeout_s)
-                if request in self._answers:
-                    return self._answers.pop(request)
+            mid = send()
+            if mid is not None:
+                self._asked.add(mid)
+                self._answered.wait_for(lambda: mid in self._answers or mid not in self._asked, timeout_s)
+                self._asked.discard(mid)
+                if mid in self._answers:
+                    return self._answers.pop(mid)
         raise BrokerError(
-            f"MQTT broker {self._host}:{self._port}: no answer about subscriptions within {timeout_s:g} s"
+            f"MQTT broker {self._host}:{self._port}: no answer about {', '.join(filters)} within {timeout_s:g} s"
         )
 
     def _answer(self, mid: int, codes: _Codes) -> None:
         with self._answered:
-            request = self._asked.pop(mid, None)
-            if request is not None:
-                self._answers[request] = codes
+            if mid in self._asked:
+                self._answers[mid] = codes
                 self._answered.notify_all()
 
     def pause(self, timeout_s: float = 1.0) -> None:
@@ -326,7 +325,7 @@ class MqttClient:
         Raises:
             BrokerError: not connected or no answer within `timeout_s`.
         """
-        self._ask("unsubscribe", [_NOWHERE], lambda: self._client.unsubscribe(_NOWHERE)[1], timeout_s)
+        self._ask([_NOWHERE], lambda: self._client.unsubscribe(_NOWHERE)[1], timeout_s)
 
     def stop(self) -> None:
         """Say goodbye: the status becomes offline, waiting messages are given a second, the connection is closed."""
@@ -357,7 +356,7 @@ class MqttClient:
         self._accepted = True
         self._forget_expired()
         if self._filters:
-            client.subscribe([(filter_, 1) for filter_ in self._filters])
+            self._subscribing = client.subscribe([(filter_, 1) for filter_ in self._filters])[1]
         if self._will:
             client.publish(self._will.topic, self._will.online, qos=1, retain=True)
         self._connected.set()
@@ -415,6 +414,8 @@ class MqttClient:
         self, _client: paho.Client, _data: Any, mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
         self._answer(mid, codes)
+        if mid == self._subscribing and self._on_subscribed and all(code.value < FAILURE_CODE for code in codes):
+            self._on_subscribed()
         for filter_, code in zip(self._filters, codes, strict=False):
             if code.value >= FAILURE_CODE:
                 self.last_error = f"subscription to {filter_} refused: {code}"

@@ -67,7 +67,7 @@ class Circuits:
             self._open[alert.municipality, alert.rule, alert.circuit] = _Open(alert)
 
     def forget(self, device_ids: Iterable[str]) -> None:
-        """Know nothing of the alerts found by these devices: another worker judges their municipality."""
+        """Know nothing of the alerts found by these devices: another ingest judges their municipality."""
         forgotten = frozenset(device_ids)
         for key, found in list(self._open.items()):
             if found.alert.device_id in forgotten or not forgotten.isdisjoint(found.lost):

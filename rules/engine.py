@@ -106,7 +106,7 @@ class RuleEngine:
             memory.findings[alert.rule] = Finding(alert, alert.started_at)
 
     def forget(self, device_ids: Iterable[str]) -> None:
-        """Know nothing of these devices, and change no alert: another worker judges them, or did until now."""
+        """Know nothing of these devices, and change no alert: another ingest judges them, or did until now."""
         forgotten = frozenset(device_ids)
         for device_id in forgotten:
             self._memories.pop(device_id, None)

@@ -1,11 +1,11 @@
-"""Leases: what one of several workers has for itself for a while."""
+"""Leases: what one of several processes has for itself for a while."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, func, or_, select, update
+from sqlalchemy import Connection, Engine, delete, func, or_, select, update
 
 from core.clock import utc_now
 from sql.columns import Instant
@@ -13,7 +13,7 @@ from sql.transaction import insert_into, reading, writing
 from state.tables import leases
 
 LEASE_FOR: Final = timedelta(seconds=6)
-"""How long a lease is good without renewal unless told otherwise: what a killed worker held is free after this."""
+"""How long a lease is good without renewal unless told otherwise: what a killed process held is free after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +57,11 @@ class Leases:
         ours = leases.c.name.in_(list(names)) & (leases.c.holder == holder)
         with writing(self._engine) as connection:
             connection.execute(update(leases).where(ours).values(expires_at=epoch))
+
+    def forget(self, names: Iterable[str]) -> None:
+        """Forget names altogether, whoever holds them."""
+        with writing(self._engine) as connection:
+            connection.execute(delete(leases).where(leases.c.name.in_(list(names))))
 
     def all(self, now: datetime | None = None) -> list[Lease]:
         """Every name that was ever taken, by name."""

@@ -9,6 +9,7 @@ from state.alerts import Alerts
 from state.commands import Commands
 from state.devices import Devices
 from state.erasures import Erasures
+from state.ingests import Ingests
 from state.leases import Leases
 from state.lighting import Lighting
 from state.municipalities import Municipalities
@@ -19,7 +20,6 @@ from state.places import Places
 from state.receipts import Receipts
 from state.rejected import RejectedMessages
 from state.rule_overrides import RuleOverrides
-from state.shares import Shares
 from state.upgrade import upgrade
 
 
@@ -39,7 +39,7 @@ class State:
     places: Places
     pickup_history: PickupHistory
     leases: Leases
-    shares: Shares
+    ingests: Ingests
     receipts: Receipts
     erasures: Erasures
     notifications: Notifications
@@ -76,7 +76,7 @@ def open_state(url: str) -> State:
         places=Places(engine),
         pickup_history=PickupHistory(engine),
         leases=Leases(engine),
-        shares=Shares(engine),
+        ingests=Ingests(engine),
         receipts=Receipts(engine),
         erasures=Erasures(engine),
         notifications=Notifications(engine),

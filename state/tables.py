@@ -257,16 +257,13 @@ leases: Final = Table(
     comment="what one of several workers has for itself for a while; an expired row is free",
 )
 
-shares: Final = Table(
-    "shares",
+ingests: Final = Table(
+    "ingests",
     metadata,
-    Column("municipality", Text, primary_key=True),
-    Column("slot", Integer, nullable=False, comment="whose session serves its devices from the marker on"),
-    Column("former", Integer, nullable=False, comment="the slot that serves them before the marker"),
-    Column("marker", Text, nullable=False, comment="payload of the message at which the municipality changes hands"),
-    Column("begun", Boolean, nullable=False, comment="the slot has come to the marker"),
-    Column("ended", Boolean, nullable=False, comment="all that came to the former slot before the marker is durable"),
-    comment="which slot serves a municipality, and which one served it before",
+    Column("session", Text, primary_key=True, comment="its name at the broker"),
+    Column("municipalities", Json, comment="whose lights and rules it runs; NULL: those on no other list"),
+    Column("subscribed", Json, nullable=False, comment="municipalities that the session may hear"),
+    comment="which session at the broker runs the lights and rules of whom",
 )
 
 receipts: Final = Table(

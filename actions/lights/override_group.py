@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from actions.lights.lighting_plan import read_lighting_plan
-from actions.lights.send_command import topic_and_payload
+from actions.lights.publish_light import topic_and_payload
 from core.command import Command, Reason
 from core.device import Device
 from core.errors import BrokerError, InvalidInputError

@@ -1,16 +1,15 @@
-"""Sends commands to devices over MQTT and says what was sent."""
+"""Sends an operator's command to a device over MQTT and keeps what was sent."""
 
 from datetime import datetime, timedelta
 from typing import Final
 
-from core.clock import utc_now
-from core.command import Command, Reason, SetLight
+from actions.lights.publish_light import topic_and_payload
+from core.command import Command, Reason
 from core.device import Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError
 from core.topics import Topics
 from devices.registry import device_type
 from devices.streetlight.attributes import Control, control_of
-from devices.streetlight.codec import encode_set_light
 from lights.commands import LightCommands
 from lights.groups import FOLLOWS_PROFILE
 from lights.wanted import WantedLevel
@@ -18,32 +17,6 @@ from mqtt.client import MqttClient
 from state.state import State
 
 LONGEST_HOLD_S: Final = 7 * 86_400.0
-
-
-def topic_and_payload(command: Command, topics: Topics) -> tuple[str, bytes]:
-    """What goes over the wire for a light command."""
-    payload = encode_set_light(
-        SetLight(
-            command_id=command.command_id,
-            dim_level=command.dim_level,
-            fade_s=command.fade_s,
-            hold_s=command.hold_s,
-            reason=command.reason,
-            issued_at=command.issued_at,
-            expires_at=command.expires_at,
-        )
-    )
-    return topics.command(command.municipality, command.device_type, command.device_id, command.name), payload
-
-
-def publish_light(mqtt: MqttClient, topics: Topics, command: Command) -> None:
-    """Send at once without waiting: the path from presence to light waits for nothing.
-
-    While the broker is away the command waits in the client, until it expires; then it is never sent.
-    """
-    topic, payload = topic_and_payload(command, topics)
-    left = command.expires_at - max(command.issued_at, utc_now())  # less when it is repeated; the clock may be set
-    mqtt.publish(topic, payload, qos=1, expires_s=left.total_seconds())
 
 
 def send_set_light(

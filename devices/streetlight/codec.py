@@ -52,6 +52,11 @@ def may_say_presence(payload: bytes) -> bool:
     return b'"presence"' in payload or b"\\" in payload
 
 
+def may_say_level(payload: bytes) -> bool:
+    """The same for `dim_level`."""
+    return b'"dim_level"' in payload or b"\\" in payload
+
+
 def encode_set_light(command: SetLight) -> bytes:
     """The payload of `command/set_light`."""
     return _encode(

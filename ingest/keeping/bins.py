@@ -21,10 +21,9 @@ class _Emptying:
 class BinLevels:
     """The last level of each bin; late readings do not count."""
 
-    def __init__(self, latest: list[DeviceObservation]) -> None:
+    def __init__(self) -> None:
         self._last: dict[str, tuple[datetime, float]] = {}
         self._found: list[_Emptying] = []
-        self.take_up(latest)
 
     def take_up(self, latest: list[DeviceObservation]) -> None:
         """Go on from these levels, the newest in the store."""
@@ -33,7 +32,7 @@ class BinLevels:
                 self._last[observation.device_id] = (observation.observed_at, float(observation.value))
 
     def forget(self, device_ids: Iterable[str]) -> None:
-        """Know no level of these devices: another worker sees them, or did until now."""
+        """Know no level of these devices: another ingest sees them, or did until now."""
         for device_id in device_ids:
             self._last.pop(device_id, None)
 

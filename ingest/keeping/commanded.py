@@ -49,10 +49,6 @@ class CommandedLamps:
             if known.command.command_id == command_id:
                 known.is_done = result is CommandState.DONE
 
-    def knows(self, device_id: str) -> bool:
-        """Whether a lamp was told anything: light control wants to hear what it shows."""
-        return device_id in self._told or device_id in self._overrides
-
     def override(self, overrides: Iterable[Command]) -> None:
         """Take over which overrides of operators are in force."""
         self._overrides = {command.device_id: command for command in overrides}

@@ -41,7 +41,7 @@ class Jobs:
     """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again.
 
     Args:
-        leads: whether this process runs what the platform needs once: with several workers one of them does.
+        leads: whether this process runs what the platform needs once: of several ingests one does.
     """
 
     def __init__(

@@ -14,10 +14,10 @@ DEVICES_EVERY_S: Final = 3600.0
 
 
 class Operations:
-    """Writes a report of this worker, and the registry hourly and whenever it changed."""
+    """Writes a report of this ingest, and the registry hourly and whenever it changed."""
 
     def __init__(self, settings: Settings, registry: Registry, store: KeepsOperations) -> None:
-        self._worker = settings.mqtt_client_id
+        self._session = settings.ingest_session
         self._registry = registry
         self._store = store
         self._written_revision: int | None = None
@@ -33,7 +33,7 @@ class Operations:
         lag_s, batch_readings = metrics.recent.take()
         connected = sum(device.connection is Connection.ONLINE for device in self._registry.devices.values())
         report = IngestReport(
-            worker=self._worker,
+            session=self._session,
             at=now,
             received=metrics.total("kreispuls_messages_received"),
             stored=metrics.total("kreispuls_readings_stored"),

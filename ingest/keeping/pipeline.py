@@ -9,7 +9,7 @@ A message is acknowledged only when all of its batch is durable; a killed ingest
 
 import logging
 import threading
-from collections.abc import Callable, Hashable, Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from actions.alerts.raise_alert import apply_alert_changes
@@ -19,18 +19,20 @@ from core.clock import SteadyClock, utc_now
 from core.command import Command
 from core.device import Device, DeviceStatus
 from core.errors import StorageError
-from core.reading import Reading
+from core.reading import DeviceObservation, Reading
 from core.settings import Settings
 from core.topics import Topics
 from devices.streetlight.attributes import Control, control_of
 from ingest import metrics
 from ingest.keeping.bins import BinLevels
 from ingest.keeping.commanded import CommandedLamps
-from ingest.keeping.decoding import Decoder, Understood
+from ingest.keeping.decoding import Decoder
+from ingest.keeping.lamps_told import LampsTold
+from ingest.keeping.listing import NOBODYS, Listing
 from ingest.keeping.registry import Registry
-from ingest.keeping.writer import Afterwards, Writer
-from ingest.pipe import Heard, Received, unpack
-from ingest.sharing import Tenure
+from ingest.keeping.share import Share
+from ingest.keeping.writer import Writer
+from ingest.pipe import Received, unpack
 from mqtt.client import Message
 from readings.store import ReadingStore
 from rules.engine import AlertChange, RuleEngine
@@ -43,7 +45,8 @@ class Pipeline:
     """From a message to all that is kept of it; what comes over the pipe calls `receive`, jobs the rest.
 
     Args:
-        tenure: which municipalities are ours, None: all, as those of the only process.
+        listing: whose lights and rules are ours.
+        lamps: tells the receiving process of them.
         acknowledge: told which messages (connection, packet identifier) are durable.
         publish: sends a payload to a topic, once and without waiting.
         profiles: tells lamps that follow profiles.
@@ -57,8 +60,8 @@ class Pipeline:
         readings: ReadingStore,
         registry: Registry,
         rules: RuleEngine,
-        bins: BinLevels,
-        tenure: Tenure | None,
+        listing: Listing,
+        lamps: LampsTold,
         acknowledge: Callable[[list[tuple[int, int]]], None],
         publish: Callable[[str, bytes], None],
         profiles: NightProfiles,
@@ -66,22 +69,22 @@ class Pipeline:
         self._settings = settings
         self._state = state
         self._readings = readings
-        self._tenure = tenure
+        self._listing = listing
+        self._share = NOBODYS
+        self._lamps = lamps
         self._acknowledge = acknowledge
         self._publish = publish
         self._profiles = profiles
-        self._own: dict[str, Hashable] = {}
         self._changed = False
         self._reload_lock = threading.Lock()
         self._registry = registry
         self._rules = rules
         self._commanded = CommandedLamps()
         rules.ask(self._commanded)
-        self._bins = bins
+        self._bins = BinLevels()
         self._topics = Topics(settings.mqtt_topic_root)
         self._decoder = Decoder(settings, self._topics, registry, steady_now=SteadyClock().now)
         self._rules_lock = threading.Lock()
-        self._heard = Heard([], [])
         self.writer = Writer(
             settings,
             state=state,
@@ -104,28 +107,13 @@ class Pipeline:
             for command in understood.commands:
                 self._commanded.note(command)
             metrics.commands.inc(len(commands))
-        self._note_lamp(understood)
-        if not self.writer.put(understood):
-            metrics.dropped.inc()  # unacknowledged: the broker keeps it for the next start
-
-    def _note_lamp(self, understood: Understood) -> None:
-        reading, answer = understood.reading, understood.answer
-        if reading is not None:
-            if "dim_level" in reading.values and self._commanded.knows(reading.device_id):
-                level = float(reading.values["dim_level"])
-                self._heard.levels.append((reading.device_id, level, reading.observed_at.timestamp()))
-        elif answer is not None:
+        if understood.rejected and not self._share.keeps_rejected(self._topics.municipality_of_event(topic)):
+            understood.rejected = []
+        if (answer := understood.answer) is not None:
             self._commanded.answered(understood.answered_by, answer.command_id, answer.result)
             self._profiles.answered(understood.answered_by, answer.command_id)
-            self._heard.answers.append((understood.answered_by, answer.command_id, answer.result.value))
-
-    def take_heard(self) -> Heard | None:
-        """What lamps have said since the last call; None: nothing."""
-        heard = self._heard
-        if not heard.answers and not heard.levels:
-            return None
-        self._heard = Heard([], [])
-        return heard
+        if not self.writer.put(understood):
+            metrics.dropped.inc()  # unacknowledged: the broker keeps it for the next start
 
     def keep(self, command: Command) -> None:
         """Keep a command that no message has caused."""
@@ -140,67 +128,64 @@ class Pipeline:
         for change in changes:
             self.writer.put(change)
 
-    def afterwards(self, run: Callable[[], None]) -> None:
-        """Do something quick when all that was received before is durable and acknowledged; not when told to stop."""
-        self.writer.put(Afterwards(run))
-
-    def take_share(self, tenure: Tenure) -> None:
-        """Judge the devices of these municipalities from now on.
-
-        Raises:
-            StorageError: not all is taken up yet; `reload` goes on.
-        """
-        self._tenure = tenure
-        self.reload()
-
     # -- jobs ----------------------------------------------------------------------------------------------------
 
     def reload(self) -> None:
-        """Take over what changed in the registry or of our share."""
+        """Take over what changed in the registry, of our share and of operators' overrides; tell of lamps.
+
+        Raises:
+            StorageError: the state database failed; what is not taken over yet is with the next call.
+        """
         with self._reload_lock:
             now = utc_now()
             registry = self._registry
             self._changed |= registry.reload()
-            self._commanded.override(self._state.commands.active_overrides(now))
-            devices = registry.devices
-            if self._tenure is not None:
-                self._changed |= self._take_up(self._tenure)
-                devices = {key: device for key, device in devices.items() if device.municipality in self._own}
+            if self._changed or self._listing.unsettled:
+                self._take_up(self._listing.share())
             if self._changed:
+                own = {key: device for key, device in registry.devices.items() if self._share.runs(device.municipality)}
+                self._lamps.tell_lamps(own.values(), now)
                 with self._rules_lock:
-                    changes = self._rules.configure(devices, registry.municipalities, registry.overrides, now)
+                    changes = self._rules.configure(own, registry.municipalities, registry.overrides, now)
                 self._changed = False
                 for change in changes:
                     self.writer.put(change)
+            overrides = self._state.commands.active_overrides(now)
+            self._commanded.override(overrides)
+            self._lamps.tell_overrides(overrides)
 
-    def _take_up(self, tenure: Tenure) -> bool:
-        """Take up the municipalities that have become ours as their worker left them; whether our share changed.
-
-        Once at the claim, for the messages after the marker, and again when the former worker is through with those
-        before it: alerts that it has raised until then are ours too.
-        """
+    def _take_up(self, share: Share) -> None:
+        """Judge other municipalities from now on: those that have become ours as their last ingest left them."""
+        before = self._share
+        if share == before:
+            return
         devices = self._registry.devices.values()
-        names = {device.municipality for device in devices}
-        own = {name: held for name in names if (held := tenure.of(name)) is not None}
-        gained = {name for name, held in own.items() if self._own.get(name) != held}
-        moved = own.keys() ^ self._own.keys()
-        if not gained and not moved:
-            return False
-        strangers = [device.device_id for device in devices if device.municipality in moved]
-        alerts = [alert for alert in self._state.alerts.open_alerts() if alert.municipality in gained]
-        levels = []
-        try:
-            for name in gained:
-                levels += self._readings.latest(municipality=name, device_type="waste_bin")
-        except StorageError as error:  # the stream does not wait for it; an emptying just now may stay unnoticed
-            logger.warning("levels of the bins that this worker takes over are not known: %s", error)
+        moved = [each for each in devices if share.runs(each.municipality) != before.runs(each.municipality)]
+        strangers = [device.device_id for device in moved]
+        gained = {device.municipality for device in moved if share.runs(device.municipality)}
+        alerts = [
+            alert
+            for alert in self._state.alerts.open_alerts()
+            if share.runs(alert.municipality) and not before.runs(alert.municipality)
+        ]
+        levels = self._last_levels(gained)
         with self._rules_lock:
             self._rules.forget(strangers)
             self._rules.restore(alerts)
             self._bins.forget(strangers)
             self._bins.take_up(levels)
-        self._own = own
-        return True
+        self._share = share
+        self._changed = True
+
+    def _last_levels(self, municipalities: set[str]) -> list[DeviceObservation]:
+        """Of the bins of municipalities, where the store can say them at once: the stream does not wait for it."""
+        try:
+            self._readings.ping()
+            every = [self._readings.latest(municipality=name, device_type="waste_bin") for name in municipalities]
+        except StorageError as error:
+            logger.warning("the last levels of bins are not known, the next emptying may go unnoticed: %s", error)
+            return []
+        return [level for levels in every for level in levels]
 
     def send_profiles(self) -> None:
         """Tell lamps that follow profiles what to show in the coming night.
@@ -215,8 +200,7 @@ class Pipeline:
     def _follows_profile(self, device: Device) -> bool:
         if device.device_type != "streetlight" or device.status is not DeviceStatus.ACTIVE:
             return False
-        is_ours = self._tenure is None or device.municipality in self._own
-        return is_ours and control_of(device.attributes) is Control.PROFILE
+        return self._share.runs(device.municipality) and control_of(device.attributes) is Control.PROFILE
 
     def judge_silence(self) -> None:
         """Raise alerts for devices that have fallen silent."""
@@ -231,8 +215,9 @@ class Pipeline:
         changes: list[AlertChange] = []
         with self._rules_lock:
             for reading in readings:
-                self._bins.observe(reading)
-                changes += self._rules.judge(reading, now)
+                if self._share.runs(reading.municipality):
+                    self._bins.observe(reading)
+                    changes += self._rules.judge(reading, now)
         return changes
 
     def _apply(self, changes: list[AlertChange]) -> None:

@@ -11,79 +11,75 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from actions.lights.send_profiles import NightProfiles
-from core.errors import KreispulsError, StorageError
+from core.errors import KreispulsError, SettingsError
 from core.logs import configure_logging
 from core.processes import end_with_parent, tune_interpreter
-from core.reading import DeviceObservation
 from core.settings import Settings
+from core.topics import Topics
 from ingest import metrics
-from ingest.keeping.bins import BinLevels
 from ingest.keeping.jobs import Jobs
+from ingest.keeping.lamps_told import LampsTold
+from ingest.keeping.lease import SessionLease
+from ingest.keeping.listing import Listing
 from ingest.keeping.operations import Operations
 from ingest.keeping.pipeline import Pipeline
 from ingest.keeping.registry import Registry
 from ingest.pipe import (
     Answered,
-    Begin,
     Connected,
     Durable,
     Failed,
     Following,
-    Lead,
     Lit,
     Publish,
     Ready,
     Said,
     Sent,
     Stop,
-    Token,
+    Subscribed,
+    Unsubscribed,
     unpack,
 )
-from ingest.sharing import Tenure
 from ingest.wait_for_database import Patience, StoppedWaitingError
 from readings.open import open_readings
-from readings.store import KeepsOperations, ReadingStore
+from readings.store import KeepsOperations
 from rules.catalogue import load_rules
 from rules.engine import RuleEngine
-from state.state import open_state
+from state.state import State, open_state
 
 logger = logging.getLogger(__name__)
 
 CLOCK_EVERY_S: Final = 1.0
+METRICS_WITHIN_S: Final = 2.0
+"""How long a taken port is waited for: a predecessor whose parent was killed may be just ending."""
 NICENESS: Final = 10
 """Light goes first on a processor that both want: storing gets a tenth of it. Measured: docs/performance.md."""
 
 
-def keep_as_process(settings: Settings, pipe: Connection, parents_end: Connection, *, shared: bool) -> None:
+def keep_as_process(settings: Settings, pipe: Connection, *, drains: bool) -> None:
     """`keep` in a process of its own: it ends when told to over the pipe, or with its parent."""
-    parents_end.close()  # forked with the process; held here, the pipe would not end with the parent
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the parent finishes what is in hand
         signal.signal(number, signal.SIG_IGN)
-    end_with_parent()
     os.nice(NICENESS)
     configure_logging(settings.log_level)
-    keep(settings, pipe, shared=shared)
+    keep(settings, pipe, drains=drains)
 
 
-def keep(settings: Settings, pipe: Connection, *, shared: bool) -> None:
+def keep(settings: Settings, pipe: Connection, *, drains: bool) -> None:
     """Keep what comes over the pipe until told to stop; then the batch in hand is finished.
 
     Args:
-        settings: those of the worker.
-        pipe: `link.Said` comes in lists, `link.Answered` goes.
-        shared: municipalities are shared out among workers, none is ours until we are told so.
+        settings: those of ingest.
+        pipe: `pipe.Said` comes in lists, `pipe.Answered` goes.
+        drains: the session is to be emptied: lights and rules are nobody's.
     """
-    answers = Answers(pipe)
-    with pipe, ExitStack() as opened, suppress(EOFError, StoppedWaitingError):
+    answers = _Answers(pipe)
+    with pipe, ExitStack() as opened, suppress(EOFError, ConnectionError, StoppedWaitingError):
         try:
             rules = RuleEngine(load_rules())
-            if settings.ingest_metrics_port:
-                opened.callback(metrics.serve(settings.ingest_metrics_host, settings.ingest_metrics_port))
-            answers.say(Ready())
-            if pipe.recv() == [Begin()]:
-                _Keeping(settings, pipe, answers, opened, rules=rules, shared=shared).run()
-        except (EOFError, StoppedWaitingError):
+            _Kept(settings, pipe, answers, opened, rules=rules, drains=drains).run()
+        except (EOFError, ConnectionError, StoppedWaitingError):
             raise
         except KreispulsError as error:
             answers.say(Failed(error))
@@ -92,7 +88,7 @@ def keep(settings: Settings, pipe: Connection, *, shared: bool) -> None:
             answers.say(Failed(KreispulsError(f"the keeping process failed: {error}")))
 
 
-class Answers:
+class _Answers:
     """The way back, for several threads."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -105,7 +101,7 @@ class Answers:
             self._pipe.send(answer)
 
 
-class _Told:
+class _ToldToStop:
     """As an event that is set when something is said: until we are ready, that can only be to stop."""
 
     def __init__(self, pipe: Connection) -> None:
@@ -115,48 +111,58 @@ class _Told:
         return self._pipe.poll(timeout)
 
 
-class _Keeping:
-    """The parts, put together.
+class _Kept:
+    """The parts, put together; the session's lease is taken before anything is read that its last ingest may change.
 
     Raises:
         StorageError: a store refuses (a token, newer tables), a file cannot be opened, or the spool is in use.
-        StoppedWaitingError: told to stop while PostgreSQL was waited for.
+        StoppedWaitingError: told to stop while a database or the lease was waited for.
     """
 
     def __init__(
         self,
         settings: Settings,
         pipe: Connection,
-        answers: Answers,
+        answers: _Answers,
         opened: ExitStack,
         *,
         rules: RuleEngine,
-        shared: bool,
+        drains: bool,
     ) -> None:
         self._pipe = pipe
         self._answers = answers
-        self._leads_until_s = 0.0 if shared else float("inf")
-        patience = Patience(_Told(pipe))
-        state = patience.until_done(lambda: open_state(settings.state_url))
+        self._is_lost = False
+        self._serves_metrics = not settings.ingest_metrics_port
+        with suppress(SettingsError):  # the ingest that we stand by for may have the port
+            self._serve_metrics(settings, opened)
+        told = _ToldToStop(pipe)
+        patience = Patience(told)
+        state = self._open_state(settings, patience)
         opened.callback(state.close)
+        lease = SessionLease(state.leases, settings.ingest_session, settings.lease_s)
+        end_with_parent(lease.give_back)  # who starts it again need not wait for the lease to run out
+        lease.wait(told)
+        opened.callback(lease.release)
+        lease.keep(self._lose)
+        self._serve_metrics(settings, opened, within_s=METRICS_WITHIN_S)
         readings = open_readings(settings, must_answer=False)
         opened.callback(readings.close)
         registry = Registry(state)
-        if not shared:
-            rules.restore(patience.until_done(state.alerts.open_alerts))
+        listing = Listing(settings, state.ingests, Topics(settings.mqtt_topic_root), answers.say, drains=drains)
         self._pipeline = Pipeline(
             settings,
             state=state,
             readings=readings,
             registry=registry,
             rules=rules,
-            bins=BinLevels([] if shared else _last_levels(readings)),
-            tenure=Tenure({}) if shared else None,
+            listing=listing,
+            lamps=LampsTold(state, settings, answers.say),
             acknowledge=lambda deliveries: answers.say(Durable(deliveries)),
             publish=lambda topic, payload: answers.say(Publish(topic, payload)),
             profiles=NightProfiles(settings, lambda topic, payload: answers.say(Publish(topic, payload, 1))),
         )
         patience.until_done(self._pipeline.reload)
+        self._listing = listing
         operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
         self._jobs = Jobs(
             settings,
@@ -164,25 +170,41 @@ class _Keeping:
             state=state,
             readings=readings,
             operations=operations,
-            leads=lambda: time.monotonic() < self._leads_until_s,
+            leads=lambda: lease.leads,
         )
         self._pipeline.writer.start()
 
+    def _serve_metrics(self, settings: Settings, opened: ExitStack, within_s: float = 0.0) -> None:
+        if not self._serves_metrics:
+            host, port = settings.ingest_metrics_host, settings.ingest_metrics_port
+            opened.callback(metrics.serve(host, port, within_s))
+            self._serves_metrics = True
+
+    @staticmethod
+    def _open_state(settings: Settings, patience: Patience) -> State:
+        if settings.state_url.startswith("sqlite"):  # a file that cannot be opened will not come up by itself
+            return open_state(settings.state_url)
+        return patience.until_done(lambda: open_state(settings.state_url))
+
     def run(self) -> None:
-        """Keep until told to stop, or until the receiving process is gone."""
+        """Keep until told to stop, until the receiving process is gone, or until the session is another ingest's."""
         tune_interpreter()
         self._jobs.start()
-        self._answers.say(Ready())
+        self._answers.say(Ready(self._listing.filters()))
         try:
-            with suppress(EOFError):
+            with suppress(EOFError, ConnectionError):  # the receiving process is gone
                 self._take_until_told()
         finally:
             self._jobs.stop()
             self._pipeline.writer.stop()
 
+    def _lose(self, error: KreispulsError) -> None:
+        self._is_lost = True
+        self._answers.say(Failed(error))
+
     def _take_until_told(self) -> None:
         look_at_s = 0.0
-        while True:
+        while not self._is_lost:
             if time.monotonic() >= look_at_s:
                 self._jobs.follow_clock()
                 look_at_s = time.monotonic() + CLOCK_EVERY_S
@@ -195,36 +217,19 @@ class _Keeping:
                     return
                 else:
                     self._heed(said)
-            if (heard := self._pipeline.take_heard()) is not None:
-                self._answers.say(heard)
 
     def _heed(self, said: Said) -> None:
         match said:
             case Connected(stands):
                 metrics.note_connection(stands)
+            case Subscribed():
+                self._listing.subscribed()
+            case Unsubscribed(municipalities):
+                self._listing.unsubscribed(municipalities)
             case Lit(lamps_up, unresponsive):
                 metrics.lamps_up.set(lamps_up)
                 metrics.lamps_unresponsive.set(unresponsive)
             case Following(lamps, at_s):
                 self._pipeline.judge_following(lamps, datetime.fromtimestamp(at_s, UTC))
-            case Lead(until_s):
-                self._leads_until_s = until_s
-            case Token():
-                self._pipeline.afterwards(lambda: self._answers.say(said))
-            case Tenure():
-                try:
-                    self._pipeline.take_share(said)
-                except StorageError as error:  # the job that reloads goes on with it
-                    logger.warning("municipalities are taken up later: %s", error)
             case Sent(command):
                 self._pipeline.keep(unpack(command))
-
-
-def _last_levels(readings: ReadingStore) -> list[DeviceObservation]:
-    """The last levels of all bins, where the store can say them at once."""
-    try:
-        readings.ping()
-        return readings.latest(device_type="waste_bin")
-    except StorageError as error:
-        logger.warning("the bins' last levels are not known, the next emptying of a bin may go unnoticed: %s", error)
-        return []

@@ -3,7 +3,6 @@
 import logging
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 from urllib.parse import quote
@@ -20,10 +19,10 @@ from core.rejected import RejectedMessage
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
-from ingest.batch_queue import Intake
+from ingest.batch_queue import BatchQueue
 from ingest.keeping.decoding import Understood, rejection
 from ingest.keeping.receipt import take_first_receipts
-from ingest.spool.files import Spool
+from ingest.spool.spool import Spool
 from ingest.spool.spooled_readings import SpooledReadings
 from mqtt.client import Message
 from readings.store import ReadingStore
@@ -35,14 +34,7 @@ logger = logging.getLogger(__name__)
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Afterwards:
-    """Something quick to be done when all that was put before it is durable and acknowledged."""
-
-    run: Callable[[], None]
-
-
-Item = Understood | Command | AlertChange | Afterwards
+Item = Understood | Command | AlertChange
 
 
 class Writer:
@@ -66,15 +58,15 @@ class Writer:
     ) -> None:
         self._settings = settings
         self._state = state
-        # A folder for each session at the broker: several workers may share the data directory.
-        spool_folder = settings.spool_dir / quote(settings.mqtt_client_id, safe="")
+        # A folder for each session at the broker: several ingests may share the data directory.
+        spool_folder = settings.spool_dir / quote(settings.ingest_session, safe="")
         spool = Spool(spool_folder, settings.spool_max_mb * 1_000_000)
         self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled, erased=state.erasures.all)
         self._judge = judge
         self._apply = apply
         self._acknowledge = acknowledge
         self._topics = Topics(settings.mqtt_topic_root)
-        self._intake: Intake[Item] = Intake(
+        self._intake: BatchQueue[Item] = BatchQueue(
             largest=settings.batch_max_readings, max_age_s=settings.batch_max_age_ms / 1000
         )
         self._seen_lock = threading.Lock()
@@ -152,9 +144,6 @@ class Writer:
             if not self._until_done(step):
                 return False
         self._acknowledge([understood.message for understood in batch])
-        for item in items:
-            if isinstance(item, Afterwards):
-                item.run()
         self._count(batch, readings)
         return True
 

@@ -1,9 +1,9 @@
 """The receiving half of ingest, in order: messages from the broker, light at once, then over to the keeping process.
 
-    broker ─▶ receive ─▶ presence? light, at once ─▶ pipe to the keeping process (`pipeline.py`)
-    broker ◀─ acknowledge ◀────────────────────────── pipe back: durable
+    broker ─▶ receive ─▶ presence, answer or level of a lamp? light control, at once ─▶ pipe to the keeping process
+    broker ◀─ acknowledge ◀──────────────────────────────────── pipe back: durable        (`keeping/pipeline.py`)
 
-Nothing here waits for a store: decision 0013.
+Nothing here waits for a store, or knows one: decision 0013.
 """
 
 import logging
@@ -14,23 +14,21 @@ from contextlib import nullcontext
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from actions.lights.send_command import publish_light
+from actions.lights.publish_light import publish_light
 from core.clock import LARGEST_LEAD, SteadyClock, utc_now
-from core.command import Command, CommandState
+from core.command import Command
 from core.device import Device
 from core.errors import PayloadError
 from core.settings import Settings
 from core.topics import Topics
+from devices.acknowledgement import decode_ack
 from devices.registry import device_type
-from ingest.pipe import Following, Heard, Lit, PackedCommand, Received, Sent, pack
+from ingest.pipe import Following, LampsChanged, Lit, PackedCommand, Received, Sent, pack
 from ingest.receiving.lamps import Lamps
-from ingest.sharing import Tenure
 from lights.control import LightControl
 from lights.corridor import Corridor
-from lights.lamp import Lamp
 from lights.street import adjoining, street_rows
 from mqtt.client import Message, MqttClient
-from state.state import State
 
 logger = logging.getLogger(__name__)
 
@@ -39,11 +37,13 @@ OLDEST_PRESENCE: Final = timedelta(seconds=30)
 SEEN_TO_AT_ONCE: Final = 3
 BREATH_S: Final = 0.001
 """After so many lamps what is due pauses: a street that goes down may wait, presence may not."""
-HEARD_AT_ONCE: Final = 20
+
+Hear = Callable[[Device, bytes, datetime], tuple[PackedCommand, ...]]
+"""What is done at once with a lamp's payload, received at an instant; the commands that it causes."""
 
 
 class Reception:
-    """Network threads call `receive`; the others are called now and then.
+    """The network thread calls `receive`; the others are called now and then.
 
     Args:
         control: which lamp is to show what.
@@ -54,38 +54,34 @@ class Reception:
         self,
         settings: Settings,
         *,
-        state: State,
-        lamps: Lamps,
         control: LightControl,
         keep: Callable[[Received | Sent | Lit | Following], bool],
     ) -> None:
-        self._state = state
-        self._lamps = lamps
         self._control = control
         self._keep = keep
         self._topics = Topics(settings.mqtt_topic_root)
         self._steady_now = SteadyClock().now
         self._lock = threading.Lock()
-        self._reload_lock = threading.Lock()
-        self._lamp_at: dict[str, Device] = {}
-        self._known: tuple[int, Tenure | None] = -1, None
+        self._lamps = Lamps()
+        self._heard: dict[str, tuple[Device, Hear]] = {}
         self._lit: Lit | None = None
         self._connection: bool | None = None
         self.mqtt: MqttClient | None = None
-        """Sends the light commands."""
-        self.sessions: Sequence[MqttClient] = ()
-        """Who may have received a message, and so can acknowledge it."""
+        """Receives the messages and sends the light commands."""
 
-    # -- network threads -----------------------------------------------------------------------------------------
+    # -- network thread ------------------------------------------------------------------------------------------
 
     def receive(self, message: Message) -> None:
         """Take a message: let lights react, hand it over. What is not taken stays with the broker."""
         now_s = time.time()
         commands: tuple[PackedCommand, ...] = ()
-        lamp = self._lamp_at.get(message.topic)
+        heard = self._heard.get(message.topic)
         try:
-            if lamp is not None and device_type(lamp.device_type).may_say_presence(message.payload):
-                commands = self._react(lamp, message.payload, datetime.fromtimestamp(now_s, UTC))
+            if heard is not None:
+                lamp, hear = heard
+                commands = hear(lamp, message.payload, datetime.fromtimestamp(now_s, UTC))
+        except PayloadError:
+            pass  # it becomes a rejected message where it is kept
         finally:  # whatever happens to the light, the reading is kept
             self._keep((*message, now_s, commands))
 
@@ -93,25 +89,37 @@ class Reception:
         """Know whether the broker can be reached; until it could be for the first time, nothing is due."""
         self._connection = stands
 
-    def _react(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
-        try:
-            decoded = device_type(lamp.device_type).decode(payload, lamp.attributes)
-        except PayloadError:
-            return ()  # it becomes a rejected message where it is kept
-        if decoded.values.get("presence") is not True or not self._is_fresh(decoded.observed_at, now):
+    def _hear_reading(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
+        kind = device_type(lamp.device_type)
+        hears_level = kind.may_say_level(payload) and self._control.is_told(lamp.device_id)
+        if not hears_level and not kind.may_say_presence(payload):
             return ()
+        decoded = kind.decode(payload, lamp.attributes)
+        observed_at = decoded.observed_at or now
+        if not self._may_be(observed_at, now):
+            return ()
+        commands: list[Command] = []
         with self._lock:
-            commands = self._control.detected(lamp.device_id, now)
+            if hears_level and "dim_level" in decoded.values:
+                self._control.reported(lamp.device_id, float(decoded.values["dim_level"]), observed_at)
+            if decoded.values.get("presence") is True and self._is_fresh(observed_at, now):
+                commands = self._control.detected(lamp.device_id, now)
         for command in commands:
             self._send(command)
         return tuple([pack(command) for command in commands])
 
-    def _is_fresh(self, observed_at: datetime | None, now: datetime) -> bool:
-        """By one of two clocks, should the wall clock have been set."""
-        if observed_at is None:
-            return True
-        ages = now - observed_at, self._steady_now() - observed_at
-        return min(ages) <= OLDEST_PRESENCE and max(ages) >= -LARGEST_LEAD
+    def _hear_answer(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
+        answer = decode_ack(payload)
+        with self._lock:
+            self._control.answered(lamp.device_id, answer.command_id, answer.result, now)
+        return ()
+
+    def _may_be(self, observed_at: datetime, now: datetime) -> bool:
+        """Whether a device's clock is not too far ahead of one of ours, should the wall clock have been set."""
+        return max(now, self._steady_now()) - observed_at >= -LARGEST_LEAD
+
+    def _is_fresh(self, observed_at: datetime, now: datetime) -> bool:
+        return min(now, self._steady_now()) - observed_at <= OLDEST_PRESENCE
 
     def _send(self, command: Command) -> None:
         if self.mqtt is not None:
@@ -156,61 +164,34 @@ class Reception:
             self._keep(Sent(pack(command)))
             self._send(command)
 
-    def reload(self, tenure: Tenure | None) -> None:
-        """Take over what changed of the lamps, and the overrides of operators.
+    # -- the thread that hears the keeping process ---------------------------------------------------------------
 
-        Args:
-            tenure: which municipalities are ours; None: all.
-
-        Raises:
-            StorageError: the state database failed; nothing has changed.
-        """
-        with self._reload_lock:
-            self._lamps.reload()
-            now = utc_now()
-            if (self._lamps.revision, tenure) != self._known:
-                self._configure(self._lamps.controlled, tenure, now)
-            overrides = {command.device_id: command for command in self._state.commands.active_overrides(now)}
-            with self._lock:
-                self._control.overridden(overrides, now)
-
-    def _configure(self, lamps: Sequence[Lamp], tenure: Tenure | None, now: datetime) -> None:
-        if tenure is not None:
-            lamps = [lamp for lamp in lamps if tenure.of(lamp.device.municipality) is not None]
+    def take_lamps(self, news: LampsChanged) -> None:
+        """Take over what changed of the lamps whose light is ours, and what new ones still hold."""
+        lamps = self._lamps.take(news)
         devices = [lamp.device for lamp in lamps]
         corridor = Corridor(street_rows(devices), adjoining(devices))
-        held = self._state.commands.held(now) if self._known[1] != tenure or not self._lamp_at else []
-        before = {lamp.device_id for lamp in self._lamp_at.values()}
         event = self._topics.event
-        lamp_at = {event(lamp.municipality, lamp.device_type, lamp.device_id, "up"): lamp for lamp in devices}
+        heard: dict[str, tuple[Device, Hear]] = {}
+        for lamp in devices:
+            key = lamp.municipality, lamp.device_type, lamp.device_id
+            heard[event(*key, "up")] = lamp, self._hear_reading
+            heard[event(*key, "ack")] = lamp, self._hear_answer
+        now = utc_now()
         with self._lock:
             self._control.configure(lamps, corridor, now)
-            self._control.restore([command for command in held if command.device_id not in before], now)
-        self._lamp_at = lamp_at
-        self._known = self._lamps.revision, tenure
+            self._control.restore(news.held, now)
+        self._heard = heard
 
-    def receive_through(self, sessions: Sequence[MqttClient]) -> None:
-        """Acknowledge to these clients from now on."""
-        self.sessions = tuple(sessions)
-
-    # -- the thread that hears the keeping process ---------------------------------------------------------------
+    def take_overrides(self, commands: Sequence[Command]) -> None:
+        """Take over the overrides of operators that are in force."""
+        with self._lock:
+            self._control.overridden({command.device_id: command for command in commands}, utc_now())
 
     def acknowledge(self, deliveries: Sequence[tuple[int, int]]) -> None:
         """Tell the broker that messages are safe: each the number of its connection and its packet identifier."""
-        for session in self.sessions:  # the one that received a message knows it by the number of the connection
-            session.acknowledge_all(deliveries)
-
-    def hear(self, heard: Heard) -> None:
-        """Know what lamps answered and report."""
-        now = utc_now()
-        for first in range(0, len(heard.answers), HEARD_AT_ONCE):
-            with self._lock:
-                for lamp_id, command_id, result in heard.answers[first : first + HEARD_AT_ONCE]:
-                    self._control.answered(lamp_id, command_id, CommandState(result), now)
-        for first in range(0, len(heard.levels), HEARD_AT_ONCE):
-            with self._lock:
-                for lamp_id, level, at_s in heard.levels[first : first + HEARD_AT_ONCE]:
-                    self._control.reported(lamp_id, level, datetime.fromtimestamp(at_s, UTC))
+        if self.mqtt is not None:
+            self.mqtt.acknowledge_all(deliveries)
 
     def publish(self, topic: str, payload: bytes, qos: int) -> None:
         """Send without waiting."""

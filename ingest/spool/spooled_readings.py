@@ -11,15 +11,13 @@ from core.errors import StorageError, StorageUnavailableError
 from core.logs import RepeatedTrouble
 from core.reading import Reading
 from ingest import metrics
-from ingest.spool.files import Spool
+from ingest.spool.spool import Spool
 from readings.store import ReadingStore
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 1.0
 """A store that takes longer for a batch is slow: the batch is spooled, which lets its messages be acknowledged."""
-DRAIN_READINGS: Final = 5_000
-"""Written to the store at a time while draining."""
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
@@ -120,8 +118,6 @@ class SpooledReadings:
         self._trouble.happened(reason)
 
     def _drain(self) -> None:
-        while not self._stopping.is_set() and self._spool.check_next():
-            pass
         tries = 0
         while not self._stopping.is_set():
             try:
@@ -142,14 +138,13 @@ class SpooledReadings:
             tries += 1
 
     def _drain_oldest(self) -> bool:
-        """Store the oldest file of the spool; False: there is none."""
-        segment = self._spool.oldest()
-        if segment is None:
+        """Store the oldest readings of the spool; False: there are none."""
+        waiting = self._spool.oldest()
+        if waiting is None:
             return False
-        readings = self._spool.read(segment)
-        for first in range(0, len(readings), DRAIN_READINGS):
-            self._store_unless_erased(readings[first : first + DRAIN_READINGS])
-        self._spool.remove(segment)
+        if waiting.readings:
+            self._store_unless_erased(waiting.readings)
+        self._spool.remove(waiting)
         return True
 
     def _store_unless_erased(self, readings: list[Reading]) -> None:

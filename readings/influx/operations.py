@@ -21,13 +21,13 @@ Field = bool | int | float | str
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class IngestReport:
-    """How one ingest worker is doing: counts since it started, and the state of its last ten seconds.
+    """How one ingest is doing: counts since it started, and the state of its last ten seconds.
 
     `lag_s` is the time from receipt to durable of the slowest reading since the last report, None when there was none;
     `batch_readings` the readings of the largest batch since then.
     """
 
-    worker: str
+    session: str
     at: datetime
     received: int
     stored: int
@@ -74,11 +74,11 @@ def energy_lines(days: Iterable[EnergyDay]) -> list[str]:
 
 
 def ingest_lines(reports: Iterable[IngestReport]) -> list[str]:
-    """One line per report: measurement `ingest`, tag `worker`. Write one every 10 s."""
+    """One line per report: measurement `ingest`, tag `session`. Write one every 10 s."""
     return [
         _line(
             INGEST_MEASUREMENT,
-            {"worker": report.worker},
+            {"session": report.session},
             {
                 "received": report.received,
                 "stored": report.stored,

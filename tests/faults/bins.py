@@ -11,9 +11,12 @@ import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
+
+import psutil
 
 from core.clock import to_epoch_us, utc_now
 from core.device import Device, Municipality
@@ -33,6 +36,7 @@ INGEST = """
 import os, select, signal, sys, threading, time
 if "FAKETIME_TIMESTAMP_FILE" in os.environ:  # libfaketime 0.9.10 breaks clock_nanosleep with an absolute time
     time.sleep = lambda seconds: select.select([], [], [], seconds)
+import ingest.keeping.process  # once for all starts
 from core.settings import load_settings
 from ingest.program import run
 settings = load_settings()
@@ -85,9 +89,13 @@ class Ingest:
     def kill(self) -> None:
         if self._process is None:
             return
-        self.send(signal.SIGKILL)
-        gone = Path(f"/proc/{self._process}")
-        self._wait_until(lambda: not gone.exists(), "ingest is gone")
+        processes = [Path(f"/proc/{self._process}")]
+        with suppress(psutil.NoSuchProcess):
+            children = psutil.Process(self._process).children(recursive=True)
+            processes += [Path(f"/proc/{child.pid}") for child in children]
+        with suppress(ProcessLookupError):
+            self.send(signal.SIGKILL)
+        self._wait_until(lambda: not any(map(_runs, processes)), "ingest is gone, and its second process")
         self._process = None
 
     def stop(self) -> None:
@@ -115,6 +123,13 @@ class Ingest:
     def _line(self) -> str:
         assert self._parent.stdout is not None
         return self._parent.stdout.readline().strip()
+
+
+def _runs(process: Path) -> bool:
+    try:
+        return "State:\tZ" not in (process / "status").read_text()
+    except OSError:
+        return False
 
 
 class Devices:

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from core.device import Device, Municipality
@@ -56,6 +57,14 @@ class Counter:
         self._client.stop()
 
 
+def kill(process: subprocess.Popen[bytes]) -> None:
+    """Kill ingest; returns when its second process is gone too."""
+    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
+    process.kill()
+    process.wait()
+    psutil.wait_procs(children, timeout=30)
+
+
 @dataclass
 class Site:
     """Broker and stores for one ingest, which the test starts and ends as often as it likes."""
@@ -84,8 +93,7 @@ class Site:
             self.wait_until(online, "ingest is online", 30)
             yield process
         finally:
-            process.kill()
-            process.wait()
+            kill(process)
             watcher.stop()
 
     def publish(self, numbers: range) -> Counter:
@@ -142,7 +150,7 @@ class Site:
         return heard.count(TOPIC)
 
     def spool_files(self) -> list[Path]:
-        return sorted((self.settings.data_dir / "spool").rglob("*.spool"))
+        return sorted((self.settings.data_dir / "spool").rglob("spool.db"))
 
 
 @pytest.fixture

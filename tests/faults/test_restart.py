@@ -12,6 +12,7 @@ import pytest
 from core.settings import Settings
 from readings.store import ReadingStore
 from tests.faults.bins import Devices, Ingest, count, numbers, steady
+from tests.faults.conftest import kill
 
 Wait = Callable[..., Any]
 MESSAGES = 3000
@@ -54,7 +55,7 @@ def test_killed_twenty_times_at_random_moments_with_the_store_locked_every_other
                     lambda least=enough: ingest.metric("kreispuls_batch_messages_sum") >= least, "some got through", 60
                 )
                 ingest.kill()
-        assert list(settings.spool_dir.rglob("*.spool")), "the last time it was locked"
+        assert list(settings.spool_dir.rglob("spool.db")), "the last time it was locked"
         ingest.start()
         acknowledged = devices.finish()
         wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
@@ -72,8 +73,7 @@ def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(
     with site.ingest() as process:
         lock.execute("BEGIN EXCLUSIVE")
         site.publish(range(MESSAGES)).finish()
-        process.kill()  # what it held in memory is gone; the broker has it still
-        process.wait()
+        kill(process)  # what it held in memory is gone; the broker has it still
         lock.execute("ROLLBACK")
         lock.close()
     assert site.unacknowledged() == MESSAGES

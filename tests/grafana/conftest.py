@@ -120,7 +120,7 @@ def filled(influxdb_server: Any, tmp_path_factory: pytest.TempPathFactory) -> It
         bucket_with_readings.write_lines(
             ingest_lines(
                 IngestReport(
-                    worker="ingest-1",
+                    session="ingest-1",
                     at=end - timedelta(seconds=10 * ago),
                     received=100_000 - 120 * ago,
                     stored=90_000 - 110 * ago,

@@ -96,7 +96,7 @@ def test_only_what_is_written_is_asked_for(dashboard: Dashboard) -> None:
     at = datetime(2026, 3, 1, tzinfo=UTC)
     device = Device(device_id="d", device_type="waste_bin", municipality="m", street="s", latitude=50.0, longitude=8.0)
     report = IngestReport(
-        worker="w", at=at, received=1, stored=1, rejected=1, lag_s=1.0, batch_readings=1, connected_devices=1
+        session="w", at=at, received=1, stored=1, rejected=1, lag_s=1.0, batch_readings=1, connected_devices=1
     )
     energy = EnergyDay(
         municipality="m",

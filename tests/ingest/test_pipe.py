@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.command import Command, CommandState, Reason
-from ingest.batch_queue import Intake
+from ingest.batch_queue import BatchQueue
 from ingest.pipe import pack, unpack
 
 FIRST, LAST = (datetime.fromisoformat(day) for day in ("2000-01-01", "2100-01-01"))
@@ -29,7 +29,7 @@ def test_a_command_is_the_same_afterwards(
 
 
 def test_what_several_threads_put_is_taken_once_and_in_the_order_of_each() -> None:
-    intake: Intake[tuple[int, int]] = Intake(largest=7, max_age_s=0.01, idle_s=0.001)
+    intake: BatchQueue[tuple[int, int]] = BatchQueue(largest=7, max_age_s=0.01, idle_s=0.001)
 
     def put(thread: int) -> None:
         for number in range(500):
@@ -50,7 +50,7 @@ def test_what_several_threads_put_is_taken_once_and_in_the_order_of_each() -> No
 
 
 def test_closed_it_takes_nothing_in_and_gives_out_what_it_has() -> None:
-    intake: Intake[int] = Intake(largest=10, max_age_s=0.01)
+    intake: BatchQueue[int] = BatchQueue(largest=10, max_age_s=0.01)
     assert intake.put(1)
     intake.close()
     assert not intake.put(2)

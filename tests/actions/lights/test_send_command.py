@@ -3,7 +3,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import RFC_4122, UUID
 
-from actions.lights.send_command import publish_light
+from actions.lights.publish_light import publish_light
 from core.clock import utc_now
 from core.command import Reason
 from core.device import Device

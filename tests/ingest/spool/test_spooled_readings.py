@@ -15,7 +15,7 @@ from influxdb_client import InfluxDBClient
 
 from core.errors import StorageError, StorageUnavailableError
 from core.reading import Reading
-from ingest.spool.files import Spool
+from ingest.spool.spool import Spool
 from ingest.spool.spooled_readings import PATIENCE_S, SpooledReadings
 from readings.influx.store import InfluxReadings
 from readings.sqlite.store import SqliteReadings

@@ -16,7 +16,7 @@ AT_US = 1_772_344_800_000_250
 
 def _report(lag_s: float | None) -> IngestReport:
     return IngestReport(
-        worker="worker 1",
+        session="ingest 1",
         at=AT,
         received=1200,
         stored=1195,
@@ -30,7 +30,7 @@ def _report(lag_s: float | None) -> IngestReport:
 def test_a_report_is_one_line_with_counters_as_integers() -> None:
     assert ingest_lines([_report(0.25)]) == [
         (
-            "ingest,worker=worker\\ 1 received=1200i,stored=1195i,rejected=5i,lag_s=0.25,batch_readings=40i,"
+            "ingest,session=ingest\\ 1 received=1200i,stored=1195i,rejected=5i,lag_s=0.25,batch_readings=40i,"
             f"connected_devices=380i {AT_US}"
         )
     ]
