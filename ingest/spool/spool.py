@@ -172,8 +172,7 @@ class Spool:
             if not self._bytes:
                 self._database.close()
                 self._database, self._drained = None, 0
-                self._path.unlink(missing_ok=True)
-                self._journal.unlink(missing_ok=True)
+                self._remove_file()
                 self._sync_folder()  # else it may be there again after a power cut, behind newer readings
             else:
                 with suppress(sqlite3.OperationalError):  # a full disk takes no deletion: all goes with the file
@@ -192,10 +191,12 @@ class Spool:
             database.execute(_TABLE)
             self._bytes = _bytes_in(database, self._drained)
         except sqlite3.DatabaseError as error:
-            if error.sqlite_errorcode not in _DAMAGED:
-                database.close()
-                raise
-            return self._replace(database)
+            if error.sqlite_errorcode in _DAMAGED:
+                return self._replace(database)
+            database.close()
+            if is_new:  # on a full disk: no readings wait in it
+                self._remove_file()
+            raise
         self._database = database
         if is_new:
             self._sync_folder()
@@ -216,6 +217,10 @@ class Spool:
         _in_one_transaction(database, "INSERT INTO readings VALUES (?, ?, ?)", sorted(rows))
         self._bytes = _bytes_in(database, self._drained)
         return database
+
+    def _remove_file(self) -> None:
+        self._path.unlink(missing_ok=True)
+        self._journal.unlink(missing_ok=True)
 
     def _sync_folder(self) -> None:
         if self._folder_file is not None:
