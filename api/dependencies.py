@@ -7,7 +7,6 @@ from fastapi import Depends, Request
 
 from api.live import LiveHub
 from api.metrics import Metrics
-from api.planner import Planner
 from api.resources import Resources
 from core.settings import Settings
 from core.topics import Topics
@@ -45,10 +44,6 @@ async def _live(request: Request) -> LiveHub:
     return (await _resources(request)).live
 
 
-async def _planner(request: Request) -> Planner:
-    return (await _resources(request)).planner
-
-
 async def _metrics(request: Request) -> Metrics:
     return (await _resources(request)).metrics
 
@@ -63,6 +58,5 @@ StateDep = Annotated[State, Depends(_state)]
 ReadingsDep = Annotated[ReadingStore, Depends(_readings)]
 MqttDep = Annotated[MqttClient, Depends(_mqtt)]
 LiveDep = Annotated[LiveHub, Depends(_live)]
-PlannerDep = Annotated[Planner, Depends(_planner)]
 MetricsDep = Annotated[Metrics, Depends(_metrics)]
 TodayDep = Annotated[date, Depends(_today)]

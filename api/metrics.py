@@ -74,3 +74,6 @@ class StateGauges(Collector):
         yield GaugeMetricFamily(
             "kreispuls_rejected_messages", "Rejected messages kept", value=self._state.rejected.count()
         )
+        yield GaugeMetricFamily(
+            "kreispuls_plans_waiting", "Plans that wait for a planner", value=self._state.plan_queue.waiting().plans
+        )

@@ -9,7 +9,6 @@ from uuid import uuid4
 
 from api.live import LiveHub
 from api.metrics import Metrics, StateGauges
-from api.planner import Planner
 from core.clock import utc_now
 from core.settings import Settings
 from core.topics import Topics
@@ -31,7 +30,6 @@ class Resources:
     readings: ReadingStore
     mqtt: MqttClient
     live: LiveHub
-    planner: Planner
     metrics: Metrics
 
     def today(self) -> date:
@@ -41,7 +39,7 @@ class Resources:
 
 @contextmanager
 def open_resources(settings: Settings, metrics: Metrics) -> Iterator[Resources]:
-    """Open the stores, begin to connect to the broker, start the planner; give all back at the end.
+    """Open the stores, begin to connect to the broker; give all back at the end.
 
     Raises:
         SettingsError: a URL or a backend's setting is wrong.
@@ -67,9 +65,6 @@ def open_resources(settings: Settings, metrics: Metrics) -> Iterator[Resources]:
         )
         mqtt.start()
         stack.callback(mqtt.stop)
-        planner = Planner(settings, state)
-        planner.start()
-        stack.callback(planner.stop)
         yield Resources(
             settings=settings,
             topics=topics,
@@ -77,6 +72,5 @@ def open_resources(settings: Settings, metrics: Metrics) -> Iterator[Resources]:
             readings=readings,
             mqtt=mqtt,
             live=live,
-            planner=planner,
             metrics=metrics,
         )

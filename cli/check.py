@@ -1,6 +1,7 @@
-"""`kreispuls check`: settings, broker, stores, roads: what works, what doesn't, why; `--fix` makes what is missing."""
+"""`kreispuls check`: settings, broker, stores, roads, planner: what works, what doesn't, why; `--fix` mends."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 from uuid import uuid4
@@ -9,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from core.clock import utc_now
+from core.clock import format_rfc3339, utc_now
 from core.errors import KreispulsError
 from core.settings import Settings, load_settings
 from mqtt.client import MqttClient
@@ -17,6 +18,8 @@ from roads import open_roads
 from rules.catalogue import load_rules
 
 CONNECT_WITHIN_S = 5.0
+WAITED_TOO_LONG = timedelta(minutes=2)
+"""A plan that waits for so long while no planner runs waits for ever."""
 
 
 def check(
@@ -29,7 +32,7 @@ def check(
         ),
     ] = False,
 ) -> None:
-    """Look at settings, rules, broker, stores and roads; the exit status is 1 when something does not work."""
+    """Look at settings, rules, broker, stores, roads and planner; the exit status is 1 when something does not work."""
     console = Console(soft_wrap=True)
     settings = load_settings()
     console.print(
@@ -42,6 +45,7 @@ def check(
         ("readings", lambda: _readings(settings, fix=fix)),
         ("ingests", lambda: _ingests(settings)),
         ("roads", lambda: open_roads(settings).check(fix=fix)),
+        ("planner", lambda: _planner(settings, fix=fix)),
     ]
     failed = 0
     for name, run in checks:
@@ -81,6 +85,24 @@ def _state(settings: Settings, *, fix: bool) -> str:
         return f"answers, {sum(state.devices.count_by_status().values())} devices registered"
     finally:
         state.close()
+
+
+def _planner(settings: Settings, *, fix: bool) -> str:
+    from state.plan_queue import LEASE
+    from state.state import open_state
+
+    _must_exist(settings.state_url, fix=fix)
+    state = open_state(settings.state_url)
+    try:
+        waiting = state.plan_queue.waiting()
+        runs = any(lease.name == LEASE and lease.live for lease in state.leases.all())
+    finally:
+        state.close()
+    if not runs and waiting.since is not None and utc_now() - waiting.since > WAITED_TOO_LONG:
+        raise KreispulsError(
+            f"none runs, and {waiting.plans} plans wait since {format_rfc3339(waiting.since)}: start kreispuls planner"
+        )
+    return f"{'runs' if runs else 'none runs'}, {waiting.plans or 'no'} plans wait"
 
 
 def _readings(settings: Settings, *, fix: bool) -> str:

@@ -1,4 +1,4 @@
-"""The commands `demo` and `up`: broker, ingest, API (and a simulated county) in one go on this machine."""
+"""The commands `demo` and `up`: broker, ingest, API, planner (and a simulated county) in one go on this machine."""
 
 import tempfile
 from pathlib import Path

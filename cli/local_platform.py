@@ -1,4 +1,4 @@
-"""Runs the platform on this machine: broker, ingest, API and, if asked, a simulated county as supervised processes."""
+"""Runs the platform on this machine: its programs and, if asked, a simulated county as supervised processes."""
 
 import json
 import signal
@@ -76,6 +76,7 @@ def run_platform(settings: Settings, chosen: Settings, fleet: SimulatedCounty | 
             )
             _show_history(console, simulator, stop)
             _plan_today(state)
+        supervisor.start("planner")  # not earlier: it would learn from half a history
         _wait_ready(settings, supervisor, stop)
         if not stop.is_set():
             _watch(console, settings, state, supervisor, stop=stop, for_s=for_s)

@@ -13,7 +13,7 @@ from cli.devices import devices_app
 from cli.lights import lights_app
 from cli.pickups import pickups_app
 from cli.plan import plan
-from cli.programs import api, broker, drain, ingest, simulate
+from cli.programs import api, broker, drain, ingest, planner, simulate
 from cli.replay import replay
 from cli.roads import roads_app
 from cli.rules import rules_app
@@ -31,6 +31,7 @@ app.command()(demo)
 app.command()(up)
 app.command()(ingest)
 app.command()(api)
+app.command()(planner)
 app.command()(simulate)
 app.command(hidden=True)(broker)
 app.add_typer(devices_app, name="devices")

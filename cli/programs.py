@@ -1,4 +1,4 @@
-"""The commands that run one program each, for compose and production: ingest, api, simulate (and the demo's broker)."""
+"""The commands that run one program each, for compose and production (and the demo's broker)."""
 
 import os
 import signal
@@ -51,6 +51,15 @@ def api(*, stop_on_eof: StopOnEof = False) -> None:
     if stop_on_eof:
         when_input_ends(lambda: os.kill(os.getpid(), signal.SIGTERM))  # the server has its own signal handling
     run(settings)
+
+
+def planner(*, stop_on_eof: StopOnEof = False) -> None:
+    """Make the pickup plans that wait, and those of the day; learn how places fill."""
+    from planner.program import run
+
+    settings = load_settings()
+    configure_logging(settings.log_level)
+    run(settings, stop_event(on_eof=stop_on_eof))
 
 
 def simulate(

@@ -112,7 +112,7 @@ class Supervisor:
                 logger.warning("%s did not end in %.0f s and is killed", program.name, GRACE_S)
                 _signal(program.process, signal.SIGKILL)
                 program.process.wait()
-            # Helpers of a program (its planning process) are in its session: none stays.
+            # Helpers of a program (the planner's children) are in its session: none stays.
             _signal_group(program.process.pid, signal.SIGKILL)
             _close_pipes(program.process)
 

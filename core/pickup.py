@@ -143,7 +143,8 @@ class Pause:
 class Route:
     """One day of one vehicle: depot, stops in order with unloadings between, disposal site, depot.
 
-    Metres, seconds, litres; `start_s` after local midnight. `legs`: the line of each leg in driving order, from the
+    Metres, seconds, litres; `start_s` after local midnight (on days on which clocks change: after noon less twelve
+    hours, so that 06:00 is 21,600 there too). `legs`: the line of each leg in driving order, from the
     depot back to the depot, positions as latitude and longitude; empty where roads are not known.
     """
 

@@ -3,12 +3,15 @@
 import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime
 from typing import Final
 
-from sqlalchemy import URL, Connection, Engine, Table, exc
+from sqlalchemy import URL, Connection, Engine, Table, exc, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from core.clock import utc_now
 from core.errors import StorageError, StorageUnavailableError
+from sql.columns import Instant
 
 WRITES: Final = "kreispuls_writes"
 """Execution option of a connection whose transaction writes; SQLite then takes the write lock at its beginning."""
@@ -45,6 +48,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
 def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
     """An INSERT that knows ON CONFLICT."""
     return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+
+
+def database_now(connection: Connection) -> datetime:
+    """The present instant by the clock that all programs share: the database server's, with SQLite this machine's."""
+    if connection.dialect.name != "postgresql":
+        return utc_now()
+    return connection.execute(select(func.clock_timestamp(type_=Instant()))).scalar_one()
 
 
 @contextmanager

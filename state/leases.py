@@ -5,11 +5,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
-from sqlalchemy import Connection, Engine, delete, func, or_, select, update
+from sqlalchemy import Engine, delete, or_, select, update
 
-from core.clock import utc_now
-from sql.columns import Instant
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import database_now, insert_into, reading, writing
 from state.tables import leases
 
 LEASE_FOR: Final = timedelta(seconds=6)
@@ -34,7 +32,7 @@ class Leases:
     def acquire(self, name: str, holder: str, now: datetime | None = None, hold: timedelta = LEASE_FOR) -> bool:
         """Take a name that nobody has, whose lease has expired or that is ours; whether we have it now."""
         with writing(self._engine) as connection:
-            now = now or _now(connection)
+            now = now or database_now(connection)
             row = {"name": name, "holder": holder, "expires_at": now + hold}
             insert = insert_into(connection, leases).values(row)
             free = or_(leases.c.holder == holder, leases.c.expires_at <= now)
@@ -46,7 +44,7 @@ class Leases:
     ) -> frozenset[str]:
         """Prolong our leases; the names among them that are still ours. One that somebody took stays theirs."""
         with writing(self._engine) as connection:
-            now = now or _now(connection)
+            now = now or database_now(connection)
             ours = leases.c.name.in_(list(names)) & (leases.c.holder == holder)
             connection.execute(update(leases).where(ours).values(expires_at=now + hold))
             return frozenset(connection.scalars(select(leases.c.name).where(ours)))
@@ -66,12 +64,6 @@ class Leases:
     def all(self, now: datetime | None = None) -> list[Lease]:
         """Every name that was ever taken, by name."""
         with reading(self._engine) as connection:
-            now = now or _now(connection)
+            now = now or database_now(connection)
             rows = connection.execute(select(leases).order_by(leases.c.name))
             return [Lease(row.name, row.holder, row.expires_at > now) for row in rows]
-
-
-def _now(connection: Connection) -> datetime:
-    if connection.dialect.name != "postgresql":
-        return utc_now()
-    return connection.execute(select(func.clock_timestamp(type_=Instant()))).scalar_one()

@@ -8,7 +8,8 @@ from core.errors import ConflictError, NotFoundError
 from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
 from sql.page import Page, fetch_page
 from sql.transaction import insert_into, reading, writing
-from state.plan_rows import partner_rows, plan_row, plans_with_stops, stop_of_row, stop_rows
+from state.plan_queue import is_made_by
+from state.plan_rows import insert_plan, plan_row, plans_with_stops, stop_of_row, stop_rows
 from state.tables import emptyings, is_unanswered, pickup_requests, plan_partners, plans, stops
 
 
@@ -83,12 +84,7 @@ class Pickups:
             ConflictError: the id exists.
         """
         with writing(self._engine) as connection:
-            new = insert_into(connection, plans).values(plan_row(plan)).on_conflict_do_nothing()
-            if connection.execute(new).rowcount == 0:
-                raise ConflictError(f"plan {plan.plan_id!r} exists already")
-            if partners := partner_rows(plan):
-                connection.execute(insert(plan_partners), partners)
-            _add_stops(connection, plan)
+            insert_plan(connection, plan)
 
     def get_plan(self, plan_id: str) -> Plan:
         """The plan with its routes and stops.
@@ -102,23 +98,24 @@ class Pickups:
                 raise _unknown(plan_id)
             return plans_with_stops(connection, rows)[0]
 
-    def save_plan(self, plan: Plan) -> None:
+    def save_plan(self, plan: Plan, made_by: str | None = None) -> None:
         """Replace a plan as a whole, with routes and stops; its municipalities stay those it was added with.
 
-        What drivers confirmed meanwhile on the plan that it replaces is taken over. A cancelled plan stays cancelled.
+        What drivers confirmed meanwhile on the plan that it replaces is taken over. A cancelled plan stays cancelled;
+        one that `made_by` is not making (any more, see `PlanQueue`) stays as it is.
 
         Raises:
             NotFoundError: there is none with this id.
         """
         here = plans.c.plan_id == plan.plan_id
         with writing(self._engine) as connection:
-            changed = update(plans).where(here, plans.c.state != PlanState.CANCELLED).values(plan_row(plan))
-            if connection.execute(changed).rowcount == 0:
-                if connection.execute(select(plans.c.plan_id).where(here)).one_or_none() is None:
-                    raise _unknown(plan.plan_id)
+            may = plans.c.state != PlanState.CANCELLED if made_by is None else is_made_by(made_by)
+            if connection.execute(update(plans).where(here, may).values(plan_row(plan))).rowcount == 0:
+                _must_exist(connection, plan.plan_id)
                 return
             connection.execute(delete(stops).where(stops.c.plan_id == plan.plan_id))
-            _add_stops(connection, plan)
+            if rows := stop_rows(plan):
+                connection.execute(insert(stops), rows)
             if plan.replaces is not None:
                 _take_over(connection, plan.replaces, plan.plan_id)
 
@@ -151,15 +148,15 @@ class Pickups:
         return PlanState(state)
 
     def set_progress(self, plan_id: str, progress: float) -> None:
-        """Note how far (0-1) the planning of a plan is.
+        """Note how far (0-1) the planning of a plan is; one that is not being made (any more) stays as it is.
 
         Raises:
             NotFoundError: there is none with this id.
         """
+        running = update(plans).where(plans.c.plan_id == plan_id, plans.c.state == PlanState.RUNNING)
         with writing(self._engine) as connection:
-            changed = update(plans).where(plans.c.plan_id == plan_id).values(progress=progress)
-            if connection.execute(changed).rowcount == 0:
-                raise _unknown(plan_id)
+            if connection.execute(running.values(progress=progress)).rowcount == 0:
+                _must_exist(connection, plan_id)
 
     def plan_in_force(self, municipality: str, day: date) -> Plan | None:
         """The newest finished (DONE) plan of a municipality for a day, its own or a joint one."""
@@ -194,13 +191,6 @@ class Pickups:
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
             return Page(plans_with_stops(connection, rows.items), rows.next_cursor)
-
-    def fail_stale(self, before: datetime) -> int:
-        """Mark plans queued or running since before an instant as FAILED, "interrupted"; returns how many."""
-        unfinished = plans.c.state.in_([PlanState.QUEUED, PlanState.RUNNING])
-        stale = update(plans).where(unfinished, plans.c.created_at < before)
-        with writing(self._engine) as connection:
-            return connection.execute(stale.values(state=PlanState.FAILED, error="interrupted")).rowcount
 
     def stop_done(self, stop_id: str, at: datetime) -> Stop:
         """Confirm a stop and close its bin's pickup request; again: changes nothing, the first confirmation counts.
@@ -262,6 +252,11 @@ def _unknown(plan_id: str) -> NotFoundError:
     return NotFoundError(f"no plan {plan_id!r}")
 
 
+def _must_exist(connection: Connection, plan_id: str) -> None:
+    if connection.execute(select(plans.c.plan_id).where(plans.c.plan_id == plan_id)).one_or_none() is None:
+        raise _unknown(plan_id)
+
+
 def _concerns(municipality: str) -> ColumnElement[bool]:
     joint = select(plan_partners.c.plan_id).where(plan_partners.c.municipality == municipality)
     return or_(plans.c.municipality == municipality, plans.c.plan_id.in_(joint))
@@ -290,9 +285,3 @@ def _take_over(connection: Connection, old: str, new: str) -> None:
 def _close_request(connection: Connection, device_id: str, at: datetime) -> None:
     of_device = update(pickup_requests).where(pickup_requests.c.device_id == device_id)
     connection.execute(of_device.where(is_unanswered).values(closed_at=at))
-
-
-def _add_stops(connection: Connection, plan: Plan) -> None:
-    rows = stop_rows(plan)
-    if rows:
-        connection.execute(insert(stops), rows)

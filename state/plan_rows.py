@@ -5,10 +5,12 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any, Final
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Row, insert, select
 
+from core.errors import ConflictError
 from core.pickup import DueReason, Pause, PauseKind, Plan, PlanState, Route, Stop, StopState
-from state.tables import plan_partners, stops
+from sql.transaction import insert_into
+from state.tables import plan_partners, plans, stops
 
 _DETAILS: Final = (
     "street",
@@ -66,11 +68,6 @@ def plan_row(plan: Plan) -> dict[str, Any]:
     }
 
 
-def partner_rows(plan: Plan) -> list[dict[str, Any]]:
-    """The rows of the municipalities of a joint plan."""
-    return [{"plan_id": plan.plan_id, "municipality": municipality} for municipality in plan.municipalities]
-
-
 def stop_rows(plan: Plan) -> list[dict[str, Any]]:
     """The rows of a plan's stops."""
     return [
@@ -97,6 +94,20 @@ def stop_rows(plan: Plan) -> list[dict[str, Any]]:
         for route_number, route in enumerate(plan.routes)
         for place, stop in enumerate(route.stops)
     ]
+
+
+def insert_plan(connection: Connection, plan: Plan, **job: Any) -> None:
+    """Add a plan with its municipalities and stops; `job`: columns of its row that a `Plan` does not have.
+
+    Raises:
+        ConflictError: the id exists.
+    """
+    new = insert_into(connection, plans).values(plan_row(plan) | job).on_conflict_do_nothing()
+    if connection.execute(new).rowcount == 0:
+        raise ConflictError(f"plan {plan.plan_id!r} exists already")
+    for table, rows in ((plan_partners, _partner_rows(plan)), (stops, stop_rows(plan))):
+        if rows:
+            connection.execute(insert(table), rows)
 
 
 def plans_with_stops(connection: Connection, rows: Sequence[Row[Any]]) -> list[Plan]:
@@ -132,6 +143,11 @@ def stop_of_row(row: Row[Any]) -> Stop:
         skip_reason=row.skip_reason,
         **(row.details or {}),
     )
+
+
+def _partner_rows(plan: Plan) -> list[dict[str, Any]]:
+    """The rows of the municipalities of a joint plan."""
+    return [{"plan_id": plan.plan_id, "municipality": municipality} for municipality in plan.municipalities]
 
 
 def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]], partners: list[str]) -> Plan:

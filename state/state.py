@@ -17,6 +17,7 @@ from state.notifications import Notifications
 from state.pickup_history import PickupHistory
 from state.pickups import Pickups
 from state.places import Places
+from state.plan_queue import PlanQueue
 from state.receipts import Receipts
 from state.rejected import RejectedMessages
 from state.rule_overrides import RuleOverrides
@@ -36,6 +37,7 @@ class State:
     rule_overrides: RuleOverrides
     lighting: Lighting
     pickups: Pickups
+    plan_queue: PlanQueue
     places: Places
     pickup_history: PickupHistory
     leases: Leases
@@ -73,6 +75,7 @@ def open_state(url: str) -> State:
         rule_overrides=RuleOverrides(engine),
         lighting=Lighting(engine),
         pickups=Pickups(engine),
+        plan_queue=PlanQueue(engine),
         places=Places(engine),
         pickup_history=PickupHistory(engine),
         leases=Leases(engine),

@@ -234,9 +234,16 @@ plans: Final = Table(
     Column("notice", Text, comment="what planning had to do without"),
     Column("replaces", Text, comment="the plan of the day that it was made from"),
     Column("legs", Json, comment="the lines of each route's legs, apart because they are long"),
+    Column("time_limit_s", Double, nullable=False, server_default="10", comment="how long the solver may search"),
+    Column("seed", BigInteger, nullable=False, server_default="0", comment="of the solver"),
+    Column("asked_for", Boolean, nullable=False, server_default=false(), comment="somebody waits for it"),
+    Column("attempts", Integer, nullable=False, server_default="0", comment="how often a planner began to make it"),
+    Column("claimed_by", Text, comment="the planner that makes it, or made it"),
+    Column("heartbeat_at", Instant, comment="that planner's last sign of life"),
 )
 Index("ix_plans_date", plans.c.date, plans.c.municipality, plans.c.created_at)
 Index("ix_plans_created_at", plans.c.created_at, plans.c.plan_id)
+Index("ix_plans_state", plans.c.state, plans.c.created_at)
 Index("ix_plans_municipality", plans.c.municipality, plans.c.created_at, plans.c.plan_id)
 
 plan_partners: Final = Table(

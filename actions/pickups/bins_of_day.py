@@ -132,6 +132,15 @@ def depot_of(old: Plan, municipality: Municipality) -> Municipality:
     return replace(municipality, depot=Place(old.depot_name, old.depot_latitude, old.depot_longitude))
 
 
+def zero_of_day(day: date, zone: ZoneInfo) -> datetime:
+    """The instant from which the seconds of a local day's plan count: noon less twelve hours, aware UTC.
+
+    That is midnight but for the two days a year on which clocks change. There it lets 06:00 be 21,600 s as on any other
+    day, and lets as many seconds pass from stop to stop as are counted. So GTFS has it ("Time", Schedule Reference).
+    """
+    return instant(day, NOON, zone) - timedelta(hours=12)
+
+
 def instant(day: date, at: time, zone: ZoneInfo) -> datetime:
     """A local time of a day, aware UTC."""
     return datetime.combine(day, at, zone).astimezone(UTC)

@@ -108,7 +108,8 @@ def public_holidays(federal_state: str, first: date, last: date) -> frozenset[da
 
 def _learn_missing(state: State, readings: ReadingStore, settings: Settings, now: datetime, within_s: float) -> None:
     begun_s = time.monotonic()
-    night = now.astimezone(settings.zone).replace(hour=HOUR, minute=0, second=0, microsecond=0)
+    # fold=0: when clocks are set back this hour comes twice, and counts the first time.
+    night = now.astimezone(settings.zone).replace(hour=HOUR, minute=0, second=0, microsecond=0, fold=0)
     if night > now:
         night -= timedelta(days=1)
     learned = state.places.learned_at()

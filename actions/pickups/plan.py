@@ -1,19 +1,21 @@
 """Plans pickups: which bins are due on a day and the routes to empty them, from what the stores know."""
 
 import logging
-from collections.abc import Callable, Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import date, datetime
 from typing import Final
-from uuid import uuid4
 from zoneinfo import ZoneInfo
 
 from actions.pickups.bins_of_day import bins_of_day, chosen_bins, depot_of, with_depot
+from actions.pickups.queue_plan import DEFAULT_TIME_LIMIT_S, new_plan
 from actions.pickups.replan import replanned
 from actions.pickups.routes import Routes, Search, plan_routes
 from core.clock import utc_now
 from core.device import Municipality
-from core.errors import ConflictError, KreispulsError, PlanningCancelledError, RoadsError
+from core.errors import ConflictError, KreispulsError, PlanningCancelledError, RoadsError, StorageError
 from core.pickup import DueBin, Plan, PlanState
 from core.settings import Settings
 from core.travel import Roads
@@ -22,11 +24,11 @@ from pickups.due import due_bins
 from readings.store import ReadingStore
 from roads import open_roads
 from roads.great_circle import DETOUR_FACTOR, GreatCircleRoads
+from state.plan_queue import BEAT_S
 from state.state import State
 
 logger = logging.getLogger(__name__)
 
-DEFAULT_TIME_LIMIT_S: Final = 10.0
 _SOLVING_FROM: Final = 0.1
 """Progress when the levels are there and the search begins."""
 
@@ -58,57 +60,11 @@ def due_for(
     )
 
 
-def queue_plan(state: State, municipalities: str | Sequence[str], day: date) -> Plan:
-    """Keep a plan to be made by `run_plan`, of one municipality or of several together, the first of which leads.
-
-    Raises:
-        NotFoundError: there is no such municipality.
-    """
-    together = list(dict.fromkeys([municipalities] if isinstance(municipalities, str) else municipalities))
-    for municipality in together:
-        state.municipalities.get(municipality)
-    plan = Plan(
-        plan_id=str(uuid4()),
-        municipality=together[0],
-        municipalities=tuple(sorted(together)) if len(together) > 1 else (),
-        date=day,
-        state=PlanState.QUEUED,
-        created_at=utc_now(),
-    )
-    state.pickups.add_plan(plan)
-    return plan
-
-
-def queue_replan(state: State, plan_id: str) -> Plan:
-    """Keep a plan to be made by `run_plan` from one that drivers are at.
-
-    Raises:
-        NotFoundError: there is no such plan.
-        ConflictError: it is not done, or not in force any more.
-    """
-    old = state.pickups.get_plan(plan_id)
-    if old.state is not PlanState.DONE:
-        raise ConflictError(f"plan {plan_id} is {old.state.value}, not done: there is nothing to plan again")
-    newest = state.pickups.plan_in_force(old.municipality, old.date)
-    if newest is not None and newest.plan_id != plan_id:
-        raise ConflictError(f"plan {plan_id} is not in force any more: plan {newest.plan_id} is")
-    plan = Plan(
-        plan_id=str(uuid4()),
-        municipality=old.municipality,
-        municipalities=old.municipalities,
-        date=old.date,
-        state=PlanState.QUEUED,
-        created_at=utc_now(),
-        replaces=plan_id,
-    )
-    state.pickups.add_plan(plan)
-    return plan
-
-
 def run_plan(
     state: State,
     readings: ReadingStore,
     plan_id: str,
+    holder: str,
     *,
     settings: Settings,
     roads: Roads | None = None,
@@ -116,32 +72,30 @@ def run_plan(
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Plan:
-    """Make a queued plan and keep it: done, failed with its reason, or cancelled; progress is kept on the way.
+    """Make a plan that its holder has claimed and keep it: done or failed with its reason; progress is kept on the way.
 
-    `roads` None: those of the settings. `progress` is told what is kept.
+    One that is cancelled or taken away meanwhile stays what it became. Somebody has to give signs of life for it
+    (`PlanQueue.beat`). `roads` None: those of the settings. `progress` is told what is kept.
 
     Raises:
         NotFoundError: there is no such plan.
-        ConflictError: it is not queued (any more).
+        ConflictError: it is not the holder's to make.
         StorageError: the plan cannot be kept.
     """
-    queued = state.pickups.get_plan(plan_id)
-    if queued.state is not PlanState.QUEUED:
-        raise ConflictError(f"plan {plan_id} is {queued.state.value}, not queued")
-    running = replace(queued, state=PlanState.RUNNING)
-    state.pickups.save_plan(running)
-    job = _Job(state, readings, running, settings=settings, roads=roads or open_roads(settings), progress=progress)
+    plan = state.pickups.get_plan(plan_id)
+    if not state.plan_queue.holds(plan_id, holder):
+        raise ConflictError(f"plan {plan_id} is {plan.state.value}, and {holder} is not making it")
+    job = _Job(state, readings, plan, holder, settings=settings, roads=roads or open_roads(settings), progress=progress)
     try:
-        plan = _made(job, time_limit_s, seed)
+        made = _made(job, time_limit_s, seed)
     except PlanningCancelledError:
         return state.pickups.get_plan(plan_id)
     except KreispulsError as error:
-        plan = replace(running, state=PlanState.FAILED, error=str(error), finished_at=utc_now())
+        made = replace(plan, state=PlanState.FAILED, error=str(error), finished_at=utc_now())
     except Exception as error:
-        wrong = f"unexpected {type(error).__name__} while planning"
-        state.pickups.save_plan(replace(running, state=PlanState.FAILED, error=wrong, finished_at=utc_now()))
+        state.plan_queue.fail(plan_id, holder, f"unexpected {type(error).__name__} while planning", utc_now())
         raise
-    state.pickups.save_plan(plan)
+    state.pickups.save_plan(made, holder)
     return state.pickups.get_plan(plan_id)
 
 
@@ -157,23 +111,47 @@ def plan_day(
     seed: int = 0,
     progress: Callable[[float], None] | None = None,
 ) -> Plan:
-    """Queue a plan and make it at once; done, failed or cancelled.
+    """Make a plan at once, here, past the queue; done, failed or cancelled.
 
     Raises:
         NotFoundError: there is no such municipality.
         StorageError: the plan cannot be kept.
     """
-    queued = queue_plan(state, municipalities, day)
-    return run_plan(
-        state,
-        readings,
-        queued.plan_id,
-        settings=settings,
-        roads=roads,
-        time_limit_s=time_limit_s,
-        seed=seed,
-        progress=progress,
-    )
+    plan = replace(new_plan(state, municipalities, day), state=PlanState.RUNNING)
+    holder = f"for itself {plan.plan_id}"
+    state.plan_queue.add_claimed(plan, holder, time_limit_s=time_limit_s, seed=seed)
+    with _giving_signs_of_life(state, plan.plan_id, holder):
+        return run_plan(
+            state,
+            readings,
+            plan.plan_id,
+            holder,
+            settings=settings,
+            roads=roads,
+            time_limit_s=time_limit_s,
+            seed=seed,
+            progress=progress,
+        )
+
+
+@contextmanager
+def _giving_signs_of_life(state: State, plan_id: str, holder: str) -> Iterator[None]:
+    over = threading.Event()
+
+    def beat() -> None:
+        while not over.wait(BEAT_S):
+            try:
+                state.plan_queue.beat(plan_id, holder)
+            except StorageError as error:
+                logger.warning("no sign of life for plan %s: %s", plan_id, error)
+
+    thread = threading.Thread(target=beat, name="signs of life", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
 
 
 def _made(job: "_Job", time_limit_s: float, seed: int) -> Plan:
@@ -194,6 +172,7 @@ class _Job:
         state: State,
         readings: ReadingStore,
         plan: Plan,
+        holder: str,
         *,
         settings: Settings,
         roads: Roads,
@@ -202,6 +181,7 @@ class _Job:
         self._state = state
         self._readings = readings
         self._plan = plan
+        self._holder = holder
         self._settings = settings
         self.roads = roads
         self._progress = progress
@@ -210,7 +190,7 @@ class _Job:
         """The plan, done.
 
         Raises:
-            PlanningCancelledError: somebody cancelled it meanwhile.
+            PlanningCancelledError: it is not ours to make any more.
             KreispulsError: it cannot be made.
         """
         slugs = [
@@ -250,7 +230,7 @@ class _Job:
             self._progress(share)
 
     def _is_cancelled(self) -> bool:
-        return self._state.pickups.plan_state(self._plan.plan_id) is PlanState.CANCELLED
+        return not self._state.plan_queue.holds(self._plan.plan_id, self._holder)
 
 
 def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Chosen) -> Plan:

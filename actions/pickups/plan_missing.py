@@ -1,84 +1,59 @@
-"""The job that makes the day's plans: each municipality's at its hour, once, and again where it asks for that."""
+"""The job that queues the day's plans: each municipality's at its hour, once, and again where it asks for that."""
 
-import logging
 from collections.abc import Sequence
 from datetime import date, datetime, timedelta
 from typing import Final
 
-from actions.pickups.plan import plan_day, queue_replan, run_plan
-from core.clock import utc_now
+from actions.pickups.queue_plan import queue_plan, queue_replan
 from core.device import Municipality
 from core.pickup import Plan, PlanState, StopState
 from core.settings import Settings
-from core.travel import Roads
 from pickups.collection_days import is_collected
 from pickups.due import DEVICE_TYPE
-from readings.open import open_readings
-from readings.store import ReadingStore
-from roads import open_roads
-from state.state import State, open_state
-
-logger = logging.getLogger(__name__)
+from state.state import State
 
 RETRY_AFTER: Final = timedelta(hours=1)
 """A plan of the day that failed is tried again after so long."""
-STALE_AFTER: Final = timedelta(minutes=15)
-"""A plan still queued or running after so long was interrupted: its program ended."""
 
 
-def plan_missing(settings: Settings) -> None:
-    """Make today's plans where the planning hour has come and there is none: the job that runs every minute.
+def plan_missing(state: State, settings: Settings, now: datetime) -> list[Plan]:
+    """Queue today's plans where the planning hour has come and there is none; the plans queued.
 
-    Opens and closes its own stores, so it may run in a process of its own. Plans that an ended program left behind
-    become failed.
+    Safe to repeat, but not by two programs at once.
+
+    Raises:
+        StorageError: the state database does not answer; what was queued before stays so.
     """
-    state = open_state(settings.state_url)
-    try:
-        readings = open_readings(settings)
-        try:
-            _plan_missing(state, readings, settings, utc_now())
-        finally:
-            readings.close()
-    finally:
-        state.close()
-
-
-def _plan_missing(state: State, readings: ReadingStore, settings: Settings, now: datetime) -> None:
-    state.pickups.fail_stale(now - STALE_AFTER)
     local = now.astimezone(settings.zone)
+    today = local.date()
     with_bins = {
         municipality for municipality, device_type, _ in state.devices.count_by_status() if device_type == DEVICE_TYPE
     }
-    roads: Roads | None = None
+    queued = []
     everyone = state.municipalities.all()
     for municipality in everyone:
-        slug, together = municipality.municipality, _planned_together(municipality, everyone)
+        together = _planned_together(municipality, everyone)
         if not with_bins & set(together) or local.hour < municipality.planning_hour:
             continue
-        in_force = state.pickups.plan_in_force(slug, local.date())
+        in_force = state.pickups.plan_in_force(municipality.municipality, today)
+        tried_at = _tried_at(state, municipality.municipality, today, now)
         if in_force is not None:
-            if _is_to_be_replanned(in_force, municipality, local):
-                queued = queue_replan(state, in_force.plan_id)
-                roads = roads or open_roads(settings)
-                _tell(run_plan(state, readings, queued.plan_id, settings=settings, roads=roads))
-        elif is_collected(municipality, local.date(), settings.holidays_state) and not _was_tried(
-            state, slug, local.date(), now
-        ):
-            roads = roads or open_roads(settings)
-            _tell(plan_day(state, readings, together, local.date(), settings=settings, roads=roads))
+            hour = _replanning_hour(in_force, municipality, local)
+            if hour is not None and (tried_at is None or tried_at < hour):
+                queued.append(queue_replan(state, in_force.plan_id))
+        elif is_collected(municipality, today, settings.holidays_state) and tried_at is None:
+            queued.append(queue_plan(state, together, today))
+    return queued
 
 
-def _tell(plan: Plan) -> None:
-    if plan.state is PlanState.FAILED:
-        logger.warning("no pickup plan for %s on %s: %s", plan.municipality, plan.date, plan.error)
-
-
-def _is_to_be_replanned(plan: Plan, municipality: Municipality, local: datetime) -> bool:
-    """Whether an hour of replanning has come since the plan was made, and a driver is at it."""
+def _replanning_hour(plan: Plan, municipality: Municipality, local: datetime) -> datetime | None:
+    """The hour of replanning that has come since the plan was made; None: none has, or no driver is at it."""
     hours = [hour for hour in municipality.replanning_hours if hour <= local.hour]
     if not hours or all(stop.state is StopState.PLANNED for route in plan.routes for stop in route.stops):
-        return False
-    return plan.created_at < local.replace(hour=max(hours), minute=0, second=0, microsecond=0)
+        return None
+    # An hour that comes twice when clocks are set back counts the first time.
+    came_at = local.replace(hour=max(hours), minute=0, second=0, microsecond=0, fold=0)
+    return came_at if plan.created_at < came_at else None
 
 
 def _planned_together(municipality: Municipality, everyone: Sequence[Municipality]) -> list[str]:
@@ -90,9 +65,13 @@ def _planned_together(municipality: Municipality, everyone: Sequence[Municipalit
     return [slug, *(each for each in municipality.planned_with if each in known)]
 
 
-def _was_tried(state: State, municipality: str, day: date, now: datetime) -> bool:
+def _tried_at(state: State, municipality: str, day: date, now: datetime) -> datetime | None:
+    """When the newest plan of the day was asked for; None: there is none but some that failed an hour ago and more."""
     newest = state.pickups.page_plans(municipality=municipality, limit=10).items
-    return any(
-        plan.date == day and (plan.state is not PlanState.FAILED or plan.created_at > now - RETRY_AFTER)
+    counting = (
+        plan.created_at
         for plan in newest
+        if plan.date == day
+        and (plan.state is not PlanState.FAILED or (plan.finished_at or plan.created_at) > now - RETRY_AFTER)
     )
+    return next(counting, None)

@@ -3,12 +3,11 @@
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import time
 from difflib import SequenceMatcher
 from typing import Final
 from zoneinfo import ZoneInfo
 
-from actions.pickups.bins_of_day import BinsOfDay, instant
+from actions.pickups.bins_of_day import BinsOfDay, zero_of_day
 from actions.pickups.routes import Routes, checked, disposal_sites, driven, told
 from actions.pickups.vehicles_of_day import one_by_one
 from core.device import Device, Municipality
@@ -99,7 +98,7 @@ def replanned(
     for part in parts:
         sites = disposal_sites(municipalities, part.waste_kind)
         task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
-        today = one_by_one(task, part.routes, old.municipality, instant(old.date, time(), zone))
+        today = one_by_one(task, part.routes, old.municipality, zero_of_day(old.date, zone))
         solution = continued(
             today.task.problem,
             today.vehicles,

@@ -26,11 +26,12 @@ class VehiclesOfDay:
     late_s: Mapping[str, int]
 
 
-def one_by_one(task: Task, on_them: Sequence[Route], municipality: str, midnight: datetime) -> VehiclesOfDay:
+def one_by_one(task: Task, on_them: Sequence[Route], municipality: str, zero: datetime) -> VehiclesOfDay:
     """The vehicles that have routes, then those that have none yet, each a kind of its own.
 
     The day of one that is late is that much later and shorter, at most so much that it is back in its shift if it goes
     home from where it is: what it does not get to is for others. Time lost counts as no work: it may have been a break.
+    `zero`: the instant from which the seconds of the routes count.
     """
     kinds = {kind.name: kind for kind in task.problem.vehicles}
     name_of = {(fleet.municipality, fleet.vehicle.name): name for name, fleet in task.fleets.items()}
@@ -47,7 +48,7 @@ def one_by_one(task: Task, on_them: Sequence[Route], municipality: str, midnight
         done, rest = ((), ()) if route is None else _orders(task, route)
         if route is not None:
             routes[kind.name] = route
-            late[kind.name] = _late_s(task, kind, route, done, midnight)
+            late[kind.name] = _late_s(task, kind, route, done, zero)
             kind = replace(
                 kind,
                 earliest_s=route.start_s + late[kind.name],
@@ -67,9 +68,9 @@ def one_by_one(task: Task, on_them: Sequence[Route], municipality: str, midnight
     return VehiclesOfDay(replace(task, problem=problem, fleets=own_fleets), vehicles, routes, late)
 
 
-def _late_s(task: Task, kind: VehicleKind, route: Route, done: Order, midnight: datetime) -> int:
+def _late_s(task: Task, kind: VehicleKind, route: Route, done: Order, zero: datetime) -> int:
     home = timed(task.problem, replace(kind, earliest_s=route.start_s), done) if done else None
-    done_s = {stop: (stop.done_at - midnight).total_seconds() for stop in route.stops if stop.done_at is not None}
+    done_s = {stop: (stop.done_at - zero).total_seconds() for stop in route.stops if stop.done_at is not None}
     if home is None:
         return 0
     last = max(done_s, key=lambda stop: done_s[stop])

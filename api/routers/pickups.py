@@ -4,12 +4,12 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from actions.pickups.plan import due_for, queue_plan, queue_replan
-from api.dependencies import PlannerDep, ReadingsDep, SettingsDep, StateDep, TodayDep
+from actions.pickups.plan import due_for
+from actions.pickups.queue_plan import queue_plan, queue_replan
+from api.dependencies import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import DayQuery, IdPath, MunicipalityQuery
 from api.paging import PagingDep, page_of
-from api.planner import PlanJob
 from api.schemas.fields import Items
 from api.schemas.pickup import DueBinShown, NewPlan, NewReplan, PlanShown, RouteInForce, RouteShown
 from core.clock import utc_now
@@ -46,20 +46,18 @@ def list_plans(state: StateDep, paging: PagingDep, municipality: MunicipalityQue
     status_code=HTTPStatus.ACCEPTED,
     responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
-def make_plan(new: NewPlan, state: StateDep, planner: PlannerDep, today: TodayDep, response: Response) -> PlanShown:
-    """Begin to plan the routes of a day; ask for the plan until its state is `done`, `failed` or `cancelled`."""
-    plan = queue_plan(state, new.together, new.date or today)
-    planner.submit(PlanJob(plan.plan_id, new.time_limit_s, new.seed))
+def make_plan(new: NewPlan, state: StateDep, today: TodayDep, response: Response) -> PlanShown:
+    """Queue a plan of a day's routes; ask for the plan until its state is `done`, `failed` or `cancelled`."""
+    day = new.date or today
+    plan = queue_plan(state, new.together, day, time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
 
 
 @router.post("/plans/{plan_id}/cancel", responses=problems(404, 409))
-def cancel_plan(plan_id: IdPath, state: StateDep, planner: PlannerDep) -> PlanShown:
+def cancel_plan(plan_id: IdPath, state: StateDep) -> PlanShown:
     """End a planning job; a plan that is done or failed stays as it is."""
-    plan = state.pickups.cancel_plan(plan_id, utc_now())
-    planner.cancelled(plan_id)
-    return PlanShown.model_validate(plan)
+    return PlanShown.model_validate(state.pickups.cancel_plan(plan_id, utc_now()))
 
 
 @router.post(
@@ -67,10 +65,9 @@ def cancel_plan(plan_id: IdPath, state: StateDep, planner: PlannerDep) -> PlanSh
     status_code=HTTPStatus.ACCEPTED,
     responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
-def replan(plan_id: IdPath, new: NewReplan, state: StateDep, planner: PlannerDep, response: Response) -> PlanShown:
-    """Begin to plan a day again that drivers are at: what is done stays, bins newly due come in, gains are taken."""
-    plan = queue_replan(state, plan_id)
-    planner.submit(PlanJob(plan.plan_id, new.time_limit_s, new.seed))
+def replan(plan_id: IdPath, new: NewReplan, state: StateDep, response: Response) -> PlanShown:
+    """Queue a day to be planned again that drivers are at: what is done stays, bins newly due come in."""
+    plan = queue_replan(state, plan_id, time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
 

@@ -89,7 +89,9 @@ class RouteShown(Shown):
     vehicle: str
     municipality: str = Field(description="whose vehicle it is; empty: that of the plan")
     waste_kind: str = Field(examples=["residual"])
-    start_s: int = Field(description="when it leaves, in seconds after local midnight", examples=[21_600])
+    start_s: int = Field(
+        description="when it leaves, in seconds after local midnight: 21600 is 06:00", examples=[21_600]
+    )
     stops: list[StopShown]
     distance_m: int
     duration_s: int

@@ -1,9 +1,7 @@
 """The jobs of the platform, run by APScheduler inside ingest."""
 
 import logging
-import multiprocessing
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -12,14 +10,10 @@ from apscheduler.schedulers.background import BackgroundScheduler
 
 from actions.lights.energy_report import show_energy
 from actions.notifications.deliver import deliver_due
-from actions.pickups.learn_places import learn_missing
-from actions.pickups.plan_missing import plan_missing
-from actions.pickups.weekly_round import find_missing_rounds
 from core.clock import utc_now
 from core.command import Reason
 from core.errors import KreispulsError
 from core.logs import RepeatedTrouble
-from core.processes import end_with_parent
 from core.retention import DELETED_WITHIN
 from core.settings import Settings
 from ingest.keeping.operations import Operations
@@ -60,10 +54,6 @@ class Jobs:
         self._state = state
         self._readings = readings
         self._operations = operations
-        # Planning takes seconds of processor time: in a process of its own it delays no light.
-        self._planner = ProcessPoolExecutor(
-            1, mp_context=multiprocessing.get_context("spawn"), initializer=end_with_parent
-        )
         self._scheduler = BackgroundScheduler(
             timezone=settings.zone,
             executors={"default": ThreadPoolExecutor(4)},
@@ -81,9 +71,6 @@ class Jobs:
         self._every(15, "find silent devices", self._pipeline.judge_silence)
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", self._prune_commands)
-        self._every_led(20, "plan pickups", self._plan_pickups)
-        self._every_led(60, "learn how places fill", self._learn_places)
-        self._every_led(60, "find weekly rounds", self._find_weekly_rounds)
         self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
@@ -104,11 +91,7 @@ class Jobs:
                 job.modify(next_run_time=now)
 
     def stop(self) -> None:
-        """Stop all jobs; one that runs is waited for, planning is broken off."""
-        processes = self._planner._processes or {}  # noqa: SLF001 - there is no public way
-        self._planner.shutdown(wait=False, cancel_futures=True)  # first: from now on none is started
-        for process in list(processes.values()):
-            process.terminate()
+        """Stop all jobs; one that runs is waited for."""
         self._scheduler.shutdown(wait=True)
 
     def _every_led(self, seconds: float, name: str, job: Callable[[], object]) -> None:
@@ -128,7 +111,6 @@ class Jobs:
             else:
                 trouble.over()
 
-        # Planning starts a process: not while the program itself is starting.
         first = datetime.now(self._settings.zone) + min(timedelta(seconds=seconds), STARTS_WITHIN)
         self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
 
@@ -139,15 +121,6 @@ class Jobs:
 
     def _show_energy(self) -> None:
         show_energy(self._state, self._readings, self._settings, utc_now())
-
-    def _plan_pickups(self) -> None:
-        self._planner.submit(plan_missing, self._settings).result()
-
-    def _learn_places(self) -> None:
-        self._planner.submit(learn_missing, self._settings).result()
-
-    def _find_weekly_rounds(self) -> None:
-        self._planner.submit(find_missing_rounds, self._settings).result()
 
     def _delete_old(self) -> None:
         self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))

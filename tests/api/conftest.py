@@ -5,7 +5,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +21,8 @@ from core.device import Device, DeviceStatus, Municipality
 from core.quantity import Value
 from core.reading import Reading
 from core.settings import Settings
+from planner.program import run as run_planner
+from state.plan_queue import LEASE
 from state.tables import metadata, revision
 
 NOON = datetime(2026, 5, 4, 12, tzinfo=UTC)
@@ -58,6 +60,19 @@ def client(_opened: TestClient) -> TestClient:
                 connection.execute(delete(table))
     resources.readings.delete(before=datetime(2200, 1, 1, tzinfo=UTC))
     return _opened
+
+
+@pytest.fixture
+def planner(resources: Resources) -> Iterator[None]:
+    """A planner beside `client` that makes what is asked for and nothing else: another has the lease."""
+    assert resources.state.leases.acquire(LEASE, "another", hold=timedelta(hours=1))
+    stop = threading.Event()
+    program = threading.Thread(target=run_planner, args=(resources.settings, stop))
+    program.start()
+    yield
+    stop.set()
+    program.join(60)
+    assert not program.is_alive()
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from api.resources import Resources
 from core.clock import utc_now
 from core.device import Place
 from core.pickup import DueReason, Plan, PlanState, Route, Stop
+from state.plan_queue import MAX_ASKED_FOR, PlanJob
 
 DEPOT = Place("Bauhof", 50.80, 8.76)
 GPX = "{http://www.topografix.com/GPX/1/1}"
@@ -119,6 +120,7 @@ class TestDue:
 
 
 class TestMakePlan:
+    @pytest.mark.usefixtures("planner")
     def test_plans_in_the_background(
         self, client: TestClient, fill: Any, wait_until: Callable[..., Any], resources: Resources
     ) -> None:
@@ -168,6 +170,26 @@ class TestMakePlan:
     def test_an_unknown_municipality_is_404(self, client: TestClient) -> None:
         assert client.post("/v1/pickups/plans", json={"municipality": "nowhere"}).status_code == 404
 
+    def test_is_kept_with_all_that_a_planner_needs(self, client: TestClient, fill: Any, resources: Resources) -> None:
+        fill.municipality("marburg")
+        body = {"municipality": "marburg", "date": "2026-05-04", "time_limit_s": 1.5, "seed": 7}
+        plan_id = client.post("/v1/pickups/plans", json=body).json()["plan_id"]
+        assert resources.state.plan_queue.claim("a planner") == PlanJob(plan_id, 1.5, 7)
+
+    def test_too_many_that_wait_are_409_and_nothing_is_kept_of_one_more(
+        self, client: TestClient, fill: Any, plan: Plan
+    ) -> None:
+        fill.municipality("marburg")
+        for _ in range(MAX_ASKED_FOR):
+            assert client.post("/v1/pickups/plans", json={"municipality": "marburg"}).status_code == 202
+        for path in ("/v1/pickups/plans", f"/v1/pickups/plans/{plan.plan_id}/replan"):
+            refused = client.post(path, json={"municipality": "marburg"} if path.endswith("plans") else {})
+            assert refused.status_code == 409
+            assert refused.json()["detail"] == "50 plans wait already; ask again when some are done"
+        listed = client.get("/v1/pickups/plans?limit=1000").json()["items"]
+        assert len([each for each in listed if each["state"] == "queued"]) == MAX_ASKED_FOR == len(listed) - 1
+        assert f"kreispuls_plans_waiting {MAX_ASKED_FOR}.0" in client.get("/metrics").text
+
 
 class TestJointPlan:
     def test_neighbours_are_queued_together(self, client: TestClient, fill: Any) -> None:
@@ -200,6 +222,7 @@ class TestJointPlan:
 
 
 class TestCancelPlan:
+    @pytest.mark.usefixtures("planner")
     def test_ends_the_process_of_a_running_plan(
         self, client: TestClient, fill: Any, wait_until: Callable[..., Any]
     ) -> None:
@@ -228,12 +251,15 @@ class TestCancelPlan:
 
 
 class TestReplan:
-    def test_is_queued_with_what_it_replaces(self, client: TestClient, fill: Any, plan: Plan) -> None:
+    def test_is_queued_with_what_it_replaces(
+        self, client: TestClient, fill: Any, plan: Plan, resources: Resources
+    ) -> None:
         fill.municipality("marburg")
-        answer = client.post(f"/v1/pickups/plans/{plan.plan_id}/replan", json={"seed": 3})
+        answer = client.post(f"/v1/pickups/plans/{plan.plan_id}/replan", json={"seed": 3, "time_limit_s": 2})
         assert answer.status_code == 202
         assert (answer.json()["replaces"], answer.json()["state"]) == (plan.plan_id, "queued")
         assert answer.headers["Location"] == f"/v1/pickups/plans/{answer.json()['plan_id']}"
+        assert resources.state.plan_queue.claim("a planner") == PlanJob(answer.json()["plan_id"], 2, 3)
 
     def test_what_cannot_be_planned_again(self, client: TestClient, resources: Resources) -> None:
         resources.state.pickups.add_plan(a_plan(state=PlanState.FAILED, routes=()))

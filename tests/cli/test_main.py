@@ -4,13 +4,31 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from core.pickup import Plan, PlanState
+from state.plan_queue import LEASE
+from state.state import open_state
+
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = ("demo", "up", "ingest", "api", "simulate", "replay", "plan", "check", "devices", "backup", "restore")
+COMMANDS = (
+    "demo",
+    "up",
+    "ingest",
+    "planner",
+    "api",
+    "simulate",
+    "replay",
+    "plan",
+    "check",
+    "devices",
+    "backup",
+    "restore",
+)
 
 
 @pytest.fixture
@@ -50,6 +68,7 @@ def test_every_command_explains_itself(run: Run, command: str) -> None:
         (("simulate", "--region", "nowhere.json"), {}, "nowhere.json"),
         (("ingest",), {"KREISPULS_STATE_URL": "sqlite:////proc/nowhere/state.db"}, "kreispuls: "),
         (("up",), {"KREISPULS_DATA_DIR": "/proc/nowhere"}, "kreispuls: "),
+        (("planner",), {"KREISPULS_READINGS_URL": "sqlite:////proc/nowhere/readings.db"}, "kreispuls: "),
     ],
 )
 def test_what_is_wrong_is_one_sentence_and_a_status(
@@ -79,6 +98,32 @@ def test_check_says_what_works_and_what_is_missing_and_fix_makes_it(run: Run, mo
     assert fixed.returncode == 0, fixed.stdout
     assert "fails" not in fixed.stdout
     assert run("check", **environment).returncode == 0
+
+
+def test_check_says_when_plans_wait_and_no_planner_runs(run: Run, mosquitto: Any, tmp_path: Path) -> None:
+    environment = {"KREISPULS_MQTT_URL": mosquitto.url}
+    run("check", "--fix", **environment)
+    state = open_state(f"sqlite:///{tmp_path / 'data' / 'state.db'}")
+    state.municipalities.ensure("marburg")
+    state.plan_queue.add(
+        Plan(
+            plan_id="p",
+            municipality="marburg",
+            date=date(2026, 5, 4),
+            state=PlanState.QUEUED,
+            created_at=datetime(2026, 5, 4, 2, tzinfo=UTC),
+        ),
+        time_limit_s=1,
+        seed=0,
+        asked_for=True,
+    )
+    ended = run("check", **environment)
+    assert ended.returncode == 1
+    assert "fails  planner: none runs, and 1 plans wait since 2026-05-04T02:00:00Z" in ended.stdout
+    assert state.leases.acquire(LEASE, "a planner", hold=timedelta(hours=1))
+    state.close()
+    ended = run("check", **environment)
+    assert (ended.returncode, "works  planner: runs, 1 plans wait" in ended.stdout) == (0, True)
 
 
 def test_check_names_a_broker_that_does_not_answer(run: Run, free_port: int) -> None:

@@ -18,7 +18,7 @@ from core.settings import Settings, environment_name, load_settings
 from ingest import metrics
 
 ROOT = Path(__file__).parents[2]
-PROGRAMS = ("ingest", "api", "simulator")
+PROGRAMS = ("ingest", "planner", "api", "simulator")
 SECRETS = {
     "MQTT_PASSWORD": "a1",
     "MQTT_SIMULATOR_PASSWORD": "b2",
@@ -65,7 +65,7 @@ def test_the_file_keeps_to_the_compose_specification() -> None:
 
 
 def test_every_service_of_the_design_is_there(services: Services) -> None:
-    assert {"mosquitto", "influxdb", "postgres", "ingest", "api", "grafana", "simulator"} <= set(services)
+    assert {"mosquitto", "influxdb", "postgres", "ingest", "planner", "api", "grafana", "simulator"} <= set(services)
     assert services["simulator"]["profiles"] == ["demo"]
     assert [name for name, service in services.items() if "profiles" in service] == ["simulator"]
 

@@ -201,19 +201,6 @@ def test_the_newest_done_plan_is_in_force(state: State) -> None:
     assert page.items == [state.pickups.get_plan("tomorrow"), state.pickups.get_plan("running")]
 
 
-def test_interrupted_jobs_are_marked_failed(state: State) -> None:
-    running = replace(QUEUED, plan_id="p2", state=PlanState.RUNNING, progress=0.5)
-    fresh = replace(QUEUED, plan_id="p3", created_at=DAWN + HOUR)
-    done = replace(DONE, plan_id="p4")
-    for plan in (QUEUED, running, fresh, done):
-        state.pickups.add_plan(plan)
-    assert state.pickups.fail_stale(DAWN + HOUR) == 2
-    assert state.pickups.get_plan("p1") == replace(QUEUED, state=PlanState.FAILED, error="interrupted")
-    assert state.pickups.get_plan("p2") == replace(running, state=PlanState.FAILED, error="interrupted")
-    assert state.pickups.get_plan("p3") == fresh
-    assert state.pickups.get_plan("p4") == done
-
-
 def test_a_confirmed_stop_is_done_and_closes_its_request(state: State) -> None:
     state.pickups.add_plan(DONE)
     state.pickups.request(REQUEST)

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from actions.pickups.bins_of_day import bins_of_day, chosen_bins
+from actions.pickups.bins_of_day import bins_of_day, chosen_bins, zero_of_day
 from actions.pickups.learn_places import learn_municipality
 from core.device import Device, Municipality, Place
 from core.reading import Reading
@@ -73,3 +73,20 @@ def test_the_probability_is_that_of_being_full_when_bins_are_emptied_next(
     thursday = bins_of_day(state, readings, ["marburg"], FRIDAY - timedelta(days=1), zone=BERLIN, now=NOW)
     earlier = {each.device.device_id: each for each in chosen_bins(state, readings, thursday, settings).choices}
     assert "middle" not in earlier, "until Friday noon it does not overflow"
+
+
+@pytest.mark.parametrize(
+    ("day", "zero"),
+    [
+        (date(2026, 1, 15), datetime(2026, 1, 14, 23, tzinfo=UTC)),
+        (date(2026, 3, 28), datetime(2026, 3, 27, 23, tzinfo=UTC)),
+        (date(2026, 3, 29), datetime(2026, 3, 28, 22, tzinfo=UTC)),
+        (date(2026, 3, 30), datetime(2026, 3, 29, 22, tzinfo=UTC)),
+        (date(2026, 10, 24), datetime(2026, 10, 23, 22, tzinfo=UTC)),
+        (date(2026, 10, 25), datetime(2026, 10, 24, 23, tzinfo=UTC)),
+        (date(2026, 10, 26), datetime(2026, 10, 25, 23, tzinfo=UTC)),
+    ],
+)
+def test_six_o_clock_is_six_hours_after_the_zero_of_every_day(day: date, zero: datetime) -> None:
+    assert zero_of_day(day, BERLIN) == zero
+    assert f"{(zero + timedelta(hours=6)).astimezone(BERLIN):%Y-%m-%d %H:%M}" == f"{day} 06:00"

@@ -194,6 +194,17 @@ def test_each_municipality_is_learned_once_a_night(world: World, monkeypatch: py
     assert set(world.state.places.learned_at().values()) == {tomorrow}
 
 
+def test_the_night_in_which_two_o_clock_comes_twice_is_one_night(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """On 25 October 2026 Berlin has 02:05 at 00:05 and at 01:05 UTC."""
+    world.bin("b")
+    world.fill("b", first=10, last=0)
+    first = datetime(2026, 10, 25, 0, 5, tzinfo=UTC)
+    for now in (first, first + timedelta(hours=1)):
+        monkeypatch.setattr(learn_places, "utc_now", lambda now=now: now)
+        learn_missing(world.settings)
+    assert world.state.places.learned_at() == {"marburg": first}
+
+
 def test_a_run_that_takes_long_leaves_the_rest_to_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(learn_places, "utc_now", lambda: NOW)
     world.bin("b")

@@ -6,12 +6,14 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import select
 
 from actions.pickups import plan as plan_pickups
-from actions.pickups import plan_missing as missing
+from actions.pickups import queue_plan as queueing
 from actions.pickups.bins_of_day import ASSUMED_DEPOT
-from actions.pickups.plan import due_for, plan_day, queue_plan, run_plan
+from actions.pickups.plan import due_for, plan_day, run_plan
 from actions.pickups.plan_missing import plan_missing
+from actions.pickups.queue_plan import queue_plan
 from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from core.pickup import DueReason, PickupRequest, Plan, PlanState
@@ -19,6 +21,7 @@ from core.reading import Reading
 from core.settings import Settings
 from readings.sqlite.store import SqliteReadings
 from state.state import State, open_state
+from state.tables import plans
 
 BERLIN = ZoneInfo("Europe/Berlin")
 SETTINGS = Settings(timezone="Europe/Berlin")
@@ -79,7 +82,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Sets what time it is for planning."""
 
     def freeze(now: datetime) -> None:
-        for module in (plan_pickups, missing):
+        for module in (plan_pickups, queueing):
             monkeypatch.setattr(module, "utc_now", lambda: now)
 
     freeze(MORNING)
@@ -223,22 +226,46 @@ class TestPlan:
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         queued = queue_plan(world.state, "marburg", DAY)
+        world.state.plan_queue.claim("me")
         monkeypatch.setattr(plan_pickups, "plan_routes", None)
         with pytest.raises(TypeError):
-            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
+            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
         kept = world.state.pickups.get_plan(queued.plan_id)
         assert (kept.state, kept.error) == (PlanState.FAILED, "unexpected TypeError while planning")
 
     def test_a_queued_plan_runs_once(self, world: World) -> None:
         queued = queue_plan(world.state, "marburg", DAY)
         assert queued.state is PlanState.QUEUED
-        run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
-        with pytest.raises(ConflictError, match="is done, not queued"):
-            run_plan(world.state, world.readings, queued.plan_id, settings=SETTINGS, time_limit_s=0.2)
+        with pytest.raises(ConflictError, match="is queued, and me is not making it"):
+            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+        world.state.plan_queue.claim("me")
+        with pytest.raises(ConflictError, match="is running, and another is not making it"):
+            run_plan(world.state, world.readings, queued.plan_id, "another", settings=SETTINGS, time_limit_s=0.2)
+        run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+        with pytest.raises(ConflictError, match="is done, and me is not making it"):
+            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
         with pytest.raises(NotFoundError):
-            run_plan(world.state, world.readings, "no-such-plan", settings=SETTINGS, time_limit_s=0.2)
+            run_plan(world.state, world.readings, "no-such-plan", "me", settings=SETTINGS, time_limit_s=0.2)
         with pytest.raises(NotFoundError):
             queue_plan(world.state, "nowhere", DAY)
+
+    def test_whoever_plans_past_the_queue_gives_signs_of_life(
+        self, world: World, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., object]
+    ) -> None:
+        monkeypatch.setattr(plan_pickups, "BEAT_S", 0.01)
+        seen: list[datetime] = []
+
+        def last_sign() -> datetime:
+            with world.state.engine.connect() as connection:
+                return connection.execute(select(plans.c.heartbeat_at)).scalar_one()
+
+        def look(_: float) -> None:
+            if not seen:
+                seen.append(last_sign())
+                wait_until(lambda: last_sign() > seen[0], "there is a sign of life while it plans")
+
+        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2, progress=look)
+        assert (plan.state, len(seen)) == (PlanState.DONE, 1)
 
     def test_progress_is_kept_while_the_search_goes_on(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
         kept: list[float] = []
@@ -257,45 +284,70 @@ class TestMissing:
     def settings(self, tmp_path: Path) -> Settings:
         return Settings(data_dir=tmp_path, timezone="Europe/Berlin")
 
+    @pytest.fixture
+    def make_missing(
+        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+    ) -> Callable[[datetime], list[PlanState]]:
+        """At an instant the job queues what is missing, and all that waits is made; the states of the plans queued."""
+
+        def make(now: datetime) -> list[PlanState]:
+            frozen(now)
+            queued = plan_missing(world.state, settings, now)
+            while (job := world.state.plan_queue.claim("me")) is not None:
+                run_plan(world.state, world.readings, job.plan_id, "me", settings=settings)
+            return [world.state.pickups.plan_state(plan.plan_id) for plan in queued]
+
+        return make
+
     def plans(self, world: World) -> list[Plan]:
         return world.state.pickups.page_plans().items
 
     def test_the_day_s_plan_is_made_once_from_the_planning_hour_on(
-        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+        self, world: World, make_missing: Callable[[datetime], list[PlanState]]
     ) -> None:
         """Planning hour 4 in Berlin is 02:00 UTC in May; municipalities without bins are not planned."""
         world.state.municipalities.ensure("lahntal")
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=5), 0.9)
-        frozen(datetime(2026, 5, 6, 1, 59, tzinfo=UTC))
-        plan_missing(settings)
-        assert self.plans(world) == []
-        frozen(datetime(2026, 5, 6, 2, 0, tzinfo=UTC))
-        plan_missing(settings)
-        plan_missing(settings)
+        assert make_missing(datetime(2026, 5, 6, 1, 59, tzinfo=UTC)) == []
+        assert make_missing(datetime(2026, 5, 6, 2, 0, tzinfo=UTC)) == [PlanState.DONE]
+        assert make_missing(datetime(2026, 5, 6, 2, 0, tzinfo=UTC)) == []
         (plan,) = self.plans(world)
         assert (plan.municipality, plan.date, plan.state, len(plan.routes)) == ("marburg", DAY, PlanState.DONE, 1)
 
     def test_a_failed_plan_is_tried_again_an_hour_later(
-        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
+        self, world: World, make_missing: Callable[[datetime], list[PlanState]]
     ) -> None:
         municipality = world.state.municipalities.get("marburg")
         world.state.municipalities.put(replace(municipality, vehicles=()))
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=1), 0.9)
-        plan_missing(settings)
+        assert make_missing(MORNING) == [PlanState.FAILED]
         world.state.municipalities.put(municipality)
-        plan_missing(settings)
-        assert [plan.state for plan in self.plans(world)] == [PlanState.FAILED]
-        frozen(MORNING + timedelta(hours=1, seconds=1))
-        plan_missing(settings)
-        assert [plan.state for plan in self.plans(world)] == [PlanState.DONE, PlanState.FAILED]
+        assert make_missing(MORNING) == []
+        assert make_missing(MORNING + timedelta(hours=1, seconds=1)) == [PlanState.DONE]
 
-    def test_a_plan_that_an_ended_program_left_behind_becomes_failed(
-        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
-    ) -> None:
-        queued = queue_plan(world.state, "marburg", DAY)
+    @pytest.mark.usefixtures("frozen")
+    def test_a_plan_that_waits_is_queued_once_however_long_it_waits(self, world: World, settings: Settings) -> None:
         world.bin("a")
-        frozen(MORNING + timedelta(minutes=16))
-        plan_missing(settings)
-        assert world.state.pickups.get_plan(queued.plan_id).state is PlanState.FAILED
+        (queued,) = plan_missing(world.state, settings, MORNING)
+        assert plan_missing(world.state, settings, MORNING + timedelta(hours=15)) == []
+        assert self.plans(world) == [queued]
+
+    def test_the_hour_in_which_a_plan_failed_is_an_hour_on_the_night_of_25_october(
+        self, world: World, settings: Settings, make_missing: Callable[[datetime], list[PlanState]]
+    ) -> None:
+        """Berlin has 02:30 twice: at 00:30 and at 01:30 UTC."""
+        world.state.municipalities.put(
+            replace(
+                world.state.municipalities.get("marburg"),
+                vehicles=(),
+                planning_hour=0,
+                collection_days=(1, 2, 3, 4, 5, 6, 7),
+            )
+        )
+        world.bin("a")
+        world.level("a", datetime(2026, 10, 24, 20, tzinfo=UTC), 0.9)
+        assert make_missing(datetime(2026, 10, 25, 0, 30, tzinfo=UTC)) == [PlanState.FAILED]
+        assert plan_missing(world.state, settings, datetime(2026, 10, 25, 1, 29, tzinfo=UTC)) == []
+        assert len(plan_missing(world.state, settings, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))) == 1

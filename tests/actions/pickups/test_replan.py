@@ -8,14 +8,17 @@ from pathlib import Path
 import pytest
 
 from actions.pickups import plan as plan_pickups
-from actions.pickups import plan_missing as missing
-from actions.pickups.plan import plan_day, queue_plan, queue_replan, run_plan
+from actions.pickups import queue_plan as queueing
+from actions.pickups.plan import plan_day, run_plan
 from actions.pickups.plan_missing import plan_missing
+from actions.pickups.queue_plan import queue_plan, queue_replan
 from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError
 from core.pickup import Plan, PlanState, StopState
 from core.reading import Reading
 from core.settings import Settings
+from pickups.sheet.exports import plan_csv, plan_gpx
+from pickups.sheet.itinerary import time_of_day
 from readings.sqlite.store import SqliteReadings
 from state.state import State, open_state
 
@@ -54,12 +57,20 @@ class World:
     def level(self, device_id: str, level: float, at: datetime) -> None:
         self.readings.write([Reading(device_id, "waste_bin", "marburg", at, at, {"filling_level": level})])
 
-    def plan(self, *municipalities: str) -> Plan:
-        return plan_day(self.state, self.readings, municipalities, DAY, settings=self.settings, time_limit_s=0.3)
+    def plan_missing(self, now: datetime) -> list[Plan]:
+        """The job queues what is missing, and what waits is made."""
+        queued = plan_missing(self.state, self.settings, now)
+        while (job := self.state.plan_queue.claim("me")) is not None:
+            run_plan(self.state, self.readings, job.plan_id, "me", settings=self.settings, time_limit_s=0.3)
+        return [self.state.pickups.get_plan(plan.plan_id) for plan in queued]
+
+    def plan(self, *municipalities: str, day: date = DAY) -> Plan:
+        return plan_day(self.state, self.readings, municipalities, day, settings=self.settings, time_limit_s=0.3)
 
     def replan(self, plan: Plan) -> Plan:
         queued = queue_replan(self.state, plan.plan_id)
-        made = run_plan(self.state, self.readings, queued.plan_id, settings=self.settings, time_limit_s=0.3)
+        self.state.plan_queue.claim("me")
+        made = run_plan(self.state, self.readings, queued.plan_id, "me", settings=self.settings, time_limit_s=0.3)
         assert (made.state, made.error) == (PlanState.DONE, None)
         assert made.replaces == plan.plan_id
         return made
@@ -81,7 +92,7 @@ def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
     """Sets what time it is for planning."""
 
     def freeze(now: datetime) -> None:
-        for module in (plan_pickups, missing):
+        for module in (plan_pickups, queueing):
             monkeypatch.setattr(module, "utc_now", lambda: now)
 
     freeze(MORNING)
@@ -184,17 +195,15 @@ class TestReplan:
         world.state.municipalities.put(replace(MARBURG, replanning_hours=(9,)))
         street(world, 2)
         plan = world.plan("marburg")
-        frozen(MORNING + timedelta(hours=3))
-        plan_missing(world.settings)
+        assert world.plan_missing(MORNING + timedelta(hours=3)) == []
         world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(minutes=10))
-        frozen(MORNING + timedelta(hours=2, minutes=59))
-        plan_missing(world.settings)
-        assert [made.plan_id for made in world.state.pickups.page_plans().items] == [plan.plan_id]
+        assert world.plan_missing(MORNING + timedelta(hours=2, minutes=59)) == []
         frozen(MORNING + timedelta(hours=3))
-        plan_missing(world.settings)
-        plan_missing(world.settings)
-        new, old = world.state.pickups.page_plans().items
-        assert (old.plan_id, new.replaces, new.state) == (plan.plan_id, plan.plan_id, PlanState.DONE)
+        (waiting,) = plan_missing(world.state, world.settings, MORNING + timedelta(hours=3))
+        assert world.plan_missing(MORNING + timedelta(hours=4)) == [], "it waits already"
+        new = world.state.pickups.get_plan(waiting.plan_id)
+        assert (new.replaces, new.state) == (plan.plan_id, PlanState.DONE)
+        assert world.plan_missing(MORNING + timedelta(hours=5)) == []
 
     def test_only_the_plan_in_force_can_be_planned_again(
         self, world: World, frozen: Callable[[datetime], None]
@@ -208,6 +217,64 @@ class TestReplan:
         queued = queue_plan(world.state, "marburg", DAY)
         with pytest.raises(ConflictError, match="is queued, not done"):
             queue_replan(world.state, queued.plan_id)
+
+
+@pytest.mark.parametrize(
+    ("day", "six"),
+    [
+        (date(2026, 3, 29), datetime(2026, 3, 29, 4, tzinfo=UTC)),
+        (date(2026, 10, 25), datetime(2026, 10, 25, 5, tzinfo=UTC)),
+    ],
+)
+class TestClockChange:
+    """Sundays of 23 and of 25 hours; `six` is 06:00 in Berlin, five and seven hours after midnight."""
+
+    @pytest.fixture(autouse=True)
+    def _morning(self, world: World, six: datetime, frozen: Callable[[datetime], None]) -> None:
+        frozen(six)
+        for number in range(2):
+            world.bin(f"b{number}", longitude=8.77 + number / 100, at=six)
+
+    @pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=30)])
+    def test_a_vehicle_is_as_late_as_it_is(
+        self, world: World, day: date, six: datetime, late: timedelta, frozen: Callable[[datetime], None]
+    ) -> None:
+        plan = world.plan("marburg", day=day)
+        (route,) = plan.routes
+        first, second = route.stops
+        world.state.pickups.stop_done(first.stop_id, six + timedelta(seconds=first.arrival_s + first.service_s) + late)
+        frozen(six + timedelta(hours=2))
+        (again,) = world.replan(plan).routes
+        late_s = round(late.total_seconds())
+        assert (route.start_s, again.start_s) == (21_600, 21_600)
+        assert again.stops[1].arrival_s == second.arrival_s + late_s
+        assert again.duration_s == route.duration_s + late_s
+
+    def test_drivers_read_the_time_that_their_clocks_show(self, world: World, day: date, six: datetime) -> None:
+        plan = world.plan("marburg", day=day)
+        (route,) = plan.routes
+        there = (six + timedelta(seconds=route.stops[1].arrival_s)).astimezone(world.settings.zone)
+        for text in (plan_csv(plan), plan_gpx(plan)):
+            assert f"{there:%H:%M}" in text
+        assert time_of_day(route, 0) == "06:00"
+
+    def test_the_job_plans_again_at_nine(self, world: World, day: date, six: datetime) -> None:
+        world.state.municipalities.put(replace(MARBURG, replanning_hours=(9,)))
+        plan = world.plan("marburg", day=day)
+        world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, six + timedelta(minutes=10))
+        assert world.plan_missing(six + timedelta(hours=2, minutes=59)) == []
+        assert [made.replaces for made in world.plan_missing(six + timedelta(hours=3))] == [plan.plan_id]
+
+
+def test_an_hour_that_comes_twice_is_one_hour_of_replanning(world: World, frozen: Callable[[datetime], None]) -> None:
+    """On 25 October 2026 Berlin has 02:30 at 00:30 and at 01:30 UTC."""
+    world.state.municipalities.put(replace(MARBURG, replanning_hours=(2,)))
+    first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
+    world.bin("b", at=first)
+    frozen(first)
+    plan = world.plan("marburg", day=first.date())
+    world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, first + timedelta(minutes=10))
+    assert world.plan_missing(first + timedelta(hours=1)) == []
 
 
 class TestJointPlans:
@@ -242,16 +309,14 @@ class TestJointPlans:
         world.state.municipalities.put(replace(MARBURG, planned_with=("lahntal", "gone")))
         world.bin("m")
         world.bin("l", municipality="lahntal", latitude=50.86, longitude=8.69)
-        plan_missing(world.settings)
-        plan_missing(world.settings)
-        (plan,) = world.state.pickups.page_plans().items
+        (plan,) = world.plan_missing(MORNING)
+        assert world.plan_missing(MORNING) == []
         assert (plan.municipality, plan.municipalities) == ("marburg", ("lahntal", "marburg"))
 
-    def test_the_job_rests_on_days_without_collection(self, world: World, frozen: Callable[[datetime], None]) -> None:
+    def test_the_job_rests_on_days_without_collection(self, world: World) -> None:
         """Ascension Day 2026 is Thursday 14 May."""
         world.bin("m")
-        frozen(datetime(2026, 5, 14, 4, tzinfo=UTC))
-        plan_missing(world.settings)
+        assert world.plan_missing(datetime(2026, 5, 14, 4, tzinfo=UTC)) == []
         assert world.state.pickups.page_plans().items == []
 
 
@@ -259,6 +324,7 @@ class TestCancel:
     def test_a_plan_cancelled_while_it_is_made_stays_cancelled(self, world: World) -> None:
         street(world, 3)
         queued = queue_plan(world.state, "marburg", DAY)
+        world.state.plan_queue.claim("me")
         told: list[float] = []
 
         def cancel(share: float) -> None:
@@ -266,9 +332,15 @@ class TestCancel:
             world.state.pickups.cancel_plan(queued.plan_id, MORNING)
 
         made = run_plan(
-            world.state, world.readings, queued.plan_id, settings=world.settings, time_limit_s=0.3, progress=cancel
+            world.state,
+            world.readings,
+            queued.plan_id,
+            "me",
+            settings=world.settings,
+            time_limit_s=0.3,
+            progress=cancel,
         )
         assert (made.state, made.routes, made.finished_at) == (PlanState.CANCELLED, (), MORNING)
         assert told
-        with pytest.raises(ConflictError, match="is cancelled, not queued"):
-            run_plan(world.state, world.readings, queued.plan_id, settings=world.settings)
+        with pytest.raises(ConflictError, match="is cancelled, and me is not making it"):
+            run_plan(world.state, world.readings, queued.plan_id, "me", settings=world.settings)
