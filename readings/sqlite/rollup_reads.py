@@ -64,7 +64,7 @@ def series_from_rollups(
         if from_us >= end_us:
             return None
         days = connection.execute(
-            f'SELECT day, n, first_us, hours, s, lo, hi, last, held FROM "daily_{name}" '  # noqa: S608 - of our catalogue
+            f'SELECT day, n, first_us, hours, s, lo, hi, last, held, falls FROM "daily_{name}" '  # noqa: S608 - of our catalogue
             "WHERE device = ? AND day >= ? AND day < ? ORDER BY day",
             (key, from_us // DAY_US, end_us // DAY_US),
         ).fetchall()
@@ -134,7 +134,7 @@ def _rolled_us(connection: sqlite3.Connection) -> int:
 
 def _part(row: tuple[Any, ...], query: SeriesQuery) -> _Part:
     """NaN where SQLite has none (infinite sums of both signs): left out of the answer like any that is too large."""
-    day, n, first_us, _, s, lo, hi, last, held = row
+    day, n, first_us, _, s, lo, hi, last, held, _ = row
     nan = math.nan
     return _Part(
         max(day * DAY_US, query.from_us),
