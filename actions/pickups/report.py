@@ -185,7 +185,7 @@ class _Gathering:
             figures.overflow_hours += sum((ended - begun).total_seconds() for begun, ended in spans) / 3600
 
     def _daily(self, start: datetime, end: datetime, aggregate: Aggregate) -> defaultdict[str, dict[datetime, float]]:
-        """An aggregate of each bin's levels by day; the store groups them: each bin is its own group."""
+        """An aggregate of each bin's levels by day."""
         found: defaultdict[str, dict[datetime, float]] = defaultdict(dict)
         if not self._bins:
             return found
@@ -193,10 +193,9 @@ class _Gathering:
             "filling_level",
             start,
             end,
-            group_by=GroupBy.STREET,
+            group_by=GroupBy.DEVICE,
             every=DAY,
             aggregate=aggregate,
-            streets={bin_.device_id: bin_.device_id for bin_ in self._bins},
             municipality=self._slug,
         ):
             found[total.group][total.start] = total.value
