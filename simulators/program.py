@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from actions.register_devices import register_devices
 from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import BrokerError, KreispulsError, NotFoundError, StorageError
@@ -86,7 +87,7 @@ def _register(fleet: Fleet, state: State) -> None:
     placed = {known.municipality for known in state.municipalities.all() if known.depot is not None}
     state.municipalities.put_many([new for new in fleet.municipalities if new.municipality not in placed])
     known = {device.device_id: device for device in state.devices.all()}
-    state.devices.put_many([_adopted(device, known.get(device.device_id)) for device in fleet.devices])
+    register_devices(state, [_adopted(device, known.get(device.device_id)) for device in fleet.devices])
 
 
 def _adopted(device: Device, known: Device | None) -> Device:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
+from actions.register_devices import register_device, register_devices
 from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath
@@ -44,10 +45,7 @@ def list_devices(state: StateDep, paging: PagingDep, wanted: DeviceFilterDep) ->
 )
 def add_device(new: NewDevice, state: StateDep, response: Response) -> DeviceShown:
     """Register a device; its municipality is made when it is not known yet."""
-    device = new.device()
-    device_type(device.device_type).check_attributes(device.attributes)
-    state.municipalities.ensure(device.municipality)
-    added = state.devices.add(device)
+    added = register_device(state, new.device())
     response.headers["Location"] = f"/v1/devices/{added.device_id}"
     return DeviceShown.model_validate(added)
 
@@ -69,9 +67,7 @@ def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], sta
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
     found = parse_devices(text, media_type)
-    for municipality in sorted({device.municipality for device in found}):
-        state.municipalities.ensure(municipality)
-    state.devices.put_many(found)
+    register_devices(state, found)
     return Imported(imported=len(found))
 
 
