@@ -3,7 +3,7 @@
 A municipality that is not known yet is made with its slug as name and everything else by default.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from core.device import Device, DeviceStatus
 from devices.registry import device_type
@@ -26,6 +26,16 @@ def register_devices(state: State, devices: Sequence[Device]) -> None:
     """Insert or replace all, or none; what existing ones said of themselves stays."""
     _ensure_municipalities(state, devices)
     state.devices.put_many(devices)
+
+
+def change_registered_device(state: State, device_id: str, merge: Callable[[Device], Device]) -> Device:
+    """Make a device what `merge` makes of it as it is kept; it may be called twice. Gives the device as it is then.
+
+    Raises:
+        NotFoundError: there is no such device.
+    """
+    _ensure_municipalities(state, [merge(state.devices.get(device_id))])
+    return state.devices.change(device_id, merge)
 
 
 def discover_device(state: State, device: Device, max_discovered: int) -> bool:

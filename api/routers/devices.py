@@ -1,13 +1,12 @@
 """The registry of devices."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from actions.register_devices import register_device, register_devices
+from actions.register_devices import change_registered_device, register_device, register_devices
 from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath
@@ -17,7 +16,6 @@ from api.schemas.fields import Items
 from core.clock import utc_now
 from core.errors import InvalidInputError
 from devices.files import parse_devices
-from devices.registry import device_type
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -80,18 +78,7 @@ def get_device(device_id: DeviceIdPath, state: StateDep) -> DeviceShown:
 @router.patch("/{device_id}", responses=problems(400, 404, 413))
 def change_device(device_id: DeviceIdPath, change: DeviceChange, state: StateDep) -> DeviceShown:
     """Change a device: what is missing stays, attributes are merged, null removes one."""
-    device = state.devices.get(device_id)
-    changes = change.model_dump(include=change.model_fields_set - {"attributes"})
-    if change.attributes:
-        merged = {**device.attributes, **change.attributes}
-        changes["attributes"] = {name: value for name, value in merged.items() if value is not None}
-        device_type(device.device_type).check_attributes(changes["attributes"])
-    changed = replace(device, **changes)
-    if (changed.latitude is None) != (changed.longitude is None):
-        raise InvalidInputError("latitude and longitude are given together or not at all")
-    if change.municipality is not None:
-        state.municipalities.ensure(change.municipality)
-    return DeviceShown.model_validate(state.devices.update(device_id, changes))
+    return DeviceShown.model_validate(change_registered_device(state, device_id, change.applied_to))
 
 
 @router.delete("/{device_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))

@@ -52,7 +52,6 @@ def change_municipality(
     municipality: MunicipalityPath, change: MunicipalityChange, state: StateDep
 ) -> MunicipalitySettings:
     """Change settings of a municipality: from which level bins are due, when the day is planned, depot, vehicles."""
-    place = state.municipalities.get(municipality)
     changes = change.model_dump(exclude_unset=True)
     if changes.get("depot"):
         changes["depot"] = Place(**changes["depot"])
@@ -68,6 +67,5 @@ def change_municipality(
         for partner in changes["planned_with"]:
             state.municipalities.get(partner)
         changes["planned_with"] = tuple(sorted(set(changes["planned_with"]) - {municipality}))
-    changed = replace(place, **changes)
-    state.municipalities.put(changed)
+    changed = state.municipalities.change(municipality, lambda kept: replace(kept, **changes))
     return MunicipalitySettings.model_validate(changed)

@@ -1,10 +1,12 @@
 """Registered devices and their municipalities, on SQLite and PostgreSQL."""
 
+from dataclasses import replace
+
 import pytest
 
-from actions.register_devices import discover_device, register_device, register_devices
+from actions.register_devices import change_registered_device, discover_device, register_device, register_devices
 from core.device import Device, DeviceStatus, Municipality
-from core.errors import ConflictError, InvalidInputError
+from core.errors import ConflictError, InvalidInputError, NotFoundError
 from state.state import State
 
 
@@ -34,6 +36,16 @@ def test_a_device_that_nobody_adopted_makes_no_municipality(state: State) -> Non
     stranger = lamp("a", status=DeviceStatus.DISCOVERED)
     assert discover_device(state, stranger, max_discovered=1)
     assert municipalities(state) == []
+
+
+def test_who_adopts_a_device_or_moves_it_makes_its_municipality_known(state: State) -> None:
+    state.devices.discover(lamp("a", status=DeviceStatus.DISCOVERED), max_discovered=1)
+    change_registered_device(state, "a", lambda kept: replace(kept, status=DeviceStatus.ACTIVE))
+    assert municipalities(state) == [("marburg", "marburg")]
+    assert change_registered_device(state, "a", lambda kept: replace(kept, municipality="zoo")).municipality == "zoo"
+    assert municipalities(state) == [("marburg", "marburg"), ("zoo", "zoo")]
+    with pytest.raises(NotFoundError):
+        change_registered_device(state, "b", lambda kept: kept)
 
 
 def test_what_is_refused_changes_nothing(state: State) -> None:

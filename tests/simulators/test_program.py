@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -233,7 +234,7 @@ def test_registering_again_keeps_what_operators_set(
     end = simulate()
     listener.wait_for(_is_up)
     end()
-    state.devices.update("lamp-marburg-0003", {"status": DeviceStatus.MAINTENANCE})
+    state.devices.change("lamp-marburg-0003", lambda kept: replace(kept, status=DeviceStatus.MAINTENANCE))
     heard = len(listener.messages)
     simulate()
     listener.wait_for(lambda message: _is_up(message) and message not in listener.messages[:heard])
