@@ -138,7 +138,7 @@ def _remember(settings: Settings, fleet: Fleet, state: State | None, days: int, 
     if state is not None:
         state.devices.seen(history.last_seen)
         for emptying in history.emptyings:
-            state.pickups.record_emptying(
+            state.emptyings.record(
                 emptying.device_id,
                 emptying.municipality,
                 emptying.at,

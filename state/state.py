@@ -8,6 +8,7 @@ from sql.engine import open_engine
 from state.alerts import Alerts
 from state.commands import Commands
 from state.devices import Devices
+from state.emptyings import Emptyings
 from state.erasures import Erasures
 from state.leases import Leases
 from state.lighting import Lighting
@@ -36,6 +37,7 @@ class State:
     rule_overrides: RuleOverrides
     lighting: Lighting
     pickups: Pickups
+    emptyings: Emptyings
     places: Places
     pickup_history: PickupHistory
     leases: Leases
@@ -73,6 +75,7 @@ def open_state(url: str) -> State:
         rule_overrides=RuleOverrides(engine),
         lighting=Lighting(engine),
         pickups=Pickups(engine),
+        emptyings=Emptyings(engine),
         places=Places(engine),
         pickup_history=PickupHistory(engine),
         leases=Leases(engine),

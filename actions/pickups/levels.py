@@ -116,7 +116,7 @@ class LearnedPlaces:
 
     @cached_property
     def _last_emptyings(self) -> Mapping[str, datetime]:
-        return self._state.pickups.last_emptyings(self._only)
+        return self._state.emptyings.last(self._only)
 
     def _of_kind(self, municipality: str, kind: str) -> PlaceModel | None:
         if self._stored is not None and (municipality, kind) not in self._kinds:

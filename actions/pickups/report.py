@@ -135,7 +135,7 @@ class _Gathering:
             self._planned_on.append(day)
             done += add_routes(figures, driven(list(of_day)), self._slug, fuel)
         start, end = self._instant(first), min(self._instant(last + DAY), self._now)
-        seen = self._state.pickup_history.emptyings(self._slug, start, end)
+        seen = self._state.emptyings.seen(self._slug, start, end)
         emptied = emptyings(done, seen)
         add_emptyings(figures, emptied)
         for each in emptied:
