@@ -12,6 +12,7 @@ from api.filters import MunicipalityPath
 from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
 from api.schemas.municipality import MunicipalityChange, MunicipalitySettings, MunicipalityShown
+from core.clock import utc_now
 from core.device import DisposalSite, Place, Vehicle
 
 router = APIRouter(prefix="/v1/municipalities", tags=["municipalities"])
@@ -26,7 +27,7 @@ def list_municipalities(
     for (municipality, device_type, _), count in state.devices.count_by_status().items():
         devices.setdefault(municipality, Counter())[device_type] += count
     alerts = state.alerts.count_open()
-    due = Counter(bin_.municipality for bin_ in due_for(state, readings, None, today, settings.zone))
+    due = Counter(bin_.municipality for bin_ in due_for(state, readings, None, today, settings.zone, now=utc_now()))
     page, cursor = page_of(state.municipalities.all(), lambda place: place.municipality, paging)
     shown = [
         MunicipalityShown(

@@ -84,7 +84,7 @@ class Jobs:
         self._every_led(20, "plan pickups", self._plan_pickups)
         self._every_led(60, "learn how places fill", self._learn_places)
         self._every_led(60, "find weekly rounds", self._find_weekly_rounds)
-        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
+        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
         self._every_led(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
