@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from core.quantity import CATALOGUE, Value
+from devices.waste_bin.level import MAX_NOISE
 from rules.seen import Seen
 
 _POINTS: Final = 48
@@ -18,8 +19,6 @@ _JUMP: Final = 0.15
 """A level so far from the one before is believed when it comes twice: bags before the sensor, lost echoes (chosen)."""
 _BELIEVED_AFTER: Final = timedelta(hours=2)
 """After so long a bin may well have another level, and the next report would come late."""
-_EMPTYING: Final = 0.15
-"""A level that falls by so much was emptied (noise is a few percent): a rate across that would mean nothing."""
 
 
 class Tracker(Protocol):
@@ -64,7 +63,7 @@ class Rate:
         return frozenset({self.quantity})
 
     def note(self, seen: Seen) -> None:
-        """Keep the value; a counter that restarts and a bin that is emptied begin anew."""
+        """Keep the value; a counter that restarts and a bin from which something is taken begin anew."""
         value = float(seen.values[self.quantity])
         points = seen.memory.notes.setdefault(self, _Points())
         if points.last is not None and seen.at <= points.last[0]:
@@ -94,7 +93,7 @@ class Rate:
     def _fall(self) -> float:
         if CATALOGUE[self.quantity].counter:
             return 0.0
-        return _EMPTYING if self.quantity == "filling_level" else float("inf")
+        return MAX_NOISE if self.quantity == "filling_level" else float("inf")
 
 
 @dataclass(frozen=True, slots=True)

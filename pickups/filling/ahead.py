@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.waste_bin.level import FULL
 from pickups.filling.law import Filling, filling
-from pickups.filling.level_grid import FULL
 from pickups.filling.place_model import (
     BANDS,
     CALENDAR,

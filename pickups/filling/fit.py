@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.waste_bin.level import FULL, MAX_NOISE
 from pickups.filling.calendar_factors import (
     QUARTERS,
     Calendar,
@@ -16,7 +17,7 @@ from pickups.filling.calendar_factors import (
     weekday_factors,
 )
 from pickups.filling.law import Filling, filling
-from pickups.filling.level_grid import FULL, MAX_NOISE, Indices, rises_of
+from pickups.filling.level_grid import Indices, rises_of
 from pickups.filling.place_model import DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 COARSE: Final = 0.05

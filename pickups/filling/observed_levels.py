@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.waste_bin.level import FULL
 from pickups.filling.ahead import DAY_S, Ahead, NewestLevel, band, emptied_by_band
 from pickups.filling.law import Filling
-from pickups.filling.level_grid import FULL
 from pickups.filling.place_model import BANDS, Floats, PlaceModel
 
 CELLS: Final = 51
