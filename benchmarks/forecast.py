@@ -26,7 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.waste_bin.level import FULL, MAX_NOISE
-from pickups.filling.ahead import NewestLevel
+from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.learning import Learned, learn
 from pickups.filling.observed_levels import CELLS, observed_levels
 

@@ -12,8 +12,8 @@ import numpy as np
 from core.errors import RoadsError
 from core.travel import Position, TravelMatrix
 from roads.geometry import Floats
-from roads.limits import REACH_M
 from roads.network import Array
+from roads.tolerances import REACH_M
 
 TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 MAX_BYTES: Final = 64 << 20

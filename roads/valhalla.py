@@ -8,8 +8,9 @@ import numpy as np
 from core.geo import great_circle_m
 from core.travel import Position, TravelMatrix, TruckProfile
 from roads.geometry import simplified
-from roads.limits import HEAVY_OVER_T, LINE_TOLERANCE_M
 from roads.service import RoutingService, chains_of, chunks, no_positions, too_far, whole_matrix
+from roads.tags import HEAVY_OVER_T
+from roads.tolerances import LINE_TOLERANCE_M
 
 SOURCE: Final = "valhalla"
 _SIDE: Final = 50

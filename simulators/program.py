@@ -206,11 +206,11 @@ class _Live:
             self._pace_trouble.happened("more happens than can be published; take a lower speed or fewer devices")
         else:
             self._pace_trouble.over()
-        self._publish(self._fleet.due(self._now))
+        self._publish(self._fleet.due_messages(self._now))
         if self._state is not None and self._now >= self._poll_at:
             self._poll_at = self._now + POLL_PLANS
             self._look_at_plans(self._state)
-        for reached in self._collection.due(self._now):
+        for reached in self._collection.due_stops(self._now):
             self._serve(reached)
 
     def _serve(self, reached: Reached) -> None:

@@ -16,7 +16,7 @@ from pickups.filling.calendar_factors import (
     week_factors,
     weekday_factors,
 )
-from pickups.filling.law import Filling, filling
+from pickups.filling.inflow import Inflow, inflow
 from pickups.filling.level_grid import Indices, rises_of
 from pickups.filling.place_model import DAYS_A_WEEK, STEPS_A_DAY, Floats
 
@@ -99,7 +99,7 @@ class FillingFit:
         """Steps after which a run of equal readings is no chance any more, by place."""
         longest = np.full(len(self._levels), float(_LONGEST_RUN_DAYS * STEPS_A_DAY))
         for days in range(_LONGEST_RUN_DAYS, 0, -1):
-            law = filling(self.rate * days, self.dispersion, self.lump, self.rate_variance)
+            law = inflow(self.rate * days, self.dispersion, self.lump, self.rate_variance)
             longest[law.at_most(self.resolution) < _STUCK] = days * STEPS_A_DAY
         return longest
 
@@ -203,7 +203,7 @@ class FillingFit:
         best, lumps = np.full(len(share_still), np.inf), np.zeros(len(share_still))
         for nothing in np.linspace(1e-6, 0.98, 50):
             lump = mean_day / -np.log(nothing)
-            miss = np.abs(filling(mean_day, self.dispersion, lump, 0.0).at_most(threshold) - share_still)
+            miss = np.abs(inflow(mean_day, self.dispersion, lump, 0.0).at_most(threshold) - share_still)
             lumps = np.where(miss < best, lump, lumps)
             best = np.minimum(miss, best)
         return lumps
@@ -263,8 +263,8 @@ class FillingFit:
                     break
         return found
 
-    def _law(self, place: Indices, mean: Floats) -> Filling:
-        return filling(mean, self.dispersion[place], self.lump[place], self.rate_variance[place])
+    def _law(self, place: Indices, mean: Floats) -> Inflow:
+        return inflow(mean, self.dispersion[place], self.lump[place], self.rate_variance[place])
 
     def _sums(self, values: Floats) -> Floats:
         return np.bincount(self._rises.place, values, minlength=len(self._levels)).astype(np.float64)
