@@ -91,7 +91,7 @@ def chains_of(count: int, size: int) -> Iterator[range]:
 
 
 def whole_matrix(metres: Floats, seconds: Floats, source: str, unreachable: Mapping[int, str]) -> TravelMatrix:
-    """Of what a service answered, with nan for ways that it does not know.
+    """The matrix of what a service answered; nan stands for a way that it does not know.
 
     Positions are left out, those with most unknown ways first, until all ways between the others are known.
     """

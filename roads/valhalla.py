@@ -16,7 +16,7 @@ SOURCE: Final = "valhalla"
 _SIDE: Final = 50
 """Sources and targets of one question: `max_matrix_location_pairs` is 2,500 by default."""
 _LOCATIONS: Final = 20
-"""Of one route: `max_locations` is 20 by default."""
+"""A route may have so many: `max_locations` is 20 by default."""
 
 
 class ValhallaRoads:

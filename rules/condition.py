@@ -19,7 +19,7 @@ Number = float | str
 """A number, or the name of the parameter that holds it."""
 Parameters = Mapping[str, float]
 Test = Callable[[JudgedReading, bool], bool | None]
-"""Of a reading and whether the condition held before (which decides within a hysteresis)."""
+"""Takes a reading and whether the condition held before, which decides within a hysteresis."""
 
 
 _TWO: Final = 2

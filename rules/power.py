@@ -33,7 +33,7 @@ _UNKNOWN: Final = Power()
 
 
 def power_of(seen: JudgedReading) -> Power:
-    """Of a reading, found out once; all unknown without the attribute `rated_power_w`."""
+    """What a reading says of power, found out once; all unknown without the attribute `rated_power_w`."""
     found: Power | None = seen.power
     if found is None:
         found = seen.power = _power(seen)

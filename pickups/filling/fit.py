@@ -37,7 +37,7 @@ _STUCK: Final = 0.001
 """A run of equal readings that is less probable than this, were the sensor working, is a stuck sensor."""
 _LONGEST_RUN_DAYS: Final = 60
 _SAMPLE: Final = 20_000
-"""Of more days a sample tells as much."""
+"""Where there are more days a sample of so many tells as much."""
 _HEADROOMS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 _TINY: Final = 1e-9
 _RARE: Final = 1e-3
