@@ -48,7 +48,7 @@ format: $(VENV)/.dev ## let ruff format and fix
 
 bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/end_to_end.py $(ARGS)
-	@$(BIN)/python benchmarks/ingest.py
+	@$(BIN)/python benchmarks/ingest_rate.py
 	@$(BIN)/python benchmarks/latency.py
 	@$(BIN)/python benchmarks/light_control.py
 	@$(BIN)/python benchmarks/history.py

@@ -1,19 +1,15 @@
-"""Paging: `limit` and `cursor` of every list, and the cursors of lists that no repository pages."""
+"""Paging: `limit` and `cursor` of every list, and pages of lists that no repository pages."""
 
-import base64
-import binascii
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Final, TypeVar
 
 from fastapi import Depends, Query
 
-from core.errors import InvalidInputError
+from core.cursor import MAX_CURSOR, decode_cursor, encode_cursor
 
 DEFAULT_LIMIT: Final = 100
 MAX_LIMIT: Final = 1000
-MAX_CURSOR: Final = 1024
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="at most so many items")]
 Cursor = Annotated[
@@ -48,29 +44,8 @@ def page_of(items: Sequence[Item], key: Callable[[Item], str], paging: Paging) -
     begin = 0
     if paging.cursor is not None:
         position, last = decode_cursor(paging.cursor, int, str)
-        begin = max(0, int(position))
+        begin = max(0, position)
         begin = next((index + 1 for index, item in enumerate(items) if key(item) == last), begin)
     end = begin + paging.limit
     page = list(items[begin:end])
     return page, encode_cursor(end - 1, key(page[-1])) if end < len(items) else None
-
-
-def encode_cursor(*parts: str | int) -> str:
-    """An opaque cursor that holds the last item's sort key."""
-    return base64.urlsafe_b64encode(json.dumps(parts, separators=(",", ":")).encode()).decode().rstrip("=")
-
-
-def decode_cursor(cursor: str, *kinds: type[str] | type[int]) -> tuple[str | int, ...]:
-    """The sort key in a cursor, its parts of these kinds.
-
-    Raises:
-        InvalidInputError: the cursor is none of ours.
-    """
-    try:
-        padded = cursor.encode("ascii") + b"=" * (-len(cursor) % 4)
-        parts = json.loads(base64.b64decode(padded, altchars=b"-_", validate=True))
-    except (ValueError, binascii.Error, RecursionError) as error:
-        raise InvalidInputError("cursor: expected the next_cursor of the page before") from error
-    if not isinstance(parts, list) or [type(part) for part in parts] != list(kinds):
-        raise InvalidInputError("cursor: expected the next_cursor of the page before")
-    return tuple(parts)

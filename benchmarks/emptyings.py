@@ -23,11 +23,11 @@ import numpy as np
 
 from actions.pickups.learn_places import public_holidays
 from core.reading import Reading
-from pickups.filling.ahead import NewestLevel
+from devices.waste_bin.level import FULL
 from pickups.filling.emptying import MIN_DROP, Emptying, Levels, emptyings
 from pickups.filling.forecast import predict
+from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.learning import learn
-from pickups.filling.level_grid import FULL
 from pickups.filling.place import place_kind
 from simulators.fleet import Fleet, build_fleet
 from simulators.history import Emptying as Truth

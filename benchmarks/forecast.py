@@ -25,9 +25,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pickups.filling.ahead import NewestLevel
+from devices.waste_bin.level import FULL, MAX_NOISE
+from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.learning import Learned, learn
-from pickups.filling.level_grid import FULL, MAX_NOISE
 from pickups.filling.observed_levels import CELLS, observed_levels
 
 Floats = NDArray[np.float64]

@@ -23,7 +23,7 @@ from pickups.routes.problem import Site, VehicleKind
 
 SHIFT_START_S: Final = 6 * 3600
 LEARN_DAYS: Final = 90
-"""Of a simulated year: so long before it the sensors were already there."""
+"""So long before a simulated year the sensors were already there."""
 FIFTHS: Final = 0.2
 SIMULATED_YEAR: Final = date(2026, 1, 1)
 SENSOR_NOISE: Final = 0.01

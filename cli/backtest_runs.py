@@ -22,7 +22,7 @@ from pickups.filling.policy_forecast import PlaceForecast
 FAMILIES: Final = ("fixed", "threshold", "fullest", "ours")
 _SHARES: Final = FAMILIES[:3]
 MOST: Final = 100_000
-"""Of a policy's number: kilometres an overflow is worth, or working days."""
+"""A policy's number is no larger: kilometres an overflow is worth, or working days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,13 +52,12 @@ def import_(
     if dry_run:
         typer.echo(f"{len(many)} devices can be imported")
         return
+    from actions.register_devices import register_devices
     from state.state import open_state
 
     state = open_state(load_settings().state_url)
     try:
-        for municipality in sorted({device.municipality for device in many}):
-            state.municipalities.ensure(municipality)
-        state.devices.put_many(many)
+        register_devices(state, many)
     finally:
         state.close()
     typer.echo(f"{len(many)} devices imported")

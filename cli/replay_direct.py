@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from actions.register_devices import discover_device
 from cli.recording import Recorded
 from core.clock import utc_now
 from core.device import Device, DeviceStatus
@@ -50,7 +51,7 @@ class _Registry:
         self._device_type = device_type.name
         self._municipality = municipality
         self._known: dict[str, Device] = {}
-        state.municipalities.ensure(municipality)
+        state.municipalities.ensure(municipality)  # somebody named it, whether or not its devices are adopted
 
     def device(self, device_id: str) -> Device:
         """The device as the registry has it."""
@@ -62,7 +63,7 @@ class _Registry:
         new = Device(
             device_id=device_id, device_type=self._device_type, municipality=self._municipality, status=self._status
         )
-        self._state.devices.discover(new, self._max_discovered)
+        discover_device(self._state, new, self._max_discovered)
         device = self._state.devices.find(device_id) or new
         if (device.device_type, device.municipality) != (self._device_type, self._municipality):
             raise InvalidInputError(

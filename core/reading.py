@@ -70,6 +70,7 @@ class GroupBy(StrEnum):
     MUNICIPALITY = "municipality"
     DEVICE_TYPE = "device_type"
     STREET = "street"
+    DEVICE = "device"
 
 
 TOTAL_AGGREGATES = (Aggregate.MEAN, Aggregate.MIN, Aggregate.MAX, Aggregate.SUM, Aggregate.COUNT)

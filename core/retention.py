@@ -41,7 +41,7 @@ def parse_retention(text: str) -> dict[tuple[str | None, str], int]:
     return hours
 
 
-def due(hours: Mapping[tuple[str | None, str], int], now: datetime) -> Sequence[Forgetting]:
+def due_forgettings(hours: Mapping[tuple[str | None, str], int], now: datetime) -> Sequence[Forgetting]:
     """What has to be forgotten now; a municipality's own retention of a quantity takes the place of that of all."""
     found: list[Forgetting] = []
     for (municipality, quantity), kept in sorted(hours.items(), key=lambda item: (item[0][1], item[0][0] or "")):

@@ -6,13 +6,17 @@ variables; `:regex` escapes their values, so that no value can become part of th
 
 from typing import Final
 
-TIMEZONE: Final = "Europe/Berlin"
-"""Where a day begins; the platform's KREISPULS_TIMEZONE."""
+from core.settings import Settings
+from rules.catalogue import rule_named
+
+TIMEZONE: Final = str(Settings.model_fields["timezone"].default)
+"""Where a day begins."""
 
 STREETLIGHT: Final = "streetlight"
 WASTE_BIN: Final = "waste_bin"
-SILENT_AFTER_S: Final = {STREETLIGHT: 16_200, WASTE_BIN: 21_600}
-"""As in the rules `communication_failure` of devices/."""
+SILENT_AFTER_S: Final = {
+    rule.device_type: int(rule.parameters["silent_s"]) for rule in rule_named("communication_failure")
+}
 
 MUNICIPALITY: Final = "|> filter(fn: (r) => r.municipality =~ /^${municipality:regex}$/)"
 DEVICE: Final = "|> filter(fn: (r) => r.device_id =~ /^${device:regex}$/)"

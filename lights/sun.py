@@ -18,7 +18,6 @@ POSITION_DIGITS: Final = 1
 _KEPT_NIGHTS: Final = 16_384
 """A year at forty places; some 400 bytes each."""
 _KEPT_SPANS: Final = 10_000
-_HALF_DAY: Final = timedelta(hours=12)
 
 
 class SunEvent(StrEnum):

@@ -18,7 +18,7 @@ def waste_kind(attributes: Mapping[str, Attribute]) -> str:
 
 
 def density_kg_per_l(kind: str) -> float:
-    """Of a waste kind lying loose; one that the file does not know weighs as residual waste."""
+    """What a litre of a waste kind weighs when it lies loose; an unknown one weighs as residual waste."""
     kinds = _toml("waste_kinds.toml")
     return float(kinds.get(kind, kinds[DEFAULT_WASTE_KIND])["kg_per_l"])
 

@@ -2,7 +2,7 @@
 
 from core.clock import utc_now
 from core.errors import StorageError, StorageUnavailableError
-from core.retention import due
+from core.retention import due_forgettings
 from core.settings import Settings
 from readings.store import ReadingStore
 
@@ -15,7 +15,7 @@ def forget_due(settings: Settings, readings: ReadingStore) -> None:
         StorageUnavailableError: the store cannot be reached now.
     """
     refusals: list[StorageError] = []
-    for each in due(settings.hours_kept, utc_now()):
+    for each in due_forgettings(settings.hours_kept, utc_now()):
         try:
             readings.forget(each.quantity, each.before, municipality=each.municipality, spared=each.spared)
         except StorageUnavailableError:

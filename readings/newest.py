@@ -15,7 +15,7 @@ _RESTORE: Final = {name: restore(quantity) for name, quantity in CATALOGUE.items
 
 
 ValuesOf = Callable[[Any], Iterable[tuple[str, int | None, Any]]]
-"""Of a row, each quantity once, in order, with its microseconds (None: there is no value) and value."""
+"""Gives each quantity of a row once, in order, with its microseconds (None: there is no value) and value."""
 
 
 def newest_of(rows: Iterable[Sequence[Any]], values_of: ValuesOf) -> list[DeviceObservation]:

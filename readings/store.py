@@ -85,8 +85,9 @@ class ReadingStore(Protocol):
     ) -> list[Total]:
         """An aggregate (one of TOTAL_AGGREGATES) over all observations of a group per interval, by (start, group).
 
-        Intervals as in `series`. Grouping by street needs `streets`: device id to street; devices without one are left
-        out. Raw rows are never read into Python. Quantities that are no numbers are only counted.
+        Intervals as in `series`. A group by device is named by its id. Grouping by street needs `streets`: device id to
+        street; devices without one are left out. Raw rows are never read into Python. Quantities that are no numbers
+        are only counted.
 
         Raises:
             InvalidInputError: `every` as in `series`, another aggregate, or `streets` are missing.

@@ -12,7 +12,7 @@ from core.travel import Position
 
 Floats = npt.NDArray[np.float64]
 METRES_IN_DEGREE: Final = EARTH_RADIUS_M * math.pi / 180
-"""Of latitude, and of longitude at the equator."""
+"""A degree of latitude is so long, and one of longitude at the equator."""
 
 
 def great_circles_m(latitudes_a: Floats, longitudes_a: Floats, latitudes_b: Floats, longitudes_b: Floats) -> Floats:

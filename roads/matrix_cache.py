@@ -23,7 +23,7 @@ from roads.network import Array, load_arrays, save_arrays
 logger = logging.getLogger(__name__)
 MAX_BYTES: Final = 512 << 20
 MAX_POSITIONS: Final = 2_500
-"""Of one file, unless a single question has more."""
+"""A file holds no more, unless a single question has more."""
 _MAX_LOOKED_AT: Final = 20
 _ARRAYS: Final = {"positions", "weights", "unreachable", "reasons"}
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from roads.geometry import Floats, great_circles_m
 
 FORMAT: Final = 1
-"""Of the file; to be raised whenever building or the arrays change: older files are then built anew."""
+"""The file's; it is raised whenever building or the arrays change: older files are then built anew."""
 Array = npt.NDArray[Any]
 
 
@@ -34,7 +34,7 @@ class RoadNetwork:
     kinds: Array
     first_points: Array
     latitudes: Array
-    """Of points, in 1e-7 degrees, as OpenStreetMap has them; so are the longitudes."""
+    """Points stand in 1e-7 degrees, as OpenStreetMap has them; so do the longitudes."""
     longitudes: Array
     speeds: Array
     """km/h of the segment that begins at the point (meaningless at the last of a chain)."""

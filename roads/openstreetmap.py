@@ -79,7 +79,7 @@ class OpenStreetMapRoads:
 
     @cached_property
     def _key(self) -> str:
-        """Of what the extract holds and of how it is read."""
+        """It changes with what the extract holds and with how it is read."""
         try:
             with self._extract.open("rb") as file:
                 digest = hashlib.file_digest(file, lambda: hashlib.blake2b(digest_size=12)).hexdigest()

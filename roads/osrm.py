@@ -10,8 +10,8 @@ import numpy as np
 
 from core.travel import Position, TravelMatrix, TruckProfile
 from roads.geometry import simplified
-from roads.limits import LINE_TOLERANCE_M
 from roads.service import RoutingService, chains_of, chunks, no_positions, too_far, whole_matrix
+from roads.tolerances import LINE_TOLERANCE_M
 
 SOURCE: Final = "osrm"
 _HALF_TABLE: Final = 50

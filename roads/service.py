@@ -12,8 +12,8 @@ import numpy as np
 from core.errors import RoadsError
 from core.travel import Position, TravelMatrix
 from roads.geometry import Floats
-from roads.limits import REACH_M
 from roads.network import Array
+from roads.tolerances import REACH_M
 
 TIMEOUT: Final = httpx.Timeout(60.0, connect=5.0)
 MAX_BYTES: Final = 64 << 20
@@ -91,7 +91,7 @@ def chains_of(count: int, size: int) -> Iterator[range]:
 
 
 def whole_matrix(metres: Floats, seconds: Floats, source: str, unreachable: Mapping[int, str]) -> TravelMatrix:
-    """Of what a service answered, with nan for ways that it does not know.
+    """The matrix of what a service answered; nan stands for a way that it does not know.
 
     Positions are left out, those with most unknown ways first, until all ways between the others are known.
     """

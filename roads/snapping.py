@@ -10,8 +10,8 @@ from scipy.spatial import KDTree
 
 from core.travel import Position
 from roads.geometry import METRES_IN_DEGREE, Floats, in_space
-from roads.limits import REACH_M
 from roads.network import Array
+from roads.tolerances import REACH_M
 from roads.truck_graph import TruckGraph, pack
 
 _SAMPLE_M: Final = 100.0

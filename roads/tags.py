@@ -1,7 +1,7 @@
 """What the tags of OpenStreetMap say about a way or a node; pure.
 
 Keys and values as the OpenStreetMap wiki has them (Key:access, Key:oneway, Key:maxspeed, Key:maxweight, Key:barrier,
-Relation:restriction). Two kinds of vehicle are told apart: light (to 3.5 t: motorcar, goods) and heavy (hgv).
+Relation:restriction). Two kinds of vehicle are told apart: light (motorcar, goods) and heavy (hgv).
 """
 
 import math
@@ -14,6 +14,8 @@ from typing import Final
 Tags = Mapping[str, str]
 LIGHT: Final = 1
 HEAVY: Final = 2
+HEAVY_OVER_T: Final = 3.5
+"""Gross weight above which a vehicle is heavy (Key:hgv; StVO section 3)."""
 
 
 class Access(IntEnum):

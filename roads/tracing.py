@@ -9,10 +9,10 @@ from scipy.sparse.csgraph import dijkstra
 from core.errors import RoadsError
 from core.travel import Position
 from roads.geometry import great_circles_m, simplified
-from roads.limits import LINE_TOLERANCE_M
 from roads.network import Array
 from roads.search import with_sources
 from roads.snapping import Snapped
+from roads.tolerances import LINE_TOLERANCE_M
 from roads.truck_graph import TruckGraph, pack
 
 _WHOLE_DAY_S: Final = 86_400.0

@@ -19,9 +19,8 @@ from scipy.sparse.csgraph import connected_components
 
 from core.travel import TruckProfile
 from roads.geometry import Floats
-from roads.limits import HEAVY_OVER_T
 from roads.network import Array, RoadNetwork
-from roads.tags import HEAVY, LIGHT, Access
+from roads.tags import HEAVY, HEAVY_OVER_T, LIGHT, Access
 
 _DISTANCES: Final = float(1 << 24)
 """Decimetres in a packed weight: to 1,677 km; the milliseconds above them to 149 h, within a double's 53 bits."""

@@ -8,14 +8,15 @@ import numpy as np
 from core.geo import great_circle_m
 from core.travel import Position, TravelMatrix, TruckProfile
 from roads.geometry import simplified
-from roads.limits import HEAVY_OVER_T, LINE_TOLERANCE_M
 from roads.service import RoutingService, chains_of, chunks, no_positions, too_far, whole_matrix
+from roads.tags import HEAVY_OVER_T
+from roads.tolerances import LINE_TOLERANCE_M
 
 SOURCE: Final = "valhalla"
 _SIDE: Final = 50
 """Sources and targets of one question: `max_matrix_location_pairs` is 2,500 by default."""
 _LOCATIONS: Final = 20
-"""Of one route: `max_locations` is 20 by default."""
+"""A route may have so many: `max_locations` is 20 by default."""
 
 
 class ValhallaRoads:

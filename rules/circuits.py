@@ -4,17 +4,18 @@ The alert of a circuit bears the circuit's name in `circuit`, and the device by 
 one open alert per device and rule here too. While it is open, the rules it explains raise nothing for its devices.
 """
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 
 from core.alert import Alert, AlertState
 from core.device import Device, DeviceStatus
 from rules.change import AlertChange, CircuitFound, make_alert
+from rules.memory import DeviceMemory
+from rules.prepared import Prepared
 from rules.rule import Action, Group, Rule
+from rules.silence import silent_as_neighbour
 
-Affected = Callable[[str, Group], bool]
-"""Whether a device just now shows what the group's rules look for, and had no alert about it before."""
 _Key = tuple[str, str, str]
 """Municipality, rule, circuit."""
 
@@ -24,6 +25,35 @@ class _Open:
     alert: Alert
     lost: set[str] = field(default_factory=set)
     """Devices that have not been well since."""
+
+
+class Affected:
+    """Whether a device just now shows what a group's rules look for, and had no alert about it before."""
+
+    def __init__(
+        self,
+        devices: Mapping[str, Device],
+        memories: Mapping[str, DeviceMemory],
+        prepared: Mapping[tuple[str, str], Prepared],
+        now: datetime,
+    ) -> None:
+        self._devices, self._memories, self._prepared, self._now = devices, memories, prepared, now
+
+    def __call__(self, device_id: str, group: Group) -> bool:
+        """Whether it is pending, nearly silent or given up, by the rules that the group's alert explains."""
+        device, memory = self._devices.get(device_id), self._memories.get(device_id)
+        if device is None or memory is None:
+            return False
+        found = [finding.alert.state for name, finding in memory.findings.items() if name in group.rules]
+        if found:
+            return all(state is AlertState.PENDING for state in found)
+        prepared = self._prepared[device.municipality, device.device_type]
+        if memory.unresponsive_since and any(rule.name in group.rules for rule in prepared.unresponsive):
+            return True
+        return any(
+            rule.name in group.rules and silent_as_neighbour(rule, device, memory, self._now)
+            for rule in prepared.silent
+        )
 
 
 class Circuits:

@@ -13,13 +13,13 @@ from typing import Final
 from core.quantity import Value, split_faults
 from rules.derived import DERIVED
 from rules.derived_over_time import Tracker
-from rules.seen import Seen
+from rules.judged_reading import JudgedReading
 
 Number = float | str
 """A number, or the name of the parameter that holds it."""
 Parameters = Mapping[str, float]
-Test = Callable[[Seen, bool], bool | None]
-"""Of a reading and whether the condition held before (which decides within a hysteresis)."""
+Test = Callable[[JudgedReading, bool], bool | None]
+"""Takes a reading and whether the condition held before, which decides within a hysteresis."""
 
 
 _TWO: Final = 2
@@ -51,7 +51,7 @@ class Operand:
         derived = DERIVED[self.name]
         return derived.quantities | ({self.of} if derived.of == "quantity" else frozenset())
 
-    def reader(self, parameters: Parameters) -> Callable[[Seen], Value | None]:
+    def reader(self, parameters: Parameters) -> Callable[[JudgedReading], Value | None]:
         """The function that finds it."""
         name = self.name
         if self.kind is Kind.QUANTITY:
@@ -82,7 +82,7 @@ class Above:
         held_limit = limit - _resolved(self.hysteresis, parameters)
         read = self.operand.reader(parameters)
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - called for every reading
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - called for every reading
             value = read(seen)
             if value is None or type(value) is str:
                 return None
@@ -92,7 +92,7 @@ class Above:
             return test
         name = self.operand.name
 
-        def test_quantity(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a call
+        def test_quantity(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a call
             value = seen.values.get(name)
             return None if value is None else value >= (held_limit if held else limit)  # type: ignore[operator]
 
@@ -113,7 +113,7 @@ class Below:
         held_limit = limit + _resolved(self.hysteresis, parameters)
         read = self.operand.reader(parameters)
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - called for every reading
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - called for every reading
             value = read(seen)
             if value is None or type(value) is str:
                 return None
@@ -123,7 +123,7 @@ class Below:
             return test
         name = self.operand.name
 
-        def test_quantity(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a call
+        def test_quantity(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a call
             value = seen.values.get(name)
             return None if value is None else value <= (held_limit if held else limit)  # type: ignore[operator]
 
@@ -141,7 +141,7 @@ class Equals:
         """The function that answers."""
         read, wanted = self.operand.reader(parameters), self.value
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: ARG001, FBT001
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: ARG001, FBT001
             value = read(seen)
             return None if value is None else value == wanted
 
@@ -159,7 +159,7 @@ class Contains:
         """The function that answers."""
         name, faults = self.operand.name, self.faults
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: ARG001, FBT001
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: ARG001, FBT001
             value = seen.values.get(name)
             if not value:
                 return None if value is None else False
@@ -178,7 +178,7 @@ class AllOf:
         """The function that answers; parts are asked in order."""
         tests = tuple(part.test(parameters) for part in self.parts)
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001
             answer: bool | None = True
             for part in tests:
                 holds = part(seen, held)
@@ -192,7 +192,7 @@ class AllOf:
             return test
         first, second = tests
 
-        def test_two(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a loop
+        def test_two(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a loop
             one = first(seen, held)
             if one is False:
                 return False
@@ -212,7 +212,7 @@ class AnyOf:
         """The function that answers; parts are asked in order."""
         tests = tuple(part.test(parameters) for part in self.parts)
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001
             answer: bool | None = None
             for part in tests:
                 holds = part(seen, held)
@@ -226,7 +226,7 @@ class AnyOf:
             return test
         first, second = tests
 
-        def test_two(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a loop
+        def test_two(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001 - the same, without a loop
             one = first(seen, held)
             if one:
                 return True
@@ -246,7 +246,7 @@ class Not:
         """The function that answers."""
         part = self.part.test(parameters)
 
-        def test(seen: Seen, held: bool) -> bool | None:  # noqa: FBT001
+        def test(seen: JudgedReading, held: bool) -> bool | None:  # noqa: FBT001
             holds = part(seen, held)
             return None if holds is None else not holds
 

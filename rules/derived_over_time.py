@@ -9,7 +9,8 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from core.quantity import CATALOGUE, Value
-from rules.seen import Seen
+from devices.waste_bin.level import MAX_NOISE
+from rules.judged_reading import JudgedReading
 
 _POINTS: Final = 48
 """Points kept of a span, at most one more; further ones replace the last."""
@@ -18,8 +19,6 @@ _JUMP: Final = 0.15
 """A level so far from the one before is believed when it comes twice: bags before the sensor, lost echoes (chosen)."""
 _BELIEVED_AFTER: Final = timedelta(hours=2)
 """After so long a bin may well have another level, and the next report would come late."""
-_EMPTYING: Final = 0.15
-"""A level that falls by so much was emptied (noise is a few percent): a rate across that would mean nothing."""
 
 
 class Tracker(Protocol):
@@ -29,10 +28,10 @@ class Tracker(Protocol):
     def quantities(self) -> frozenset[str]:
         """Those that a reading must have to be noted."""
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: JudgedReading) -> None:
         """Take notice of a reading; an older one than the last changes nothing."""
 
-    def value(self, seen: Seen) -> float | None:
+    def value(self, seen: JudgedReading) -> float | None:
         """The value after the readings noted so far; None: not known."""
 
 
@@ -63,8 +62,8 @@ class Rate:
         """The quantity."""
         return frozenset({self.quantity})
 
-    def note(self, seen: Seen) -> None:
-        """Keep the value; a counter that restarts and a bin that is emptied begin anew."""
+    def note(self, seen: JudgedReading) -> None:
+        """Keep the value; a counter that restarts and a bin from which something is taken begin anew."""
         value = float(seen.values[self.quantity])
         points = seen.memory.notes.setdefault(self, _Points())
         if points.last is not None and seen.at <= points.last[0]:
@@ -82,7 +81,7 @@ class Rate:
         while kept and kept[0][0] < oldest:
             kept.popleft()
 
-    def value(self, seen: Seen) -> float | None:
+    def value(self, seen: JudgedReading) -> float | None:
         """Per hour; negative when it falls."""
         points = seen.memory.notes.get(self)
         if points is None or points.last is None or not points.kept:
@@ -94,7 +93,7 @@ class Rate:
     def _fall(self) -> float:
         if CATALOGUE[self.quantity].counter:
             return 0.0
-        return _EMPTYING if self.quantity == "filling_level" else float("inf")
+        return MAX_NOISE if self.quantity == "filling_level" else float("inf")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,13 +105,13 @@ class SettledLevel:
         """The level."""
         return frozenset({"filling_level"})
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: JudgedReading) -> None:
         """Keep the last three."""
         last = seen.memory.notes.setdefault(self, deque(maxlen=_RECENT))
         if not last or seen.at > last[-1][0]:
             last.append((seen.at, float(seen.values["filling_level"])))
 
-    def value(self, seen: Seen) -> float | None:
+    def value(self, seen: JudgedReading) -> float | None:
         """Share 0-1 as of the newest report."""
         last = seen.memory.notes.get(self)
         return _settled(last) if last else None
@@ -136,7 +135,7 @@ class Unchanged:
         """The quantity."""
         return frozenset({self.quantity})
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: JudgedReading) -> None:
         """Begin anew with another value."""
         value = seen.values[self.quantity]
         same = seen.memory.notes.get(self)
@@ -145,7 +144,7 @@ class Unchanged:
         elif seen.at > same.last_at:
             same.last_at = seen.at
 
-    def value(self, seen: Seen) -> float | None:
+    def value(self, seen: JudgedReading) -> float | None:
         """From the first report of this value to the last."""
         same = seen.memory.notes.get(self)
         return None if same is None else float((same.last_at - same.since).total_seconds())
@@ -172,7 +171,7 @@ class UnexplainedSwitchings:
         """The lamp's own counter."""
         return frozenset({"switch_on_count"})
 
-    def note(self, seen: Seen) -> None:
+    def note(self, seen: JudgedReading) -> None:
         """Compare with the last report; a counter that restarts tells nothing."""
         count = int(seen.values["switch_on_count"])
         last = seen.memory.notes.get(self)
@@ -195,7 +194,7 @@ class UnexplainedSwitchings:
         ):
             last.total -= last.unexplained.popleft()[1]
 
-    def value(self, seen: Seen) -> float | None:
+    def value(self, seen: JudgedReading) -> float | None:
         """Their number; None before the second report."""
         last = seen.memory.notes.get(self)
         return None if last is None else float(last.total)

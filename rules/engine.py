@@ -7,16 +7,15 @@ from typing import Final
 from core.alert import OPEN_STATES, Alert, AlertState
 from core.device import Device, DeviceStatus, Municipality
 from core.reading import Reading
-from rules.affected import Affected
 from rules.catalogue import effective_rule
 from rules.change import AlertChange, make_alert
-from rules.circuits import Circuits
+from rules.circuits import Affected, Circuits
 from rules.context import LampContext, NoContext, Surroundings
 from rules.derived_over_time import Tracker
+from rules.judged_reading import JudgedReading
 from rules.memory import DeviceMemory, Finding
 from rules.prepared import Judge, Prepared, Shape
 from rules.rule import Action, Rule
-from rules.seen import Seen
 from rules.silence import overdue
 
 __all__ = ["OLDEST_JUDGED", "AlertChange", "RuleEngine"]
@@ -138,7 +137,9 @@ class RuleEngine:
                 self._surroundings.detected(device, reading.observed_at)
             shape = prepared.shape(values)
             if shape.judges or shape.trackers:
-                self._judge(Seen(values, device, reading.observed_at, memory, self._surroundings), shape, changes)
+                self._judge(
+                    JudgedReading(values, device, reading.observed_at, memory, self._surroundings), shape, changes
+                )
             if self._circuits.any_open:
                 at = reading.received_at
                 changes += self._circuits.well(device, memory.findings, at, self._affected(at))
@@ -212,7 +213,7 @@ class RuleEngine:
             if finding.told:
                 yield AlertChange(finding.alert.in_state(AlertState.RESOLVED, resolved_at=now), tuple(Action))
 
-    def _judge(self, seen: Seen, shape: Shape, changes: list[AlertChange]) -> None:
+    def _judge(self, seen: JudgedReading, shape: Shape, changes: list[AlertChange]) -> None:
         memory, at = seen.memory, seen.at
         late = memory.newest_at is not None and at < memory.newest_at
         newer: frozenset[str] = frozenset()
@@ -235,12 +236,12 @@ class RuleEngine:
             elif judge.met(seen, False) and seen.device.status is DeviceStatus.ACTIVE:  # in maintenance: muted
                 self._begin(judge, seen, changes)
 
-    def _begin(self, judge: Judge, seen: Seen, changes: list[AlertChange]) -> None:
+    def _begin(self, judge: Judge, seen: JudgedReading, changes: list[AlertChange]) -> None:
         alert = make_alert(judge.rule, seen.device, value=judge.read(seen), started_at=seen.at, fired_at=None)
         finding = seen.memory.findings[judge.name] = Finding(alert, seen.at, told=False)
         self._fire(judge, finding, seen, changes)
 
-    def _go_on(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
+    def _go_on(self, judge: Judge, finding: Finding, seen: JudgedReading, changes: list[AlertChange]) -> None:
         at = seen.at
         met = self._still(judge, finding, seen) if at >= finding.last_at else None
         if met is None:
@@ -261,13 +262,13 @@ class RuleEngine:
             changes.append(AlertChange(resolved, judge.rule.actions))
 
     @staticmethod
-    def _still(judge: Judge, finding: Finding, seen: Seen) -> bool | None:
+    def _still(judge: Judge, finding: Finding, seen: JudgedReading) -> bool | None:
         if judge.clear is not None and finding.alert.state is not AlertState.PENDING:
             cleared = judge.clear(seen, False)
             return None if cleared is None else not cleared
         return judge.met(seen, True)
 
-    def _fire(self, judge: Judge, finding: Finding, seen: Seen, changes: list[AlertChange]) -> None:
+    def _fire(self, judge: Judge, finding: Finding, seen: JudgedReading, changes: list[AlertChange]) -> None:
         """Fire a pending alert whose time has come, unless its circuit explains it; else tell that it is pending."""
         alert = finding.alert
         if alert.state is not AlertState.PENDING or seen.device.status is not DeviceStatus.ACTIVE:

@@ -2,7 +2,7 @@
 
 from typing import Final, NamedTuple
 
-from rules.seen import Seen
+from rules.judged_reading import JudgedReading
 
 DRIVER_SHARE: Final = 0.05
 """Share of its rated power that a lamp's driver takes at the lowest level: a few percent (assumed; no standard says).
@@ -32,15 +32,15 @@ class Power(NamedTuple):
 _UNKNOWN: Final = Power()
 
 
-def power_of(seen: Seen) -> Power:
-    """Of a reading, found out once; all unknown without the attribute `rated_power_w`."""
+def power_of(seen: JudgedReading) -> Power:
+    """What a reading says of power, found out once; all unknown without the attribute `rated_power_w`."""
     found: Power | None = seen.power
     if found is None:
         found = seen.power = _power(seen)
     return found
 
 
-def _power(seen: Seen) -> Power:
+def _power(seen: JudgedReading) -> Power:
     rated_w = seen.attribute("rated_power_w")
     level, power_w = seen.number("dim_level"), seen.number("active_power_w")
     if rated_w is None:

@@ -7,8 +7,8 @@ from typing import Final
 from core.quantity import Value
 from rules.condition import Test, comparisons
 from rules.derived_over_time import Tracker
+from rules.judged_reading import JudgedReading
 from rules.rule import Rule
-from rules.seen import Seen
 
 _MOST_SHAPES: Final = 512
 """Sets of quantities that are remembered; devices send a handful, only a hostile one more."""
@@ -23,7 +23,7 @@ class Judge:
     given: Test | None
     met: Test
     clear: Test | None
-    read: Callable[[Seen], Value | None]
+    read: Callable[[JudgedReading], Value | None]
     for_s: float
     for_reports: int
     keep_firing_s: float

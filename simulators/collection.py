@@ -61,7 +61,7 @@ class Collection:
         """When the next bin is emptied, in seconds since 1970; infinite when none is."""
         return min((at_s for at_s, _ in self._waiting.values()), default=math.inf)
 
-    def due(self, now: datetime) -> list[Reached]:
+    def due_stops(self, now: datetime) -> list[Reached]:
         """The stops reached by now, in order."""
         due = sorted((at_s, stop_id) for stop_id, (at_s, _) in self._waiting.items() if at_s <= now.timestamp())
         reached = []

@@ -52,7 +52,7 @@ class PassersBy:
         hour_s = self._clock.real(self._hour * HOUR_S)
         return min(hour_s, self._detections[0][0]) if self._detections else hour_s
 
-    def due(self, now_s: float) -> Iterator[tuple[str, float]]:
+    def due_detections(self, now_s: float) -> Iterator[tuple[str, float]]:
         """The lamps that somebody has come to, with the instant."""
         while self.next_s <= now_s:
             if self._clock.real(self._hour * HOUR_S) <= self.next_s:
@@ -121,12 +121,12 @@ class Fleet:
 
     @property
     def next_at(self) -> datetime | None:
-        """When `due` has something to give; None for an empty fleet."""
+        """When `due_messages` has something to give; None for an empty fleet."""
         if not self._heap:
             return None
         return from_epoch_us(math.floor(self._heap[0][0] * 1e6) + 1)  # not before it, however the float was rounded
 
-    def due(self, now: datetime) -> list[Outgoing]:
+    def due_messages(self, now: datetime) -> list[Outgoing]:
         """All that the devices have said up to now since the last call, in order, dated when it was due."""
         now_s = now.timestamp()
         said: list[Outgoing] = []
@@ -136,11 +136,11 @@ class Fleet:
             if actor.next_s > at_s:
                 continue  # it has changed its mind, and an entry for that is in the heap
             if isinstance(actor, PassersBy):
-                for lamp, passed_s in actor.due(at_s):
+                for lamp, passed_s in actor.due_detections(at_s):
                     said += self.lamps[lamp].detected(passed_s)
                     self._reschedule(self._rank[lamp])
             else:
-                said += actor.due(at_s)
+                said += actor.due_messages(at_s)
             self._reschedule(rank)
         return said
 

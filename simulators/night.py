@@ -254,7 +254,7 @@ class StreetNight:
 
     def _live(self, lamp: Lamp, at_s: float) -> None:
         if lamp.next_s <= at_s:
-            said: list[Outgoing] = lamp.due(at_s)
+            said: list[Outgoing] = lamp.due_messages(at_s)
             for message in said:
                 level = json.loads(message.payload).get("dim_level")
                 if level is not None:

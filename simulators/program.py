@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Final
 
+from actions.register_devices import register_devices
 from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import BrokerError, KreispulsError, NotFoundError, StorageError
@@ -86,7 +87,7 @@ def _register(fleet: Fleet, state: State) -> None:
     placed = {known.municipality for known in state.municipalities.all() if known.depot is not None}
     state.municipalities.put_many([new for new in fleet.municipalities if new.municipality not in placed])
     known = {device.device_id: device for device in state.devices.all()}
-    state.devices.put_many([_adopted(device, known.get(device.device_id)) for device in fleet.devices])
+    register_devices(state, [_adopted(device, known.get(device.device_id)) for device in fleet.devices])
 
 
 def _adopted(device: Device, known: Device | None) -> Device:
@@ -137,7 +138,7 @@ def _remember(settings: Settings, fleet: Fleet, state: State | None, days: int, 
     if state is not None:
         state.devices.seen(history.last_seen)
         for emptying in history.emptyings:
-            state.pickups.record_emptying(
+            state.emptyings.record(
                 emptying.device_id,
                 emptying.municipality,
                 emptying.at,
@@ -205,11 +206,11 @@ class _Live:
             self._pace_trouble.happened("more happens than can be published; take a lower speed or fewer devices")
         else:
             self._pace_trouble.over()
-        self._publish(self._fleet.due(self._now))
+        self._publish(self._fleet.due_messages(self._now))
         if self._state is not None and self._now >= self._poll_at:
             self._poll_at = self._now + POLL_PLANS
             self._look_at_plans(self._state)
-        for reached in self._collection.due(self._now):
+        for reached in self._collection.due_stops(self._now):
             self._serve(reached)
 
     def _serve(self, reached: Reached) -> None:

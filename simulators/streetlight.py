@@ -127,7 +127,7 @@ class Lamp:
         """When `due` has something to do."""
         return min(self._agenda.values(), default=math.inf)
 
-    def due(self, now_s: float) -> list[Outgoing]:
+    def due_messages(self, now_s: float) -> list[Outgoing]:
         """Do everything that is due and give what the lamp says about it, dated when it was due."""
         said: list[Outgoing] = []
         while self._agenda:

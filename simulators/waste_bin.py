@@ -102,7 +102,7 @@ class Bin:
         self._report = math.floor((clock.anchor_s - self._phase_s) / REPORT_S)
         self.next_s = clock.anchor_s + float(self._noise.uniform(0, FIRST_REPORT_S))
 
-    def due(self, now_s: float) -> list[Outgoing]:
+    def due_messages(self, now_s: float) -> list[Outgoing]:
         """The reports that are due, dated when they were due."""
         said: list[Outgoing] = []
         while self.next_s <= now_s:

@@ -1,7 +1,7 @@
 """Devices in the state database: the registry."""
 
 import unicodedata
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
@@ -18,7 +18,6 @@ from sql.transaction import insert_into, reading, writing
 from state.revision import bump_revision, read_revision
 from state.tables import devices
 
-_CHANGEABLE: Final = frozenset({"name", "latitude", "longitude", "street", "status", "attributes", "municipality"})
 _KEPT_ON_REPLACE: Final = ("device_id", "connection", "last_seen_at", "created_at")
 _MAX_SEARCH_CHARACTERS: Final = 1000
 
@@ -110,24 +109,20 @@ class Devices:
             connection.execute(insert.on_conflict_do_update(index_elements=["device_id"], set_=replaced), rows)
             bump_revision(connection)
 
-    def update(self, device_id: str, changes: Mapping[str, object]) -> Device:
-        """Change name, latitude, longitude, street, status, attributes (as a whole) or municipality.
+    def change(self, device_id: str, merge: Callable[[Device], Device]) -> Device:
+        """Make a device what `merge` makes of it as it is kept; nobody else changes it in between.
 
-        Returns the device as it is then.
+        Its id and what it says of itself stay. Returns the device as it is then; where `merge` raises, nothing changes.
 
         Raises:
             NotFoundError: there is no such device.
-            InvalidInputError: another key.
         """
-        wrong = sorted(changes.keys() - _CHANGEABLE)
-        if wrong:
-            raise InvalidInputError(f"device {device_id!r}: {', '.join(wrong)} cannot be changed")
         with writing(self._engine) as connection:
             row = connection.execute(_of_id(device_id).with_for_update()).one_or_none()
             if row is None:
                 raise _unknown(device_id)
-            device = replace(_device(row), **changes)  # type: ignore[arg-type] # the keys are checked above
-            changed = {name: value for name, value in _row(device).items() if name not in _KEPT_ON_REPLACE}
+            merged = _row(merge(_device(row)))
+            changed = {name: value for name, value in merged.items() if name not in _KEPT_ON_REPLACE}
             connection.execute(update(devices).where(devices.c.device_id == device_id).values(changed))
             bump_revision(connection)
             return _device(connection.execute(_of_id(device_id)).one())

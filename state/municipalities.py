@@ -1,10 +1,10 @@
 """Municipalities in the state database."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any, Final, TypeVar
 
-from sqlalchemy import Engine, Row, select
+from sqlalchemy import Engine, Row, Select, select, update
 
 from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import NotFoundError
@@ -35,13 +35,13 @@ class Municipalities:
         """
         municipality = self.find(slug)
         if municipality is None:
-            raise NotFoundError(f"no municipality {slug!r}")
+            raise _unknown(slug)
         return municipality
 
     def find(self, slug: str) -> Municipality | None:
         """The municipality, or None."""
         with reading(self._engine) as connection:
-            row = connection.execute(select(municipalities).where(municipalities.c.municipality == slug)).one_or_none()
+            row = connection.execute(_of_slug(slug)).one_or_none()
         return None if row is None else _municipality(row)
 
     def put(self, municipality: Municipality) -> None:
@@ -59,6 +59,23 @@ class Municipalities:
             connection.execute(insert.on_conflict_do_update(index_elements=["municipality"], set_=replaced), rows)
             bump_revision(connection)
 
+    def change(self, slug: str, merge: Callable[[Municipality], Municipality]) -> Municipality:
+        """Make a municipality what `merge` makes of it as it is kept; nobody else changes it in between.
+
+        Raises:
+            NotFoundError: there is none with this slug.
+        """
+        with writing(self._engine) as connection:
+            row = connection.execute(_of_slug(slug).with_for_update()).one_or_none()
+            if row is None:
+                raise _unknown(slug)
+            changed = merge(_municipality(row))
+            connection.execute(
+                update(municipalities).where(municipalities.c.municipality == slug).values(_row(changed))
+            )
+            bump_revision(connection)
+        return changed
+
     def ensure(self, slug: str) -> None:
         """Make the municipality with its slug as name and everything else by default, unless it is known."""
         if self.find(slug) is not None:
@@ -68,6 +85,14 @@ class Municipalities:
             insert = insert_into(connection, municipalities).values(row).on_conflict_do_nothing()
             if connection.execute(insert).rowcount:
                 bump_revision(connection)
+
+
+def _of_slug(slug: str) -> Select[Any]:
+    return select(municipalities).where(municipalities.c.municipality == slug)
+
+
+def _unknown(slug: str) -> NotFoundError:
+    return NotFoundError(f"no municipality {slug!r}")
 
 
 _PLANNING: Final = (

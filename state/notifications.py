@@ -1,6 +1,6 @@
 """Subscriptions and the outbox of notifications in the state database."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, time
 from typing import Any, Final
 
@@ -59,17 +59,23 @@ class Notifications:
                 raise ConflictError(f"there are {MAX_SUBSCRIPTIONS} subscriptions already")
             connection.execute(table.insert().values(_row(subscription)))
 
-    def replace(self, subscription: Subscription) -> None:
-        """Change one; what waits for it goes to its new target.
+    def change(self, subscription_id: str, merge: Callable[[Subscription], Subscription]) -> Subscription:
+        """Make one what `merge` makes of it as it is kept; what waits for it goes to its new target.
+
+        Nobody else changes it in between.
 
         Raises:
             NotFoundError: there is none with this id.
         """
         table = notification_subscriptions
-        statement = update(table).where(table.c.subscription_id == subscription.subscription_id)
+        here = table.c.subscription_id == subscription_id
         with writing(self._engine) as connection:
-            if connection.execute(statement.values(_row(subscription))).rowcount == 0:
-                raise _unknown(subscription.subscription_id)
+            row = connection.execute(select(table).where(here).with_for_update()).one_or_none()
+            if row is None:
+                raise _unknown(subscription_id)
+            changed = merge(_subscription(row))
+            connection.execute(update(table).where(here).values(_row(changed)))
+        return changed
 
     def reseal(self, subscription_id: str, old: str, new: str) -> None:
         """Keep a target in another form; one that was changed meanwhile stays."""

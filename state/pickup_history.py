@@ -1,6 +1,6 @@
-"""What pickups were, for reports: finished plans of many days, emptyings, and the weekly rounds beside them."""
+"""What pickups were, for reports: finished plans of many days, and the weekly rounds beside them."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import NamedTuple
 
 from sqlalchemy import Engine, select
@@ -9,15 +9,7 @@ from core.pickup import Plan, PlanState
 from sql.transaction import insert_into, reading, writing
 from state.pickup_tables import weekly_rounds
 from state.plan_rows import plans_with_stops
-from state.tables import emptyings, plan_partners, plans
-
-
-class RecordedEmptying(NamedTuple):
-    """A bin was emptied; level 0-1 before."""
-
-    device_id: str
-    at: datetime
-    level_before: float
+from state.tables import plan_partners, plans
 
 
 class WeeklyRound(NamedTuple):
@@ -31,7 +23,7 @@ class WeeklyRound(NamedTuple):
 
 
 class PickupHistory:
-    """Reads what was planned and emptied; keeps each municipality's weekly round."""
+    """Reads what was planned; keeps each municipality's weekly round."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -48,16 +40,6 @@ class PickupHistory:
         query = query.order_by(plans.c.date, plans.c.created_at, plans.c.plan_id)
         with reading(self._engine) as connection:
             return plans_with_stops(connection, connection.execute(query).all())
-
-    def emptyings(self, municipality: str, start: datetime, end: datetime) -> list[RecordedEmptying]:
-        """The emptyings of a municipality that sensors saw, `start <= at < end`, ascending; without partial ones."""
-        query = select(emptyings.c.device_id, emptyings.c.at, emptyings.c.level_before)
-        query = query.where(emptyings.c.municipality == municipality, emptyings.c.partial.is_(False))
-        query = query.where(emptyings.c.level_before.is_not(None))  # None: only a driver's word, which the stop has
-        query = query.where(emptyings.c.at >= start, emptyings.c.at < end)
-        with reading(self._engine) as connection:
-            rows = connection.execute(query.order_by(emptyings.c.at, emptyings.c.device_id)).all()
-        return [RecordedEmptying(row.device_id, row.at, row.level_before) for row in rows]
 
     def weekly_round(self, municipality: str) -> WeeklyRound | None:
         """The round kept for a municipality."""

@@ -1,4 +1,4 @@
-"""Pickups in the state database: requests, emptyings, plans and the confirmation of their stops."""
+"""Pickups in the state database: requests, plans and the confirmation of their stops."""
 
 from datetime import date, datetime
 
@@ -10,11 +10,11 @@ from sql.page import Page, fetch_page
 from sql.transaction import insert_into, reading, writing
 from state.plan_queue import is_made_by
 from state.plan_rows import insert_plan, plan_row, plans_with_stops, stop_of_row, stop_rows
-from state.tables import emptyings, is_unanswered, pickup_requests, plan_partners, plans, stops
+from state.tables import is_unanswered, pickup_requests, plan_partners, plans, stops
 
 
 class Pickups:
-    """Who asked for a pickup, when bins were emptied, and the plans to do it."""
+    """Who asked for a pickup, and the plans to do it."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -53,29 +53,6 @@ class Pickups:
         """Close the open request of a device, if there is one."""
         with writing(self._engine) as connection:
             _close_request(connection, device_id, at)
-
-    def record_emptying(
-        self, device_id: str, municipality: str, at: datetime, level_before: float, level_after: float
-    ) -> None:
-        """Keep that a bin was emptied (levels 0-1); the same device and instant again changes nothing."""
-        row = {
-            "device_id": device_id,
-            "municipality": municipality,
-            "at": at,
-            "level_before": level_before,
-            "level_after": level_after,
-        }
-        with writing(self._engine) as connection:
-            connection.execute(insert_into(connection, emptyings).values(row).on_conflict_do_nothing())
-
-    def last_emptyings(self, municipality: str | None = None) -> dict[str, datetime]:
-        """When each bin was last emptied, as far as known."""
-        query = select(emptyings.c.device_id, func.max(emptyings.c.at).label("last_at"))
-        if municipality is not None:
-            query = query.where(emptyings.c.municipality == municipality)
-        with reading(self._engine) as connection:
-            rows = connection.execute(query.group_by(emptyings.c.device_id)).all()
-        return {row.device_id: row.last_at for row in rows}
 
     def add_plan(self, plan: Plan) -> None:
         """Keep a new plan.

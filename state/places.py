@@ -1,15 +1,15 @@
-"""Places in the state database: what was learned of how they fill, and when they were emptied."""
+"""Places in the state database: what was learned of how they fill."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Engine, and_, delete, func, insert, or_, select
+from sqlalchemy import Engine, delete, func, insert, select
 
-from core.pickup import Emptying, EmptyingSource, StopState
+from core.pickup import StopState
 from sql.transaction import reading, writing
-from state.tables import devices, emptyings, place_models, stops
+from state.tables import devices, place_models, stops
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,7 +21,7 @@ class StoredModels:
 
 
 class Places:
-    """Models and emptyings of places."""
+    """Models of places, and what drivers confirmed there."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -80,52 +80,3 @@ class Places:
             for row in connection.execute(query.where(stops.c.device_id.in_(of_municipality))):
                 found.setdefault(row.device_id, []).append(row.done_at)
         return found
-
-    def replace_emptyings(
-        self,
-        municipality: str,
-        place: str,
-        device_id: str,
-        found: Iterable[Emptying],
-        *,
-        start: datetime,
-        end: datetime,
-    ) -> None:
-        """Keep what is known of a device's emptyings within `start < at <= end` instead of what was kept before."""
-        rows = {
-            emptying.at: {
-                "device_id": device_id,
-                "place_id": place,
-                "municipality": municipality,
-                "at": emptying.at,
-                "not_before": emptying.not_before,
-                "level_before": emptying.level_before,
-                "level_after": emptying.level_after,
-                "partial": emptying.partial,
-                "source": emptying.source.value,
-            }
-            for emptying in found
-            if start < emptying.at <= end
-        }
-        here = and_(emptyings.c.device_id == device_id, emptyings.c.at > start, emptyings.c.at <= end)
-        with writing(self._engine) as connection:
-            connection.execute(delete(emptyings).where(here))
-            if rows:
-                connection.execute(insert(emptyings), list(rows.values()))
-
-    def emptyings(self, place: str, device_ids: Sequence[str], *, limit: int = 100) -> list[Emptying]:
-        """The last emptyings of a place and of its devices, newest first, at most `limit`."""
-        here = or_(emptyings.c.place_id == place, emptyings.c.device_id.in_(device_ids))
-        query = select(emptyings).where(here).order_by(emptyings.c.at.desc()).limit(limit)
-        with reading(self._engine) as connection:
-            return [
-                Emptying(
-                    at=row.at,
-                    level_before=row.level_before,
-                    level_after=row.level_after,
-                    not_before=row.not_before,
-                    partial=row.partial,
-                    source=EmptyingSource(row.source),
-                )
-                for row in connection.execute(query)
-            ]

@@ -8,6 +8,7 @@ from sql.engine import open_engine
 from state.alerts import Alerts
 from state.commands import Commands
 from state.devices import Devices
+from state.emptyings import Emptyings
 from state.erasures import Erasures
 from state.ingests import Ingests
 from state.leases import Leases
@@ -38,6 +39,7 @@ class State:
     lighting: Lighting
     pickups: Pickups
     plan_queue: PlanQueue
+    emptyings: Emptyings
     places: Places
     pickup_history: PickupHistory
     leases: Leases
@@ -76,6 +78,7 @@ def open_state(url: str) -> State:
         lighting=Lighting(engine),
         pickups=Pickups(engine),
         plan_queue=PlanQueue(engine),
+        emptyings=Emptyings(engine),
         places=Places(engine),
         pickup_history=PickupHistory(engine),
         leases=Leases(engine),

@@ -1,6 +1,6 @@
 """Tells people of alerts: queues what happened, groups it, keeps quiet hours, tries again; nothing is lost."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from operator import attrgetter
@@ -11,7 +11,6 @@ from actions.notifications import target as notification_target
 from actions.notifications.target_secrets import seal_kept_targets, target_secrets
 from actions.notifications.text import Message, message, trial_message
 from core.alert import Severity
-from core.clock import utc_now
 from core.errors import SettingsError
 from core.notification import Notification, Subscription
 from core.settings import Settings
@@ -25,7 +24,7 @@ GIVEN_UP_AFTER: Final = timedelta(days=3)
 KEPT: Final = timedelta(days=90)
 
 
-def deliver_due(state: State, settings: Settings, now: datetime) -> None:
+def deliver_due(state: State, settings: Settings, clock: Callable[[], datetime]) -> None:
     """Queue what happened to alerts, and tell what is due now; a job for every few seconds, in one process.
 
     An attempt is noted before it is made and its end after it: what a killed process leaves is told again, and says so
@@ -35,6 +34,7 @@ def deliver_due(state: State, settings: Settings, now: datetime) -> None:
         StorageUnavailableError: the state database does not answer; nothing is lost.
         SettingsError: there is no key to seal targets with that an earlier version has kept as they were.
     """
+    now = clock()
     while state.notifications.queue(now):
         pass
     seal_kept_targets(state, settings)
@@ -42,11 +42,12 @@ def deliver_due(state: State, settings: Settings, now: datetime) -> None:
     for subscription_id, waiting in groupby(state.notifications.waiting(), key=attrgetter("subscription_id")):
         subscription = subscriptions.get(subscription_id)
         if subscription is not None:
-            _deliver(state, settings, subscription, due(subscription, list(waiting), now, settings.zone), now)
+            told = to_be_told(subscription, list(waiting), now, settings.zone)
+            _deliver(state, settings, subscription, told, clock)
     state.notifications.prune(now - KEPT)
 
 
-def due(
+def to_be_told(
     subscription: Subscription, waiting: Sequence[Notification], now: datetime, zone: ZoneInfo
 ) -> list[Notification]:
     """Which of a subscription's waiting notifications, in order of queueing, are to be told now, in one message.
@@ -75,17 +76,21 @@ def retry_after(attempts: int) -> timedelta:
 
 
 def _deliver(
-    state: State, settings: Settings, subscription: Subscription, told: Sequence[Notification], now: datetime
+    state: State,
+    settings: Settings,
+    subscription: Subscription,
+    told: Sequence[Notification],
+    clock: Callable[[], datetime],
 ) -> None:
     if not told:
         return
-    attempts = max(each.attempts for each in told) + 1
+    now, attempts = clock(), max(each.attempts for each in told) + 1
     if not state.notifications.begin(told, now + retry_after(attempts)):
         return
     text = message(told, subscription.language, settings.zone)
     error = _send(subscription, text, settings)
     if error is None:
-        state.notifications.sent([each.notification_id for each in told], utc_now())
+        state.notifications.sent([each.notification_id for each in told], clock())
         return
     old = [each.notification_id for each in told if now - each.queued_at > GIVEN_UP_AFTER]
     state.notifications.not_sent([each.notification_id for each in told if each.notification_id not in old], error)

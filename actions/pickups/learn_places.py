@@ -81,7 +81,7 @@ def learn_municipality(
             recent = _levels(readings, bin_.device_id, since, now)
             found = merge_confirmed(emptyings(recent), confirmed.get(bin_.device_id, ()))
             if recent or found:
-                state.places.replace_emptyings(municipality, place, bin_.device_id, found, start=since, end=now)
+                state.emptyings.replace(municipality, place, bin_.device_id, found, start=since, end=now)
     seen = int(np.any(~np.isnan(grid.levels), axis=1).sum())
     if not seen:
         return 0

@@ -10,8 +10,8 @@ from core.device import Device
 from core.pickup import Forecast, Plan
 from core.reading import Aggregate, Observation
 from pickups.due import DEVICE_TYPE, Level
-from pickups.filling.ahead import NewestLevel
 from pickups.filling.forecast import predict
+from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.linear_forecast import forecast
 from pickups.filling.place import place_id, place_kind
 from pickups.filling.place_model import PlaceModel, model_from_json
@@ -116,7 +116,7 @@ class LearnedPlaces:
 
     @cached_property
     def _last_emptyings(self) -> Mapping[str, datetime]:
-        return self._state.pickups.last_emptyings(self._only)
+        return self._state.emptyings.last(self._only)
 
     def _of_kind(self, municipality: str, kind: str) -> PlaceModel | None:
         if self._stored is not None and (municipality, kind) not in self._kinds:

@@ -51,7 +51,7 @@ def bin_outlook(
         raise InvalidInputError(f"device {device.device_id} is a {device.device_type}: only bins fill")
     place = place_id(device)
     levels = newest_levels(readings, [device], device.municipality, now)
-    emptied = tuple(state.places.emptyings(place, [device.device_id], limit=EMPTYINGS_SHOWN))
+    emptied = tuple(state.emptyings.of_place(place, [device.device_id], limit=EMPTYINGS_SHOWN))
     level = levels.get(device.device_id)
     if level is None:
         return Outlook(place, None, (), (), emptied)

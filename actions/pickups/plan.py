@@ -40,7 +40,7 @@ def due_for(
     day: date,
     zone: ZoneInfo,
     *,
-    now: datetime | None = None,
+    now: datetime,
 ) -> list[DueBin]:
     """The bins due on a local day, of one municipality or of all; see `bins_of_day` for what they are judged by.
 
@@ -50,7 +50,7 @@ def due_for(
         StorageError: a store does not answer.
     """
     slugs = None if municipality is None else [municipality]
-    known = bins_of_day(state, readings, slugs, day, zone=zone, now=now or utc_now())
+    known = bins_of_day(state, readings, slugs, day, zone=zone, now=now)
     return due_bins(
         known.bins,
         known.levels,

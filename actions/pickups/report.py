@@ -135,7 +135,7 @@ class _Gathering:
             self._planned_on.append(day)
             done += add_routes(figures, driven(list(of_day)), self._slug, fuel)
         start, end = self._instant(first), min(self._instant(last + DAY), self._now)
-        seen = self._state.pickup_history.emptyings(self._slug, start, end)
+        seen = self._state.emptyings.seen(self._slug, start, end)
         emptied = emptyings(done, seen)
         add_emptyings(figures, emptied)
         for each in emptied:
@@ -185,7 +185,7 @@ class _Gathering:
             figures.overflow_hours += sum((ended - begun).total_seconds() for begun, ended in spans) / 3600
 
     def _daily(self, start: datetime, end: datetime, aggregate: Aggregate) -> defaultdict[str, dict[datetime, float]]:
-        """An aggregate of each bin's levels by day; the store groups them: each bin is its own group."""
+        """An aggregate of each bin's levels by day."""
         found: defaultdict[str, dict[datetime, float]] = defaultdict(dict)
         if not self._bins:
             return found
@@ -193,10 +193,9 @@ class _Gathering:
             "filling_level",
             start,
             end,
-            group_by=GroupBy.STREET,
+            group_by=GroupBy.DEVICE,
             every=DAY,
             aggregate=aggregate,
-            streets={bin_.device_id: bin_.device_id for bin_ in self._bins},
             municipality=self._slug,
         ):
             found[total.group][total.start] = total.value

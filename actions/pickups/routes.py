@@ -20,7 +20,7 @@ _OPTIONAL_WEIGHT: Final = 1e-6
 """A kind of which nothing must be collected gets its vehicles last."""
 
 _DIGITS: Final = 5
-"""Of degrees, in lines: a metre."""
+"""Lines keep so many digits of a degree: a metre."""
 
 
 @dataclass(frozen=True, slots=True)

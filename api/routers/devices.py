@@ -1,12 +1,12 @@
 """The registry of devices."""
 
-from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any, Final
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
+from actions.register_devices import change_registered_device, register_device, register_devices
 from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath
@@ -16,7 +16,6 @@ from api.schemas.fields import Items
 from core.clock import utc_now
 from core.errors import InvalidInputError
 from devices.files import parse_devices
-from devices.registry import device_type
 
 router = APIRouter(prefix="/v1/devices", tags=["devices"])
 
@@ -44,10 +43,7 @@ def list_devices(state: StateDep, paging: PagingDep, wanted: DeviceFilterDep) ->
 )
 def add_device(new: NewDevice, state: StateDep, response: Response) -> DeviceShown:
     """Register a device; its municipality is made when it is not known yet."""
-    device = new.device()
-    device_type(device.device_type).check_attributes(device.attributes)
-    state.municipalities.ensure(device.municipality)
-    added = state.devices.add(device)
+    added = register_device(state, new.device())
     response.headers["Location"] = f"/v1/devices/{added.device_id}"
     return DeviceShown.model_validate(added)
 
@@ -69,9 +65,7 @@ def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], sta
     except UnicodeDecodeError as error:
         raise InvalidInputError(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
     found = parse_devices(text, media_type)
-    for municipality in sorted({device.municipality for device in found}):
-        state.municipalities.ensure(municipality)
-    state.devices.put_many(found)
+    register_devices(state, found)
     return Imported(imported=len(found))
 
 
@@ -84,18 +78,7 @@ def get_device(device_id: DeviceIdPath, state: StateDep) -> DeviceShown:
 @router.patch("/{device_id}", responses=problems(400, 404, 413))
 def change_device(device_id: DeviceIdPath, change: DeviceChange, state: StateDep) -> DeviceShown:
     """Change a device: what is missing stays, attributes are merged, null removes one."""
-    device = state.devices.get(device_id)
-    changes = change.model_dump(include=change.model_fields_set - {"attributes"})
-    if change.attributes:
-        merged = {**device.attributes, **change.attributes}
-        changes["attributes"] = {name: value for name, value in merged.items() if value is not None}
-        device_type(device.device_type).check_attributes(changes["attributes"])
-    changed = replace(device, **changes)
-    if (changed.latitude is None) != (changed.longitude is None):
-        raise InvalidInputError("latitude and longitude are given together or not at all")
-    if change.municipality is not None:
-        state.municipalities.ensure(change.municipality)
-    return DeviceShown.model_validate(state.devices.update(device_id, changes))
+    return DeviceShown.model_validate(change_registered_device(state, device_id, change.applied_to))
 
 
 @router.delete("/{device_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))

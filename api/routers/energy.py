@@ -10,11 +10,12 @@ from api.dependencies import ReadingsDep, SettingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceIdQuery, MunicipalityQuery
 from api.negotiation import CSV, prefers_csv
-from api.paging import PagingDep, decode_cursor, encode_cursor
+from api.paging import PagingDep
 from api.schemas.energy import EnergyItems, EnergyShown
 from api.schemas.fields import TimeIn
-from core.clock import format_rfc3339, to_epoch_us, utc_now
+from core.clock import format_rfc3339, utc_now
 from core.csv_text import Cell, write_csv
+from core.cursor import decode_cursor, encode_cursor
 from core.errors import InvalidInputError
 from core.settings import Settings
 from lights.energy import EnergyGroup, EnergyInterval, EnergyTotal, bounds
@@ -68,8 +69,8 @@ def list_energy(
     As JSON or, with `Accept: text/csv`, as CSV: all from `cursor` on in one answer unless `limit` is given.
     """
     if paging.cursor is not None:
-        start_us, municipality, group = decode_cursor(paging.cursor, int, str, str)
-        totals = [total for total in totals if _key(total) > (int(start_us), str(municipality), str(group))]
+        after = decode_cursor(paging.cursor, datetime, str, str)
+        totals = [total for total in totals if _key(total) > after]
     if prefers_csv(request.headers.get("accept")):
         return _csv(totals[: paging.limit] if "limit" in request.query_params else totals, settings)
     page = totals[: paging.limit]
@@ -88,8 +89,8 @@ def get_energy_csv(totals: TotalsDep, settings: SettingsDep) -> Response:
     return _csv(totals, settings)
 
 
-def _key(total: EnergyTotal) -> tuple[int, str, str]:
-    return to_epoch_us(total.start), total.municipality, total.group
+def _key(total: EnergyTotal) -> tuple[datetime, str, str]:
+    return total.start, total.municipality, total.group
 
 
 def _shown(total: EnergyTotal, settings: Settings) -> EnergyShown:

@@ -12,6 +12,7 @@ from api.filters import MunicipalityPath
 from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
 from api.schemas.municipality import MunicipalityChange, MunicipalitySettings, MunicipalityShown
+from core.clock import utc_now
 from core.device import DisposalSite, Place, Vehicle
 
 router = APIRouter(prefix="/v1/municipalities", tags=["municipalities"])
@@ -26,7 +27,7 @@ def list_municipalities(
     for (municipality, device_type, _), count in state.devices.count_by_status().items():
         devices.setdefault(municipality, Counter())[device_type] += count
     alerts = state.alerts.count_open()
-    due = Counter(bin_.municipality for bin_ in due_for(state, readings, None, today, settings.zone))
+    due = Counter(bin_.municipality for bin_ in due_for(state, readings, None, today, settings.zone, now=utc_now()))
     page, cursor = page_of(state.municipalities.all(), lambda place: place.municipality, paging)
     shown = [
         MunicipalityShown(
@@ -52,7 +53,6 @@ def change_municipality(
     municipality: MunicipalityPath, change: MunicipalityChange, state: StateDep
 ) -> MunicipalitySettings:
     """Change settings of a municipality: from which level bins are due, when the day is planned, depot, vehicles."""
-    place = state.municipalities.get(municipality)
     changes = change.model_dump(exclude_unset=True)
     if changes.get("depot"):
         changes["depot"] = Place(**changes["depot"])
@@ -68,6 +68,5 @@ def change_municipality(
         for partner in changes["planned_with"]:
             state.municipalities.get(partner)
         changes["planned_with"] = tuple(sorted(set(changes["planned_with"]) - {municipality}))
-    changed = replace(place, **changes)
-    state.municipalities.put(changed)
+    changed = state.municipalities.change(municipality, lambda kept: replace(kept, **changes))
     return MunicipalitySettings.model_validate(changed)

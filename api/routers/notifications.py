@@ -18,6 +18,7 @@ from api.schemas.notification import SubscriptionBody, SubscriptionShown, TestRe
 from core.clock import utc_now
 from core.errors import InvalidInputError
 from core.notification import DeliveryCounts, Subscription
+from core.settings import Settings
 
 router = APIRouter(prefix="/v1/notifications/subscriptions", tags=["notifications"])
 
@@ -41,9 +42,7 @@ def add_subscription(body: SubscriptionBody, state: StateDep, settings: Settings
     """Tell somebody of alerts from now on."""
     if body.target is None:
         raise InvalidInputError("target: missing")
-    target = body.target.get_secret_value()
-    check_target(target, settings.notify_scheme_set)
-    sealed = target_secrets(settings).seal(target)
+    sealed = _sealed(body.target.get_secret_value(), settings)
     subscription = _subscription(
         body, Subscription(subscription_id=str(uuid4()), name="", target=sealed, created_at=utc_now())
     )
@@ -63,13 +62,11 @@ def change_subscription(
     subscription_id: IdPath, body: SubscriptionBody, state: StateDep, settings: SettingsDep
 ) -> SubscriptionShown:
     """Change one as a whole; without `target` it keeps its own. What waits goes to the new target."""
-    subscription = state.notifications.subscription(subscription_id)
-    if body.target is not None:
-        check_target(body.target.get_secret_value(), settings.notify_scheme_set)
-        sealed = target_secrets(settings).seal(body.target.get_secret_value())
-        subscription = replace(subscription, target=sealed)
-    changed = _subscription(body, subscription)
-    state.notifications.replace(changed)
+    state.notifications.subscription(subscription_id)  # one that is not there matters more than a wrong target
+    sealed = None if body.target is None else _sealed(body.target.get_secret_value(), settings)
+    changed = state.notifications.change(
+        subscription_id, lambda kept: replace(_subscription(body, kept), target=sealed or kept.target)
+    )
     return _shown(changed, state.notifications.counts().get(subscription_id, DeliveryCounts()))
 
 
@@ -85,6 +82,11 @@ def test_subscription(subscription_id: IdPath, state: StateDep, settings: Settin
     """Send a test message now and say whether the target took it."""
     error = try_out(state.notifications.subscription(subscription_id), settings)
     return TestResult(delivered=error is None, detail=error)
+
+
+def _sealed(target: str, settings: Settings) -> str:
+    check_target(target, settings.notify_scheme_set)
+    return target_secrets(settings).seal(target)
 
 
 def _subscription(body: SubscriptionBody, of: Subscription) -> Subscription:

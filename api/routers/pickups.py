@@ -29,7 +29,7 @@ def list_due_bins(
     date: DayQuery = None,
 ) -> Items[DueBinShown]:
     """List the bins to be emptied on a day with the reasons, most urgent first."""
-    due = due_for(state, readings, municipality, date or today, settings.zone)
+    due = due_for(state, readings, municipality, date or today, settings.zone, now=utc_now())
     page, cursor = page_of(due, lambda bin_: bin_.device_id, paging)
     return Items(items=[DueBinShown.model_validate(bin_) for bin_ in page], next_cursor=cursor)
 

@@ -12,11 +12,12 @@ from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath, DeviceIdQuery
 from api.negotiation import CSV, prefers_csv
-from api.paging import PagingDep, decode_cursor, encode_cursor
+from api.paging import PagingDep
 from api.schemas.fields import Interval, Items, TimeIn
 from api.schemas.reading import LatestShown, ObservationShown, show_observation, values_by_device
-from core.clock import format_rfc3339, from_epoch_us, to_epoch_us, utc_now
+from core.clock import format_rfc3339, utc_now
 from core.csv_text import write_csv
+from core.cursor import decode_cursor, encode_cursor
 from core.device import Device
 from core.errors import InvalidInputError
 from core.quantity import CATALOGUE
@@ -138,16 +139,13 @@ def list_readings(
     device = state.devices.get(device_id)
     _check(device, quantity, window, aggregate)
     series = _Series(readings, device_id, quantity, window, aggregate)
-    after = None
-    if paging.cursor is not None:
-        observed_us, name = decode_cursor(paging.cursor, int, str)
-        after = (_instant(int(observed_us)), str(name))
+    after = None if paging.cursor is None else decode_cursor(paging.cursor, datetime, str)
     if prefers_csv(request.headers.get("accept")):
         limit = paging.limit if "limit" in request.query_params else None
         first = series.page(CSV_CHUNK if limit is None else limit, after)
         return StreamingResponse(_csv(series, first, whole=limit is None), media_type=CSV)
     found, more = series.page(paging.limit, after)
-    cursor = encode_cursor(to_epoch_us(found[-1].observed_at), found[-1].quantity) if more else None
+    cursor = encode_cursor(found[-1].observed_at, found[-1].quantity) if more else None
     return Items(items=[show_observation(observation) for observation in found], next_cursor=cursor)
 
 
@@ -177,13 +175,6 @@ def _check(device: Device, quantities: Collection[str] | None, window: Window, a
             )
         if window.every is not None and not CATALOGUE[name].numeric and aggregate not in _ANY_KIND:
             raise InvalidInputError(f"aggregate: {name} is no number; only {' and '.join(_ANY_KIND)} work on it")
-
-
-def _instant(epoch_us: int) -> datetime:
-    try:
-        return from_epoch_us(epoch_us)
-    except OverflowError as error:
-        raise InvalidInputError("cursor: expected the next_cursor of the page before") from error
 
 
 def _csv(series: _Series, page: tuple[list[Observation], bool], *, whole: bool) -> Iterator[str]:

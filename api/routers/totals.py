@@ -1,17 +1,17 @@
 """Totals: aggregates over groups of devices."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
 
 from api.dependencies import ReadingsDep, StateDep
 from api.filters import DeviceTypeQuery, MunicipalityQuery
-from api.paging import PagingDep, decode_cursor, encode_cursor
+from api.paging import PagingDep
 from api.routers.readings import MAX_INTERVALS, WindowDep
 from api.schemas.fields import Items
 from api.schemas.reading import TotalShown
-from core.clock import to_epoch_us
+from core.cursor import decode_cursor, encode_cursor
 from core.errors import InvalidInputError
 from core.quantity import CATALOGUE
 from core.reading import TOTAL_AGGREGATES, Aggregate, GroupBy, Total
@@ -60,12 +60,12 @@ def list_totals(
         device_type=device_type,
     )
     if paging.cursor is not None:
-        start_us, group = decode_cursor(paging.cursor, int, str)
-        totals = [total for total in totals if _key(total) > (int(start_us), str(group))]
+        after = decode_cursor(paging.cursor, datetime, str)
+        totals = [total for total in totals if _key(total) > after]
     page = totals[: paging.limit]
     cursor = encode_cursor(*_key(page[-1])) if len(totals) > len(page) else None
     return Items(items=[TotalShown.model_validate(total) for total in page], next_cursor=cursor)
 
 
-def _key(total: Total) -> tuple[int, str]:
-    return to_epoch_us(total.start), total.group
+def _key(total: Total) -> tuple[datetime, str]:
+    return total.start, total.group

@@ -1,5 +1,6 @@
 """Devices as the API takes and gives them."""
 
+from dataclasses import replace
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, Field, StringConstraints, model_validator
@@ -17,6 +18,8 @@ from api.schemas.fields import (
     TimeOut,
 )
 from core.device import Connection, Device, DeviceStatus
+from core.errors import InvalidInputError
+from devices.registry import device_type
 
 AttributeName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=NO_CONTROL_CHARACTERS)]
 AttributeText = Annotated[str, StringConstraints(max_length=1000, pattern=NO_CONTROL_CHARACTERS)]
@@ -80,6 +83,22 @@ class DeviceChange(Body):
             if name in self.model_fields_set and getattr(self, name) is None:
                 raise ValueError(f"{name} cannot be null")
         return self
+
+    def applied_to(self, device: Device) -> Device:
+        """The device with what is to change.
+
+        Raises:
+            InvalidInputError: an attribute is not as the device type wants it, or half a position is left.
+        """
+        changes = self.model_dump(include=self.model_fields_set - {"attributes"})
+        if self.attributes:
+            merged = {**device.attributes, **self.attributes}
+            changes["attributes"] = {name: value for name, value in merged.items() if value is not None}
+            device_type(device.device_type).check_attributes(changes["attributes"])
+        changed = replace(device, **changes)
+        if (changed.latitude is None) != (changed.longitude is None):
+            raise InvalidInputError("latitude and longitude are given together or not at all")
+        return changed
 
 
 class DeviceShown(Shown):

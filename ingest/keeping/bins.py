@@ -59,6 +59,6 @@ class BinLevels:
         """
         while self._found:
             found = self._found[0]
-            state.pickups.record_emptying(found.device_id, found.municipality, found.at, found.before, found.after)
+            state.emptyings.record(found.device_id, found.municipality, found.at, found.before, found.after)
             state.pickups.close_request(found.device_id, found.at)
             self._found.pop(0)

@@ -71,7 +71,7 @@ class Jobs:
         self._every(15, "find silent devices", self._pipeline.judge_silence)
         self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
         self._every_led(3600, "prune commands", self._prune_commands)
-        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now()))
+        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now))
         self._every_led(3600, "show energy", self._show_energy)
         self._every_led(86_400, "delete what is older than the retention", self._delete_old)
         self._every_led(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))

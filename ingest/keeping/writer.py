@@ -9,9 +9,10 @@ from urllib.parse import quote
 
 import msgspec
 
+from actions.register_devices import discover_device
 from core.clock import format_rfc3339, utc_now
 from core.command import Command
-from core.device import Connection, DeviceStatus
+from core.device import Connection
 from core.errors import StorageError, StorageUnavailableError
 from core.logs import RepeatedTrouble
 from core.reading import Reading
@@ -219,9 +220,7 @@ class Writer:
             newcomer = understood.newcomer
             if newcomer is None:
                 continue
-            if newcomer.status is DeviceStatus.ACTIVE:
-                self._state.municipalities.ensure(newcomer.municipality)
-            self._state.devices.discover(newcomer, self._settings.max_discovered)
+            discover_device(self._state, newcomer, self._settings.max_discovered)
             understood.newcomer = None
 
     def _write_answers(self, batch: list[Understood]) -> None:

@@ -24,7 +24,7 @@ QUARTERS: Final = DAYS_A_WEEK * STEPS_A_DAY
 _LEAN_DAYS: Final = 28.0
 """A kind's factors lean on what they were taken for as if that had been seen on so many days."""
 _SEASON_VARIANCE: Final = 0.05
-"""Of the wave's two parts: a quarter more in summer than in the mean is usual (parks), twice as much is not."""
+"""The wave's two parts have it: a quarter more in summer than in the mean is usual (parks), twice as much is not."""
 _MONTH: Final = 28 * STEPS_A_DAY
 _TINY: Final = 1e-9
 

@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.waste_bin.level import FULL, MAX_NOISE
 from pickups.filling.calendar_factors import (
     QUARTERS,
     Calendar,
@@ -15,8 +16,8 @@ from pickups.filling.calendar_factors import (
     week_factors,
     weekday_factors,
 )
-from pickups.filling.law import Filling, filling
-from pickups.filling.level_grid import FULL, MAX_NOISE, Indices, rises_of
+from pickups.filling.inflow import Inflow, inflow
+from pickups.filling.level_grid import Indices, rises_of
 from pickups.filling.place_model import DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 COARSE: Final = 0.05
@@ -36,7 +37,7 @@ _STUCK: Final = 0.001
 """A run of equal readings that is less probable than this, were the sensor working, is a stuck sensor."""
 _LONGEST_RUN_DAYS: Final = 60
 _SAMPLE: Final = 20_000
-"""Of more days a sample tells as much."""
+"""Where there are more days a sample of so many tells as much."""
 _HEADROOMS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4)
 _TINY: Final = 1e-9
 _RARE: Final = 1e-3
@@ -98,7 +99,7 @@ class FillingFit:
         """Steps after which a run of equal readings is no chance any more, by place."""
         longest = np.full(len(self._levels), float(_LONGEST_RUN_DAYS * STEPS_A_DAY))
         for days in range(_LONGEST_RUN_DAYS, 0, -1):
-            law = filling(self.rate * days, self.dispersion, self.lump, self.rate_variance)
+            law = inflow(self.rate * days, self.dispersion, self.lump, self.rate_variance)
             longest[law.at_most(self.resolution) < _STUCK] = days * STEPS_A_DAY
         return longest
 
@@ -202,7 +203,7 @@ class FillingFit:
         best, lumps = np.full(len(share_still), np.inf), np.zeros(len(share_still))
         for nothing in np.linspace(1e-6, 0.98, 50):
             lump = mean_day / -np.log(nothing)
-            miss = np.abs(filling(mean_day, self.dispersion, lump, 0.0).at_most(threshold) - share_still)
+            miss = np.abs(inflow(mean_day, self.dispersion, lump, 0.0).at_most(threshold) - share_still)
             lumps = np.where(miss < best, lump, lumps)
             best = np.minimum(miss, best)
         return lumps
@@ -262,8 +263,8 @@ class FillingFit:
                     break
         return found
 
-    def _law(self, place: Indices, mean: Floats) -> Filling:
-        return filling(mean, self.dispersion[place], self.lump[place], self.rate_variance[place])
+    def _law(self, place: Indices, mean: Floats) -> Inflow:
+        return inflow(mean, self.dispersion[place], self.lump[place], self.rate_variance[place])
 
     def _sums(self, values: Floats) -> Floats:
         return np.bincount(self._rises.place, values, minlength=len(self._levels)).astype(np.float64)

@@ -12,7 +12,7 @@ from zoneinfo import ZoneInfo
 import numpy as np
 
 from core.pickup import Forecast
-from pickups.filling.ahead import Ahead, NewestLevel
+from pickups.filling.inflow_ahead import InflowAhead, NewestLevel
 from pickups.filling.learning import Learned as Learned  # noqa: PLC0414 - given on
 from pickups.filling.learning import learn as learn  # noqa: PLC0414 - given on
 from pickups.filling.place_model import PlaceModel as PlaceModel  # noqa: PLC0414 - given on
@@ -53,10 +53,10 @@ def predict(
     """
     if not models:
         return []
-    now = Ahead(models, newest, zone=zone)
+    now = InflowAhead(models, newest, zone=zone)
     stuck = now.stuck() > _LIKELY
     starts = [_rolled_back(level) if is_stuck else level for level, is_stuck in zip(newest, stuck, strict=True)]
-    ahead = Ahead(models, starts, zone=zone) if stuck.any() else now
+    ahead = InflowAhead(models, starts, zone=zone) if stuck.any() else now
     law = ahead.law(ahead.until(at))
     mean = ahead.mean_level(law)
     low, middle, high = (ahead.level_after(law.quantile(share)) for share in (_LOW, 0.5, 1 - _LOW))

@@ -7,7 +7,8 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from pickups.filling.level_grid import MAX_NOISE, Indices
+from devices.waste_bin.level import MAX_NOISE
+from pickups.filling.level_grid import Indices
 from pickups.filling.place_model import BANDS, DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 _PLACE_WEIGHT: Final = 8.0

@@ -8,13 +8,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from devices.waste_bin.level import FULL, MAX_NOISE
 from pickups.filling.emptying import Levels
 from pickups.filling.place_model import STEP, STEPS_A_DAY, Floats
 
-MAX_NOISE: Final = 0.15
-"""A larger fall is no noise: contents were taken out. Smaller ones are noise that must cancel against its rises."""
-FULL: Final = 0.98
-"""A bin that reads this cannot show that more is thrown in."""
 MAX_GAP_STEPS: Final = 3 * STEPS_A_DAY
 """Across a silence of more than three days an emptying may have gone unseen: what lies between says nothing."""
 _RESOLUTIONS: Final = (0.25, 0.2, 0.1, 0.05)

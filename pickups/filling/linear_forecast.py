@@ -5,6 +5,7 @@ from itertools import pairwise
 from typing import Final
 
 from core.pickup import Forecast
+from devices.waste_bin.level import FULL, MAX_NOISE
 from pickups.filling.emptying import Levels, in_order
 
 METHOD: Final = "linear_14d"
@@ -14,10 +15,6 @@ MAX_GAP: Final = timedelta(days=3)
 """Across a longer silence an emptying may have gone unseen, so what lies between says nothing of the rate."""
 MIN_SPAN: Final = timedelta(hours=12)
 """Less observed filling than this is not extrapolated: half a day is either the busy or the quiet one."""
-MAX_NOISE: Final = 0.15
-"""A larger fall is no noise: contents were taken out. Smaller ones are noise that must cancel against its rises."""
-FULL: Final = 0.98
-"""A bin that reads this cannot show that more is thrown in: such times are not counted as slow filling."""
 MAX_HORIZON: Final = timedelta(days=365)
 """Further ahead no date is named."""
 

@@ -8,9 +8,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pickups.filling.ahead import DAY_S, Ahead, NewestLevel, band, emptied_by_band
-from pickups.filling.law import Filling
-from pickups.filling.level_grid import FULL
+from devices.waste_bin.level import FULL
+from pickups.filling.inflow import Inflow
+from pickups.filling.inflow_ahead import DAY_S, InflowAhead, NewestLevel, band, emptied_by_band
 from pickups.filling.place_model import BANDS, Floats, PlaceModel
 
 CELLS: Final = 51
@@ -32,7 +32,7 @@ def observed_levels(
     Returns:
         Probabilities by instant, place and level (0, 0.02 ... 1). Between instants lies a day or less.
     """
-    ahead = Ahead(models, newest, zone=zone)
+    ahead = InflowAhead(models, newest, zone=zone)
     contents = np.where(ahead.level >= FULL, ahead.full, ahead.level)
     now = np.eye(_CONTENTS)[_cell(contents)]
     same, stuck = _shown(now, ahead), ahead.stuck()[:, None]
@@ -59,7 +59,7 @@ def _cell(contents: Floats) -> NDArray[np.intp]:
     return np.asarray(np.round(contents * (CELLS - 1)), dtype=np.intp)
 
 
-def _filled(now: Floats, law: Filling, full: NDArray[np.intp]) -> Floats:
+def _filled(now: Floats, law: Inflow, full: NDArray[np.intp]) -> Floats:
     """The distribution of contents after something came in; what no longer fits into the `full` cell is left beside."""
     edges = (np.arange(_CONTENTS) + 0.5) / (CELLS - 1)
     rise = np.diff(np.stack([law.at_most(edge) for edge in edges], axis=1), axis=1, prepend=0.0)
@@ -72,7 +72,7 @@ def _filled(now: Floats, law: Filling, full: NDArray[np.intp]) -> Floats:
     return after
 
 
-def _shown(contents: Floats, ahead: Ahead) -> Floats:
+def _shown(contents: Floats, ahead: InflowAhead) -> Floats:
     """The distribution of the level that the sensor shows for one of the contents."""
     cells = np.arange(_CONTENTS)
     is_full = cells >= _cell(ahead.full)[:, None]

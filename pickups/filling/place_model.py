@@ -19,7 +19,7 @@ DAYS_A_WEEK: Final = 7
 BANDS: Final = 10
 """Levels are told apart by tenths where emptyings are concerned: finer than anybody acts on."""
 FORMAT: Final = 1
-"""Of the stored form; another one is learned anew."""
+"""The stored form's; a model of another form is learned anew."""
 CALENDAR: Final = timedelta(days=60)
 """So far ahead weekdays, holidays and season are followed step by step; beyond it bins fill at the mean rate."""
 YEAR_DAYS: Final = 365.2425

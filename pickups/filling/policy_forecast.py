@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pickups.backtest.deposits import Floats
-from pickups.filling.ahead import Ahead, NewestLevel
+from pickups.filling.inflow_ahead import InflowAhead, NewestLevel
 from pickups.filling.learning import LONGEST, learn_grid
 from pickups.filling.level_grid import LevelGrid
 from pickups.filling.place_model import STEPS_A_DAY
@@ -49,7 +49,7 @@ class PlaceForecast:
     def overflow_probability(self, levels: Floats, day: date, days: int) -> Floats:
         """Of each bin at these levels (0-1) on the morning of `day`, before the morning `days` later if left alone."""
         morning = datetime.combine(day, MORNING)
-        ahead = Ahead(self._models, [NewestLevel(float(level), morning) for level in levels], zone=ZONE)
+        ahead = InflowAhead(self._models, [NewestLevel(float(level), morning) for level in levels], zone=ZONE)
         return ahead.is_full(ahead.law(ahead.until(morning + timedelta(days=days))))
 
 

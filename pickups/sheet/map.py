@@ -55,7 +55,7 @@ class MapView:
     origin: Position
     east_m: float
     north_m: float
-    """Of the box's middle, from the origin."""
+    """The box's middle lies so far from the origin."""
     m_per_mm: float
 
     def point(self, position: Position) -> Point:

@@ -58,6 +58,8 @@ _hours: Final = Table(
     Column("hi", Double),
     sqlite_with_rowid=False,
 )
+_GROUP: Final = {GroupBy.MUNICIPALITY: _hours.c.municipality, GroupBy.DEVICE_TYPE: _hours.c.device_type}
+"""Others are not kept."""
 _stale: Final = Table(
     "hourly_totals_stale",
     _metadata,
@@ -220,7 +222,7 @@ class HourlyTotals:
 
     def totals(self, query: TotalsQuery, name: str) -> tuple[list[TotalRow], tuple[int, int]] | None:
         """Rows of whole hours, and the span that they cover (microseconds); None: the readings have to be asked."""
-        if query.group_by is GroupBy.STREET or query.every_us % HOUR_US:
+        if query.group_by not in _GROUP or query.every_us % HOUR_US:
             return None
         with reading(self._engine) as connection:
             if connection.dialect.name == "postgresql":
@@ -247,7 +249,7 @@ def _totals(query: TotalsQuery, name: str, first_hour: int, end_hour: int) -> Se
     """Rows of (hour that an interval starts with, group, value, count)."""
     hours: ColumnElement[int] = literal_column(str(query.every_us // HOUR_US))  # no parameter: what is grouped by
     start = _hours.c.hour - (_hours.c.hour % hours + hours) % hours  # a remainder is negative before 1970
-    group = _hours.c.municipality if query.group_by is GroupBy.MUNICIPALITY else _hours.c.device_type
+    group = _GROUP[query.group_by]
     n = cast(func.sum(_hours.c.n), BigInteger)
     total = case((func.count(_hours.c.s) == func.count(), func.sum(_hours.c.s)))  # else one was no finite number
     value = {

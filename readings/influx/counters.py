@@ -1,7 +1,7 @@
-"""Counters of the InfluxDB backend: the server gives each interval's ends and extremes, and its hours with a reading.
+"""Counters of the InfluxDB backend: the server gives each interval's ends, the falls, the hours with a reading.
 
-A short span (the ends of a report by day, the day on which clocks change) is read whole. Where a counter went back
-between the ends, the points of that device and interval are read.
+A short span (the ends of a report by day, the day on which clocks change) is read whole. Where a counter went back, the
+points of that device and interval are read.
 """
 
 from concurrent.futures import Executor
@@ -23,7 +23,7 @@ READ_WHOLE_US: Final = 4 * 86_400_000_000
 """So short a span is read whole: five passes over every series cost more than its points."""
 _HOURS: Final = "hours"
 _ENDS: Final = ("first", "last")
-_EXTREMES: Final = ("min", "max")
+_FALLS: Final = "falls"
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,21 +45,18 @@ class _Run:
 
 @dataclass(slots=True)
 class _Told:
-    """What the server told of one device in one interval: instant and value of the ends, the extremes, the hours."""
+    """What the server told of one device in one interval: instant and value of the ends, whether it fell, the hours."""
 
     ends: dict[str, tuple[int, float]] = field(default_factory=dict)
-    extremes: dict[str, float] = field(default_factory=dict)
+    fell: bool = False
+    """Also if it fell just before the first reading of the interval."""
     hours: int = 0
     series: int = 0
     """More than one: it was not always kept apart (`readings.influx.line_protocol`)."""
 
     @property
     def never_went_back(self) -> bool:
-        return (
-            self.series == 1
-            and len(self.ends) == len(_ENDS)
-            and self.extremes == {"min": self.ends["first"][1], "max": self.ends["last"][1]}
-        )
+        return self.series == 1 and len(self.ends) == len(_ENDS) and not self.fell
 
 
 def counter_spans(ask: Ask, threads: Executor, query: CountersQuery) -> list[CounterSpan]:
@@ -87,7 +84,7 @@ def _of_run(ask: Ask, query: CountersQuery, run: _Run) -> list[CounterSpan]:
     filters = _filters(query)
     if run.count * run.length_us <= READ_WHOLE_US:
         return _read_whole(ask, query, run, filters)
-    told = _told(ask(lambda flux: _ends_and_extremes(flux, run, filters)), run)
+    told = _told(ask(lambda flux: _ends_and_falls(flux, run, filters)), run)
     spans: list[CounterSpan] = []
     for (device_id, municipality, interval), of_device in told.items():
         if query.device_ids is not None and device_id not in query.device_ids:
@@ -128,28 +125,23 @@ def _filters(query: CountersQuery) -> list[Filter]:
     return filters
 
 
-def _ends_and_extremes(flux: Flux, run: _Run, filters: list[Filter]) -> None:
-    """Results `first`, `last`, `min`, `max`, `hours` per series and interval, with a `_time` or `_start` inside it.
+def _ends_and_falls(flux: Flux, run: _Run, filters: list[Filter]) -> None:
+    """Results `first`, `last`, `falls`, `hours` per series and interval, with a `_time` or `_start` inside it.
 
-    Each of the first four is one that the storage engine computes. `window` makes a table of each interval, which is
-    slow where `aggregateWindow` does without; but that forgets when the ends were.
+    The ends are what the storage engine finds. `window` makes a table of each interval, which is slow where
+    `aggregateWindow` does without; but that forgets when the ends were. Only a look at every point finds a fall that
+    later points hide: extremes do not tell it.
     """
     source = flux.source(run.from_us, run.from_us + run.count * run.length_us, *filters)
     length = flux.bind(timedelta(microseconds=run.length_us))
     offset = flux.bind(timedelta(microseconds=run.from_us % run.length_us))
     many = run.count > 1  # a single interval is the range
-
-    def aggregated(function: str) -> str:
-        each = (
-            f'aggregateWindow(every: {length}, offset: {offset}, fn: {function}, createEmpty: false, timeSrc: "_start")'
-        )
-        return f" |> {each}" if many else f" |> {function}()"
-
     window = f" |> window(every: {length}, offset: {offset}, createEmpty: false)" if many else ""
-    hourly = 'aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start")'
+    inside = f"every: {length}, offset: {offset}, fn: count, createEmpty: false"
+    hours = f' |> aggregateWindow({inside}, timeSrc: "_start")' if many else " |> count()"
     steps = {function: f"{window} |> {function}()" for function in _ENDS}
-    steps |= {function: aggregated(function) for function in _EXTREMES}
-    steps[_HOURS] = f" |> {hourly}{aggregated('count')}"
+    steps[_FALLS] = " |> difference() |> filter(fn: (r) => r._value < 0)"
+    steps[_HOURS] = f' |> aggregateWindow(every: 1h, fn: count, createEmpty: false, timeSrc: "_start"){hours}'
     columns = '"_time", "_start", "_value", "device_id", "municipality"'
     # The ends come as a table of each interval: to keep columns of so many costs as much as to find them.
     kept = {name: "" if many and name in _ENDS else f" |> keep(columns: [{columns}])" for name in steps}
@@ -165,8 +157,8 @@ def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:
         if result in _ENDS:
             of_device.series += result == "first"
             of_device.ends[result] = (_us(at), float(value))
-        elif result in _EXTREMES:
-            of_device.extremes[result] = float(value)
+        elif result == _FALLS:
+            of_device.fell = True
         else:
             of_device.hours += int(value)
     return told

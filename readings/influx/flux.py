@@ -22,6 +22,7 @@ GROUP_COLUMN: Final = {
     GroupBy.MUNICIPALITY: "municipality",
     GroupBy.DEVICE_TYPE: "_measurement",
     GroupBy.STREET: "device_id",
+    GroupBy.DEVICE: "device_id",
 }
 """Streets are not in the readings: the aggregates of their devices add up to the street's."""
 _FUNCTION: Final = {

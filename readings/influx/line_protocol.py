@@ -4,8 +4,8 @@ A quantity that must be deletable alone is kept apart, in a line with the tag `q
 tags, never single fields. The series differ, the measurement and the field do not, so readers need not know.
 
 Format: https://docs.influxdata.com/influxdb/v2/reference/syntax/line-protocol/. Written here and not with the client
-library's `Point`, which takes three to five times as long (benchmarks/readings.py); keys are checked against patterns
-that leave nothing to escape in a tag.
+library's `Point`, which takes three to five times as long (benchmarks/reading_stores.py); keys are checked against
+patterns that leave nothing to escape in a tag.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping

@@ -22,8 +22,8 @@ DEVICES_AT_ONCE: Final = 500
 
 _Piece = tuple[int, int, int]
 """Interval, from, end (microseconds)."""
-_Day = tuple[float, float, float, int]
-"""Lowest, highest, last, hours."""
+_Day = tuple[float, float, int, int]
+"""Lowest, last, hours, falls."""
 
 
 def counter_spans(file: SqliteFile, tables: Mapping[str, TypeTables], query: CountersQuery) -> list[CounterSpan]:
@@ -32,15 +32,18 @@ def counter_spans(file: SqliteFile, tables: Mapping[str, TypeTables], query: Cou
         return []
     found: list[CounterSpan] = []
     with file.snapshot() as connection:
-        rolled_us = connection.execute("SELECT rolled_us FROM rollup_state").fetchone()[0]
-        pieces = _pieces(query.bounds_us, rolled_us // DAY_US * DAY_US)
+        rolled_day = connection.execute("SELECT rolled_us FROM rollup_state").fetchone()[0] // DAY_US
+        pieces = _pieces(query.bounds_us, rolled_day * DAY_US)
         for table in tables.values():
             if query.name in table.quantities:
                 owners = _owners(connection, table, query)
                 keys = sorted(owners)
                 for first in range(0, len(keys), DEVICES_AT_ONCE):
                     some = json.dumps(keys[first : first + DEVICES_AT_ONCE])
-                    found += _of_devices(connection, table, query.name, pieces=pieces, keys=some, owners=owners)
+                    days = _days(connection, query.name, pieces, some, rolled_day)
+                    found += _of_devices(
+                        connection, table, query.name, pieces=pieces, keys=some, days=days, owners=owners
+                    )
     found.sort(key=itemgetter(0, 1, 2))
     return found
 
@@ -79,9 +82,9 @@ def _of_devices(
     *,
     pieces: Sequence[_Piece],
     keys: str,
+    days: Mapping[int, Mapping[int, _Day | None]],
     owners: Mapping[int, tuple[str, str]],
 ) -> Iterator[CounterSpan]:
-    days = _days(connection, name, pieces, keys)
     ends = connection.execute(_select_ends(table, name), {"keys": keys, "pieces": json.dumps(pieces)})
     read = (
         f'SELECT observed_us, "{name}" FROM {table.readings} WHERE device = ? AND observed_us >= ? AND observed_us < ?'  # noqa: S608
@@ -114,14 +117,17 @@ def _of_devices(
 
 
 def _days(
-    connection: sqlite3.Connection, name: str, pieces: Sequence[_Piece], keys: str
+    connection: sqlite3.Connection, name: str, pieces: Sequence[_Piece], keys: str, rolled_day: int
 ) -> dict[int, dict[int, _Day | None]]:
-    """The rolled up days by device and day; None where the readings have to be asked."""
-    span = (keys, max(pieces[0][1], MIN_US) // DAY_US, -(-pieces[-1][2] // DAY_US))
+    """The rolled up days by device and day; None where the readings have to be asked.
+
+    Late readings of a day that is not over yet have made a row of it: it does not count.
+    """
+    span = (keys, max(pieces[0][1], MIN_US) // DAY_US, min(-(-pieces[-1][2] // DAY_US), rolled_day))
     where = "device IN (SELECT value FROM json_each(?)) AND day >= ? AND day < ?"
     days: dict[int, dict[int, _Day | None]] = {}
     for key, day, *rolled in connection.execute(
-        f'SELECT device, day, lo, hi, last, hours FROM "daily_{name}" WHERE {where} ORDER BY device, day',  # noqa: S608
+        f'SELECT device, day, lo, last, hours, falls FROM "daily_{name}" WHERE {where} ORDER BY device, day',  # noqa: S608
         span,
     ):
         days.setdefault(key, {})[day] = tuple(rolled)
@@ -141,8 +147,8 @@ def _witnessed_hours(days: Mapping[int, _Day | None], from_us: int, end_us: int)
         of_day = days[day]
         if of_day is None:
             return None
-        lowest, highest, last, mask = of_day
-        if lowest < before or highest != last:
+        lowest, last, mask, falls = of_day
+        if falls or lowest < before:
             return None
         seen, before = True, last
         first_hour = max(0, (from_us - day * DAY_US) // HOUR_US)

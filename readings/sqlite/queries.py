@@ -78,6 +78,7 @@ def select_totals(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -
         GroupBy.MUNICIPALITY: "municipality",
         GroupBy.DEVICE_TYPE: "device_type",
         GroupBy.STREET: "street",
+        GroupBy.DEVICE: "device_id",
     }[query.group_by]
     streets = (
         "(SELECT d.*, s.value AS street FROM devices AS d JOIN json_each(:streets) AS s ON s.key = d.device_id)"
@@ -122,13 +123,15 @@ def select_totals_of_hours(query: TotalsQuery, name: str, tables: Sequence[TypeT
 
 
 def select_totals_of_days(query: TotalsQuery, name: str, tables: Sequence[TypeTables]) -> tuple[str, Parameters]:
-    """As `select_totals` by street, of whole days from the rollups of devices."""
+    """As `select_totals` by street or device, of whole days from the rollups of devices."""
+    by_street = query.group_by is GroupBy.STREET
+    group = "street.value" if by_street else "d.device_id"
+    streets = "JOIN json_each(:streets) AS street ON street.key = d.device_id" if by_street else ""
     types = ", ".join(f"'{table.device_type}'" for table in tables)
     narrowed = "" if query.municipality is None else "AND municipality = :municipality "
     sql = (
         f"SELECT {_START_OF_INTERVAL} AS i, g, {_ROLLED[query.aggregate]}, sum(n) "  # noqa: S608 - our own names
-        "FROM (SELECT day * 86400000000 AS t, street.value AS g, n, s, lo, hi "
-        "FROM devices AS d JOIN json_each(:streets) AS street ON street.key = d.device_id "
+        f"FROM (SELECT day * 86400000000 AS t, {group} AS g, n, s, lo, hi FROM devices AS d {streets} "
         f'CROSS JOIN "daily_{name}" AS r ON r.device = d.key '
         "WHERE day >= :from / 86400000000 AND day < :end / 86400000000 "
         f"AND device_type IN ({types}) {narrowed}) GROUP BY i, g"

@@ -64,7 +64,7 @@ def series_from_rollups(
         if from_us >= end_us:
             return None
         days = connection.execute(
-            f'SELECT day, n, first_us, hours, s, lo, hi, last, held FROM "daily_{name}" '  # noqa: S608 - of our catalogue
+            f'SELECT day, n, first_us, hours, s, lo, hi, last, held, falls FROM "daily_{name}" '  # noqa: S608 - of our catalogue
             "WHERE device = ? AND day >= ? AND day < ? ORDER BY day",
             (key, from_us // DAY_US, end_us // DAY_US),
         ).fetchall()
@@ -94,14 +94,14 @@ def totals_from_rollups(
     file: SqliteFile, query: TotalsQuery, name: str, tables: Sequence[TypeTables]
 ) -> list[TotalRow] | None:
     """Rows as `select_totals` gives them; None where the readings have to be asked."""
-    by_street = query.group_by is GroupBy.STREET
-    length = DAY_US if by_street else HOUR_US
+    of_devices = query.group_by in (GroupBy.STREET, GroupBy.DEVICE)
+    length = DAY_US if of_devices else HOUR_US
     from_us, end_us = _whole(query.from_us, query.end_us, length)
     if query.every_us % length or from_us >= end_us:
         return None
     with file.snapshot() as connection:
         end_us = min(end_us, _rolled_us(connection) // length * length)
-        bucket = "day" if by_street else "hour"
+        bucket = "day" if of_devices else "hour"
         stale = connection.execute(
             f"SELECT min({bucket}) FROM stale_{bucket}s WHERE {bucket} >= ? AND {bucket} < ?",  # noqa: S608 - our names
             (from_us // length, end_us // length),
@@ -112,7 +112,7 @@ def totals_from_rollups(
             return None
         totals: Totals = {}
         inside = replace(query, from_us=from_us, end_us=end_us)
-        select = queries.select_totals_of_days if by_street else queries.select_totals_of_hours
+        select = queries.select_totals_of_days if of_devices else queries.select_totals_of_hours
         add_totals(totals, connection.execute(*select(inside, name, tables)).fetchall(), query.aggregate)
         for edge_from_us, edge_end_us in ((query.from_us, from_us), (end_us, query.end_us)):
             if edge_from_us < edge_end_us:
@@ -134,7 +134,7 @@ def _rolled_us(connection: sqlite3.Connection) -> int:
 
 def _part(row: tuple[Any, ...], query: SeriesQuery) -> _Part:
     """NaN where SQLite has none (infinite sums of both signs): left out of the answer like any that is too large."""
-    day, n, first_us, _, s, lo, hi, last, held = row
+    day, n, first_us, _, s, lo, hi, last, held, _ = row
     nan = math.nan
     return _Part(
         max(day * DAY_US, query.from_us),

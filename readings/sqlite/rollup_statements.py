@@ -1,6 +1,7 @@
 """Tables and SQL texts of the rollups in the SQLite file; all names are of our own catalogue.
 
-`daily_<quantity>`: per device and day of UTC; `hours` has a bit for each hour of the day that has a value.
+`daily_<quantity>`: per device and day of UTC; `hours` has a bit for each hour of the day that has a value, `falls` is
+how often a counter went back within the day.
 `hourly_<quantity>`: per municipality, device type and hour, over all its devices. `stale_days`,
 `stale_hours`: what of them has to be made anew. `rollup_state`: how far they reach.
 """
@@ -49,13 +50,13 @@ def create_rollups(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     for quantity in CATALOGUE.values():
         columns = {row[1] for row in connection.execute(f'PRAGMA table_info("daily_{quantity.name}")')}
-        if columns and "hours" not in columns:  # of an earlier version: all is made anew
+        if columns and "falls" not in columns:  # of an earlier version: all is made anew
             connection.execute(f'DROP TABLE "daily_{quantity.name}"')
             connection.execute("UPDATE rollup_state SET rolled_us = ?", (MIN_US,))
         connection.execute(
             f'CREATE TABLE IF NOT EXISTS "daily_{quantity.name}" (device INTEGER NOT NULL, day INTEGER NOT NULL, '
             "n INTEGER NOT NULL, s REAL, lo REAL, hi REAL, first_us INTEGER NOT NULL, "
-            f"last {_LAST_TYPE[quantity.kind]} NOT NULL, held REAL, hours INTEGER NOT NULL, "
+            f"last {_LAST_TYPE[quantity.kind]} NOT NULL, held REAL, hours INTEGER NOT NULL, falls INTEGER, "
             "PRIMARY KEY (device, day)) WITHOUT ROWID"
         )
         connection.execute(
@@ -88,27 +89,32 @@ def find_days(table: TypeTables) -> str:
 
 
 def select_days(table: TypeTables, names: Sequence[str]) -> str:
-    """Rows of day, count, first instant, hours, then sum, minimum, maximum, last and held of each quantity.
+    """Rows of day, count, first instant, hours, then sum, minimum, maximum, last, held and falls of each quantity.
 
     The parts of days inside [:from, :end) of one :key. Each reading there has all of these quantities or none. `held`
-    is the sum of value times microseconds until the next value, the day's end or `:end`.
+    is the sum of value times microseconds until the next value, the day's end or `:end`; only counters have `falls`.
     """
+    counters = [name for name in names if CATALOGUE[name].counter]
     day_end = f"(day + 1) * {DAY_US}"
     columns = ", ".join(f'"{name}"' for name in names)
     aggregates = ", ".join(
         (f'total("{name}"), min("{name}"), max("{name}"), ' if CATALOGUE[name].numeric else "NULL, NULL, NULL, ")
         + f'max(CASE WHEN last THEN "{name}" END), '
-        + (f'total(1.0 * "{name}" * held_us)' if CATALOGUE[name].numeric else "NULL")
+        + (f'total(1.0 * "{name}" * held_us), ' if CATALOGUE[name].numeric else "NULL, ")
+        + (f'count(CASE WHEN NOT first AND "{name}" < "before {name}" THEN 1 END)' if name in counters else "NULL")
         for name in names
     )
+    before = "".join(f', lag("{name}") OVER w AS "before {name}"' for name in counters)
     values = (
-        f"SELECT {bucket_of('observed_us', DAY_US)} AS day, observed_us AS t, {columns}, "  # noqa: S608 - our names
-        f"lead(observed_us) OVER (ORDER BY observed_us) AS next_t FROM {table.readings} "
-        f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{names[0]}" IS NOT NULL'
+        f"SELECT {bucket_of('observed_us', DAY_US)} AS day, observed_us AS t, {columns}{before}, "  # noqa: S608 - our names
+        f"lag(observed_us) OVER w AS before_t, lead(observed_us) OVER w AS next_t FROM {table.readings} "
+        f'WHERE device = :key AND observed_us >= :from AND observed_us < :end AND "{names[0]}" IS NOT NULL '
+        "WINDOW w AS (ORDER BY observed_us)"
     )
     return (
         f"SELECT day, count(*), min(t), sum(DISTINCT 1 << (t - day * {DAY_US}) / {HOUR_US}), {aggregates} "  # noqa: S608
-        f"FROM (SELECT *, next_t IS NULL OR next_t >= {day_end} AS last, "
+        f"FROM (SELECT *, before_t IS NULL OR before_t < day * {DAY_US} AS first, "
+        f"next_t IS NULL OR next_t >= {day_end} AS last, "
         f"min(ifnull(next_t, :end), {day_end}) - t AS held_us FROM ({values})) GROUP BY day"
     )
 

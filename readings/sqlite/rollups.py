@@ -21,6 +21,7 @@ from readings.sqlite.rollup_statements import (
     select_unlike,
 )
 from readings.sqlite.statements import TypeTables
+from sql.sqlite_rows import places
 
 GRACE: Final = timedelta(minutes=10)
 """An hour is rolled up so long after its end: most of what belongs to it is there, the rest is late."""
@@ -182,8 +183,8 @@ class Rollups:
             for names in self._alike(table, span):
                 for day, count, first_us, hours, *columns in self._file.select(select_days(table, names), span):
                     for index, name in enumerate(names):
-                        s, lo, hi, last_value, held = columns[5 * index : 5 * index + 5]
-                        row = (key, day, count, s, lo, hi, first_us, last_value, held, hours)
+                        s, lo, hi, last_value, held, falls = columns[6 * index : 6 * index + 6]
+                        row = (key, day, count, s, lo, hi, first_us, last_value, held, hours, falls)
                         made.setdefault(name, []).append(row)
         return made
 
@@ -210,7 +211,7 @@ class Rollups:
         for name in () if table is None else table.quantities:
             connection.execute(f'DELETE FROM "daily_{name}" WHERE {where}', whose)  # noqa: S608
             if name in made:
-                connection.executemany(f'INSERT INTO "daily_{name}" VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)', made[name])  # noqa: S608
+                connection.executemany(f'INSERT INTO "daily_{name}" VALUES {places(11, 1)}', made[name])  # noqa: S608
         connection.execute(f"DELETE FROM stale_days WHERE {where}", whose)  # noqa: S608
 
 

@@ -1,4 +1,4 @@
-"""Tables of the SQLite backend: `devices` (keys), and per device type `readings_<type>` and `latest_<type>`."""
+"""Tables of the SQLite backend and what fills them: `devices` (keys), `readings_<type>`, `latest_<type>`."""
 
 import sqlite3
 from dataclasses import dataclass

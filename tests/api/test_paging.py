@@ -1,30 +1,9 @@
-"""Cursors and pages of lists that no repository pages."""
+"""Pages of lists that no repository pages."""
 
-import base64
-
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from api.paging import Paging, decode_cursor, encode_cursor, page_of
-from core.errors import InvalidInputError
-
-
-@given(st.integers(), st.text())
-def test_a_cursor_gives_back_what_it_holds(number: int, text: str) -> None:
-    assert decode_cursor(encode_cursor(number, text), int, str) == (number, text)
-
-
-@given(st.text())
-def test_any_other_text_is_an_input_error(text: str) -> None:
-    with pytest.raises(InvalidInputError):
-        decode_cursor(text, int, str, int)
-
-
-@given(st.binary())
-def test_any_bytes_are_an_input_error(content: bytes) -> None:
-    with pytest.raises(InvalidInputError):
-        decode_cursor(base64.urlsafe_b64encode(content).decode(), int, str, int)
+from api.paging import Paging, page_of
 
 
 @given(st.lists(st.text(), unique=True), st.integers(min_value=1, max_value=5))

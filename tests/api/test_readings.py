@@ -203,6 +203,8 @@ class TestTotals:
         by_street = client.get(query + "&group_by=street&aggregate=max").json()["items"]
         assert [(item["group"], item["value"]) for item in by_street] == [("Hauptstraße", 0.6), ("Marktplatz", 0.9)]
         assert len(client.get(query + "&group_by=device_type&municipality=marburg").json()["items"]) == 1
+        by_device = client.get(query + "&group_by=device&municipality=lahntal").json()["items"]
+        assert [(item["group"], item["value"]) for item in by_device] == [("bin-2", 0.6)]
 
     def test_pages_join_to_the_whole(self, client: TestClient) -> None:
         query = f"/v1/totals?{DAY}&quantity=filling_level&every=PT15M"

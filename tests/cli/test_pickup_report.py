@@ -40,7 +40,7 @@ def _lohra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         arrival_s=0,
         distance_m=0,
         state=StopState.DONE,
-        done_at=now - timedelta(seconds=5),
+        done_at=now,
     )
     route = Route(route_id="r", vehicle="truck", stops=(stop,), distance_m=7000, duration_s=3600, load_l=200)
     state.pickups.add_plan(

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from core.retention import Forgetting, due, parse_retention
+from core.retention import Forgetting, due_forgettings, parse_retention
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
@@ -26,14 +26,14 @@ def test_a_wrong_entry_is_named(text: str) -> None:
 
 
 def test_nothing_gets_older_until_the_next_run_an_hour_later() -> None:
-    assert list(due({(None, "presence"): 48}, NOON)) == [
+    assert list(due_forgettings({(None, "presence"): 48}, NOON)) == [
         Forgetting("presence", NOON - timedelta(hours=47), None, ()),
     ]
 
 
 def test_a_municipalitys_own_retention_takes_the_place_of_that_of_all() -> None:
     hours = {(None, "presence"): 48, ("zoo", "presence"): 72, ("marburg", "presence"): 1, ("zoo", "voltage_v"): 5}
-    assert list(due(hours, NOON)) == [
+    assert list(due_forgettings(hours, NOON)) == [
         Forgetting("presence", NOON - timedelta(hours=47), None, ("marburg", "zoo")),
         Forgetting("presence", NOON, "marburg", ()),
         Forgetting("presence", NOON - timedelta(hours=71), "zoo", ()),

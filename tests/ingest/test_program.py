@@ -140,7 +140,7 @@ def test_a_bin_full_for_long_raises_alerts_and_a_pickup_request_and_its_emptying
 
     wait_until(emptied, "the alerts resolve")
     wait_until(lambda: not pickups.open_requests(), "the request is closed")
-    wait_until(lambda: "b1" in pickups.last_emptyings(), "the emptying is kept")
+    wait_until(lambda: "b1" in platform.state.emptyings.last(), "the emptying is kept")
     resolved = alerts.page(AlertFilter(state=AlertState.RESOLVED), 10).items
     assert alert.alert_id in {each.alert_id for each in resolved}
     told = wait_until(

@@ -123,7 +123,7 @@ class Street:
                     self.tell(command, now, answers=self._arrives(is_away))
         for lamp in self.lamps.values():
             if lamp.next_s <= now.timestamp():
-                lamp.due(now.timestamp())
+                lamp.due_messages(now.timestamp())
         return now
 
     def tell(self, command: Command, now: datetime, *, answers: bool = True) -> None:

@@ -272,6 +272,23 @@ class TestTotals:
             (0, "Ähre", 1.0 if aggregate is Aggregate.COUNT else 8.0, 1),
         ]
 
+    def test_by_device_wherever_it_was(self, reading_store: ReadingStore) -> None:
+        reading_store.write([lamp(50, "l2", "kirchhain", temperature_c=10.0)])
+        for _ in range(2):
+            assert self.totals(reading_store, "temperature_c", Aggregate.MAX, GroupBy.DEVICE) == [
+                (0, "b1", 8.0, 1),
+                (0, "l1", 20.0, 2),
+                (0, "l2", 60.0, 2),
+                (0, "l3", -1.0, 1),
+                (60, "l3", 4.0, 1),
+            ]
+            span = (NOON - 12 * HOUR, NOON + 12 * HOUR)
+            daily = reading_store.totals(
+                "temperature_c", *span, group_by=GroupBy.DEVICE, every=24 * HOUR, municipality="kirchhain"
+            )
+            assert [(one.group, one.value, one.count) for one in daily] == [("l2", 10.0, 1), ("l3", 1.5, 2)]
+            reading_store.roll_up(NOON + 48 * HOUR)
+
     def test_filters_narrow_together(self, reading_store: ReadingStore) -> None:
         def groups(**filters: object) -> list[tuple[str, int]]:
             found = self.totals(reading_store, "temperature_c", Aggregate.SUM, GroupBy.MUNICIPALITY, end=60, **filters)

@@ -93,6 +93,43 @@ def test_rollups_change_nothing(reading_store: ReadingStore) -> None:
     )  # fmt: skip
 
 
+def test_a_reset_within_a_day_shows_that_later_readings_hide(reading_store: ReadingStore) -> None:
+    """The first reading of the day is its lowest and the last its highest."""
+    reading_store.write(
+        [
+            lamp(1, switch_on_count=2547),
+            lamp(2, switch_on_count=13238),
+            lamp(3, switch_on_count=5000),  # 5000 since it began anew
+            lamp(9, switch_on_count=70000),
+            lamp(33, switch_on_count=70001),
+            lamp(57, switch_on_count=80000),
+        ]
+    )
+    expected = [
+        ("lamp-1", "marburg", 0, 1.0, 2547.0, 9.0, 70000.0, 10691.0 + 5000.0 + 65000.0, 1, 4),
+        ("lamp-1", "marburg", 1, 33.0, 70001.0, 33.0, 70001.0, 0.0, 0, 1),
+        ("lamp-1", "marburg", 2, 57.0, 80000.0, 57.0, 80000.0, 0.0, 0, 1),
+    ]
+    weeks = [MIDNIGHT + day * timedelta(days=7) for day in range(2)]
+    for _ in range(2):
+        assert told(reading_store.counters("switch_on_count", DAYS)) == expected
+        assert told(reading_store.counters("switch_on_count", weeks)) == [
+            ("lamp-1", "marburg", 0, 1.0, 2547.0, 57.0, 80000.0, 80691.0 + 10000.0, 1, 6)
+        ]
+        reading_store.roll_up(MIDNIGHT + 200 * HOUR)
+
+
+def test_a_day_that_is_not_over_bears_no_witness(reading_store: ReadingStore) -> None:
+    """A late reading of the day has it rolled up before its end; the next day begins inside the interval."""
+    assert reading_store.roll_up(MIDNIGHT + 4 * HOUR)
+    reading_store.write([lamp(2, switch_on_count=7)])
+    assert reading_store.roll_up(MIDNIGHT + 4 * HOUR)
+    reading_store.write([lamp(43, switch_on_count=9)])
+    assert told(reading_store.counters("switch_on_count", DAYS))[1:] == [
+        ("lamp-1", "marburg", 1, 43.0, 9.0, 43.0, 9.0, 0.0, 0, 1)
+    ]
+
+
 def test_what_never_went_back_is_answered_from_rollups(sqlite_readings: SqliteReadings) -> None:
     """Falsified rollups show: between an interval's ends the readings are not read."""
     sqlite_readings.write([lamp(hour, active_energy_kwh=100.0 + hour) for hour in range(72)])
@@ -110,12 +147,12 @@ def test_rollups_of_an_earlier_version_are_made_anew(sqlite_readings: SqliteRead
     sqlite_readings.write(READINGS)
     assert sqlite_readings.roll_up(MIDNIGHT + 200 * HOUR)
     with sqlite_readings._file.transaction() as connection:
-        connection.execute('ALTER TABLE "daily_active_energy_kwh" DROP COLUMN hours')
+        connection.execute('ALTER TABLE "daily_active_energy_kwh" DROP COLUMN falls')
     sqlite_readings.close()
     again = SqliteReadings(str(sqlite_readings._file.path))
     assert told(again.counters("active_energy_kwh", DAYS)) == EXPECTED
     assert again.roll_up(MIDNIGHT + 200 * HOUR)
-    assert again._file.select('SELECT count(*), count(hours) FROM "daily_active_energy_kwh"', {}) == [(6, 6)]
+    assert again._file.select('SELECT count(*), count(falls) FROM "daily_active_energy_kwh"', {}) == [(6, 6)]
     again.close()
 
 

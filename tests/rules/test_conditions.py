@@ -12,10 +12,10 @@ from core.quantity import Value
 from devices.registry import device_type
 from rules.context import Surroundings
 from rules.derived_over_time import Rate, SettledLevel, Unchanged
+from rules.judged_reading import JudgedReading
 from rules.memory import DeviceMemory
 from rules.rule import Rule
 from rules.rule_file import parse_rules
-from rules.seen import Seen
 
 NOON = datetime(2026, 6, 21, 12, tzinfo=UTC)
 LAMP = Device(
@@ -29,8 +29,8 @@ LAMP = Device(
 HEAD = 'name = "x"\nseverity = "info"\nsummary = "a"\nsummary_de = "b"\n'
 
 
-def seen(device: Device = LAMP, at: datetime = NOON, **values: Value) -> Seen:
-    return Seen(values, device, at, DeviceMemory(), Surroundings())
+def seen(device: Device = LAMP, at: datetime = NOON, **values: Value) -> JudgedReading:
+    return JudgedReading(values, device, at, DeviceMemory(), Surroundings())
 
 
 def rule(body: str, kind: str = "streetlight") -> Rule:
@@ -38,7 +38,7 @@ def rule(body: str, kind: str = "streetlight") -> Rule:
     return made
 
 
-def holds(when: str, before: Seen | None = None, *, held: bool = False, **values: Value) -> bool | None:
+def holds(when: str, before: JudgedReading | None = None, *, held: bool = False, **values: Value) -> bool | None:
     made = rule(f"when = {when}")
     assert made.when is not None
     return made.when.test(made.parameters)(before or seen(**values), held)
@@ -150,7 +150,7 @@ def tracked(tracker: Rate | SettledLevel | Unchanged, points: list[tuple[float, 
     memory = DeviceMemory()
     last = seen()
     for hours, level in points:
-        last = Seen({"filling_level": level}, LAMP, NOON + timedelta(hours=hours), memory, Surroundings())
+        last = JudgedReading({"filling_level": level}, LAMP, NOON + timedelta(hours=hours), memory, Surroundings())
         tracker.note(last)
     return tracker.value(last)
 
@@ -190,7 +190,7 @@ def test_a_rate_keeps_few_points_and_never_fails(points: list[tuple[float, float
     rate = Rate("filling_level", 24 * 3600)
     memory = DeviceMemory()
     for hours, level in points:
-        each = Seen({"filling_level": level}, LAMP, NOON + timedelta(hours=hours), memory, Surroundings())
+        each = JudgedReading({"filling_level": level}, LAMP, NOON + timedelta(hours=hours), memory, Surroundings())
         rate.note(each)
         rate.value(each)
     assert all(len(note.kept) <= 50 for note in memory.notes.values())

@@ -42,9 +42,9 @@ def _live(fleet: Fleet, hours: float, speed: float = 1.0) -> list[Outgoing]:
     said = fleet.status(Connection.ONLINE, START)
     for minute in range(7, round(hours * 60), 20):
         at = START + timedelta(minutes=minute)
-        said += fleet.due(at)
+        said += fleet.due_messages(at)
         said += fleet.receive(*_command(1 + minute % 50, at), at)
-    said += fleet.due(START + timedelta(hours=hours))
+    said += fleet.due_messages(START + timedelta(hours=hours))
     return said
 
 
@@ -91,7 +91,7 @@ def test_same_seed_same_bytes_whatever_the_steps(make_fleet: MakeFleet) -> None:
     commands = {START + timedelta(minutes=minute) for minute in range(7, 360, 20)}
     while at < START + timedelta(hours=6):
         at += timedelta(seconds=30)
-        said += again.due(at)
+        said += again.due_messages(at)
         if at in commands:
             minute = round((at - START).total_seconds() / 60)
             said += again.receive(*_command(1 + minute % 50, at), at)
@@ -113,8 +113,8 @@ def test_next_at_is_when_something_is_due(make_fleet: MakeFleet) -> None:
         next_at = fleet.next_at
         assert next_at is not None
         assert next_at >= at
-        assert fleet.due(next_at - timedelta(microseconds=2)) == []
-        fleet.due(next_at)
+        assert fleet.due_messages(next_at - timedelta(microseconds=2)) == []
+        fleet.due_messages(next_at)
         at = next_at
 
 
@@ -137,7 +137,7 @@ def test_energy_between_reports_is_power_times_time(make_fleet: MakeFleet) -> No
     last: dict[str, dict[str, Any]] = {}
     checked = 0
     fleet.start(START)
-    for device_id, now in _ups(fleet.due(START + timedelta(hours=20))):
+    for device_id, now in _ups(fleet.due_messages(START + timedelta(hours=20))):
         before = last.get(device_id)
         if "active_energy_kwh" not in now or fleet.faults.get(device_id) is FaultKind.STUCK_VALUE:
             continue
@@ -174,7 +174,7 @@ def test_speed_brings_more_in_the_same_time_with_real_timestamps(make_fleet: Mak
     slow.start(START)
     fast.start(START, 60.0)
     until = START + timedelta(minutes=10)
-    slow_said, fast_said = slow.due(until), fast.due(until)
+    slow_said, fast_said = slow.due_messages(until), fast.due_messages(until)
     assert len(fast_said) > 20 * len(slow_said)
     stamps = [
         datetime.fromisoformat(message["observed_at"])
@@ -189,12 +189,12 @@ def test_commands_are_obeyed_and_shown(make_fleet: MakeFleet) -> None:
     fleet = make_fleet(60, 0)
     fleet.start(START)
     at = START + timedelta(minutes=5)
-    fleet.due(at)
+    fleet.due_messages(at)
     topic, payload = _command(3, at, 0.7)
     [answer] = fleet.receive(topic, payload, at)
     assert answer.topic == PILOT.format(3, "event/ack")
     assert json.loads(answer.payload) == {"command_id": "c-3", "result": "done", "detail": ""}
-    shown = _ups(fleet.due(at + timedelta(seconds=1.01)))
+    shown = _ups(fleet.due_messages(at + timedelta(seconds=1.01)))
     assert ("lamp-marburg-0003", 0.7) in [(device_id, message.get("dim_level")) for device_id, message in shown]
 
 
@@ -256,7 +256,7 @@ def test_a_silent_device_is_heard_once_and_obeys_nothing(make_fleet: MakeFleet) 
     )
     municipality = fleet.lamps[silent].device.municipality
     fleet.start(START)
-    said = fleet.due(START + timedelta(hours=4))
+    said = fleet.due_messages(START + timedelta(hours=4))
     assert [device_id for device_id, message in _ups(said) if "dim_level" in message].count(silent) == 1
     at = START + timedelta(hours=4)
     topic = TOPICS.command(municipality, "streetlight", silent, "set_light")
@@ -268,9 +268,9 @@ def test_emptying_is_told(make_fleet: MakeFleet) -> None:
     fleet.start(START)
     [device_id] = fleet.bins
     fleet.bins[device_id].level = 0.95
-    fleet.due(START + timedelta(minutes=2))
+    fleet.due_messages(START + timedelta(minutes=2))
     fleet.empty(device_id, START + timedelta(minutes=2))
-    [(_, message)] = _ups(fleet.due(START + timedelta(minutes=2, seconds=6)))
+    [(_, message)] = _ups(fleet.due_messages(START + timedelta(minutes=2, seconds=6)))
     decoded = device_type("waste_bin").decode(json.dumps(message).encode(), fleet.bins[device_id].device.attributes)
     assert float(decoded.values["filling_level"]) < 0.1
 
@@ -286,4 +286,4 @@ def test_an_empty_fleet_has_nothing_to_say(make_fleet: MakeFleet) -> None:
     fleet = make_fleet(0, 0)
     fleet.start(START)
     assert fleet.next_at is None
-    assert fleet.due(START + timedelta(days=1)) == []
+    assert fleet.due_messages(START + timedelta(days=1)) == []

@@ -106,7 +106,7 @@ def test_counters_never_fall_from_history_into_live(make_fleet: MakeFleet, tmp_p
             assert values == sorted(values)
     fleet.start(END + timedelta(seconds=20))
     first = defaultdict(dict[str, float])
-    for message in fleet.due(END + timedelta(hours=1)):
+    for message in fleet.due_messages(END + timedelta(hours=1)):
         if message.topic.endswith("event/up") and message.payload.endswith(b"}"):
             device_id = Topics("kreispuls/v1").parse(message.topic).device_id
             values_now = json.loads(message.payload)
@@ -138,7 +138,7 @@ def test_history_and_live_see_the_same_people(make_fleet: MakeFleet) -> None:
     write_history(written, _Written(), start=start, end=END, progress=lambda _: None)  # type: ignore[arg-type]
     before = {device_id: lamp.presence_count for device_id, lamp in lived.lamps.items()}
     lived.start(start)
-    lived.due(END)
+    lived.due_messages(END)
     counts = {device_id: lamp.presence_count for device_id, lamp in lived.lamps.items()}
     assert counts == {device_id: lamp.presence_count for device_id, lamp in written.lamps.items()}
     assert sum(counts.values()) > sum(before.values()) + 1000
@@ -180,7 +180,7 @@ def test_levels_go_on_where_history_ends(make_fleet: MakeFleet, tmp_path: Path) 
     fleet.start(END + timedelta(seconds=10))
     kind = device_type("waste_bin")
     heard = 0
-    for message in fleet.due(END + timedelta(seconds=21)):
+    for message in fleet.due_messages(END + timedelta(seconds=21)):
         device_id = Topics("kreispuls/v1").parse(message.topic).device_id
         if device_id in fleet.faults:
             continue

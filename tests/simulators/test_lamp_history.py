@@ -49,7 +49,7 @@ def test_history_and_live_agree(make_lamp: MakeLamp, world: World, fault: FaultK
     written, lived = make_lamp(fault, START.timestamp()), make_lamp(fault, START.timestamp())
     readings = write_past(written, world, _past(), 0)
     lived.start(SimulatedClock(START.timestamp(), 1.0))
-    said = lived.due(END.timestamp())
+    said = lived.due_messages(END.timestamp())
     lived.values(END.timestamp())
     assert written.energy_kwh * 1000 == pytest.approx(lived.energy_kwh * 1000, abs=0.05)
     assert written.hours_h == pytest.approx(lived.hours_h, abs=0.01)

@@ -2,6 +2,7 @@ import json
 import threading
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -214,7 +215,7 @@ def test_history_is_written_once_and_then_resumed(
     before = store.series("lamp-marburg-0003", ["active_energy_kwh"], utc_now() - timedelta(days=9), utc_now())
     assert len(before) > 300
     assert state.devices.get("lamp-marburg-0003").last_seen_at is not None
-    assert state.pickups.last_emptyings()
+    assert state.emptyings.last()
     heard = len(listener.messages)
     end = simulate(history_days=8, progress_json=True)
     listener.wait_for(lambda message: _is_up(message, LAMP) and message not in listener.messages[:heard])
@@ -233,7 +234,7 @@ def test_registering_again_keeps_what_operators_set(
     end = simulate()
     listener.wait_for(_is_up)
     end()
-    state.devices.update("lamp-marburg-0003", {"status": DeviceStatus.MAINTENANCE})
+    state.devices.change("lamp-marburg-0003", lambda kept: replace(kept, status=DeviceStatus.MAINTENANCE))
     heard = len(listener.messages)
     simulate()
     listener.wait_for(lambda message: _is_up(message) and message not in listener.messages[:heard])

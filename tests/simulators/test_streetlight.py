@@ -42,7 +42,7 @@ def _said(messages: Sequence[Outgoing], name: str = "up") -> list[dict[str, Any]
 
 
 def _due(lamp: Lamp, at: datetime) -> list[dict[str, Any]]:
-    return _said(lamp.due(at.timestamp()))
+    return _said(lamp.due_messages(at.timestamp()))
 
 
 def _level(lamp: Lamp, at: datetime) -> float:
@@ -95,7 +95,7 @@ def test_speed_shortens_the_interval_but_not_the_night(make_lamp: MakeLamp) -> N
 def test_a_command_is_acknowledged_shown_within_a_second_and_held(make_lamp: MakeLamp, at: datetime) -> None:
     lamp = _started(make_lamp(), at - timedelta(minutes=1))
     own = 0.0 if at is NOON else 0.2
-    lamp.due(at.timestamp())
+    lamp.due_messages(at.timestamp())
     answers = _said(lamp.command(_set_light(at), at), "ack")
     assert answers == [{"command_id": "c-1", "result": "done", "detail": ""}]
     assert _level(lamp, at) == own
@@ -109,7 +109,7 @@ def test_a_command_is_acknowledged_shown_within_a_second_and_held(make_lamp: Mak
 
 def test_a_long_fade_is_shown_on_its_way_and_at_its_end(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(), NIGHT - timedelta(minutes=1))
-    lamp.due(NIGHT.timestamp())
+    lamp.due_messages(NIGHT.timestamp())
     lamp.command(_set_light(NIGHT, level=1.0, fade_s=8.0), NIGHT)
     levels = [report["dim_level"] for report in _due(lamp, NIGHT + timedelta(seconds=9))]
     assert levels == [0.3, 1.0]
@@ -117,7 +117,7 @@ def test_a_long_fade_is_shown_on_its_way_and_at_its_end(make_lamp: MakeLamp) -> 
 
 def test_repeated_commands_do_not_put_off_what_the_lamp_says(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(), NIGHT - timedelta(minutes=1))
-    lamp.due(NIGHT.timestamp())
+    lamp.due_messages(NIGHT.timestamp())
     said: list[dict[str, Any]] = []
     for step in range(10):
         at = NIGHT + timedelta(seconds=0.4 * step)
@@ -130,18 +130,18 @@ def test_a_hold_begins_anew_with_each_command(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(), NIGHT - timedelta(minutes=1))
     lamp.command(_set_light(NIGHT), NIGHT)
     again = NIGHT + timedelta(seconds=40)
-    lamp.due(again.timestamp())
+    lamp.due_messages(again.timestamp())
     lamp.command(_set_light(again), again)
-    lamp.due((NIGHT + timedelta(seconds=99)).timestamp())
+    lamp.due_messages((NIGHT + timedelta(seconds=99)).timestamp())
     assert _level(lamp, NIGHT + timedelta(seconds=99)) == 0.8
-    lamp.due((NIGHT + timedelta(seconds=103)).timestamp())
+    lamp.due_messages((NIGHT + timedelta(seconds=103)).timestamp())
     assert _level(lamp, NIGHT + timedelta(seconds=103)) == 0.2
 
 
 def test_without_hold_time_the_level_stays_through_dawn(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(), NIGHT - timedelta(minutes=1))
     lamp.command(_set_light(NIGHT, level=0.6, hold_s=None), NIGHT)
-    lamp.due((NIGHT + timedelta(hours=14)).timestamp())
+    lamp.due_messages((NIGHT + timedelta(hours=14)).timestamp())
     assert _level(lamp, NIGHT + timedelta(hours=14)) == 0.6
 
 
@@ -163,15 +163,15 @@ def test_absurd_times_do_no_harm(make_lamp: MakeLamp, fade_s: float, hold_s: flo
 
 def test_presence_is_told_at_once_and_ends(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(), NIGHT)
-    lamp.due((NIGHT + timedelta(seconds=20)).timestamp())
+    lamp.due_messages((NIGHT + timedelta(seconds=20)).timestamp())
     before = lamp.presence_count
     at_s = NIGHT.timestamp() + 30
     assert [word["presence"] for word in _said(lamp.detected(at_s))] == [True]
     assert _said(lamp.detected(at_s + 1)) == []  # a group: counted, told once
     assert [word["presence"] for word in _said(lamp.detected(at_s + 5))] == [True]
     assert lamp.presence_count == before + 3
-    assert _said(lamp.due(at_s + 14.9)) == []
-    gone = _said(lamp.due(at_s + 15))
+    assert _said(lamp.due_messages(at_s + 14.9)) == []
+    gone = _said(lamp.due_messages(at_s + 15))
     assert [(word["presence"], word["presence_count"]) for word in gone] == [(False, before + 3)]
 
 
@@ -191,7 +191,7 @@ def test_energy_is_the_integral_of_power(make_lamp: MakeLamp) -> None:
     samples = []
     for second in range(7200):
         at = begin + timedelta(seconds=second)
-        lamp.due(at.timestamp())
+        lamp.due_messages(at.timestamp())
         if second in commands:
             level, fade_s = commands[second]
             lamp.command(_set_light(at, level=level, fade_s=fade_s, hold_s=300.0), at)
@@ -230,9 +230,9 @@ def test_a_day_burner_burns_by_day_and_says_so(make_lamp: MakeLamp) -> None:
 
 def test_a_fault_that_begins_by_day_shows_at_once(make_lamp: MakeLamp) -> None:
     lamp = _started(make_lamp(FaultKind.DAY_BURNER, NOON.timestamp() + 100), NOON)
-    lamp.due(NOON.timestamp() + 99)
+    lamp.due_messages(NOON.timestamp() + 99)
     assert _level(lamp, NOON + timedelta(seconds=99)) == 0.0
-    lamp.due(NOON.timestamp() + 103)
+    lamp.due_messages(NOON.timestamp() + 103)
     assert _level(lamp, NOON + timedelta(seconds=103)) == 1.0
 
 

@@ -67,12 +67,12 @@ def test_emptying_is_told_soon_and_seen_in_the_level(make_bin: MakeBin) -> None:
     bin_ = make_bin(sensor="filling_level")
     bin_.level = 0.9
     _started(bin_)
-    bin_.due(START.timestamp() + 60)
+    bin_.due_messages(START.timestamp() + 60)
     before, after = bin_.empty(START.timestamp() + 100)
     assert before >= 0.9
     assert after <= 0.02
-    assert bin_.due(START.timestamp() + 104) == []
-    [message] = bin_.due(START.timestamp() + 106)
+    assert bin_.due_messages(START.timestamp() + 104) == []
+    [message] = bin_.due_messages(START.timestamp() + 106)
     assert json.loads(message.payload)["filling_level"] <= 0.06
 
 
@@ -86,7 +86,7 @@ def test_distance_means_the_level(make_bin: MakeBin) -> None:
 
 
 def test_hourly_reports_with_jitter(make_bin: MakeBin) -> None:
-    messages = _started(make_bin()).due((START + timedelta(days=2)).timestamp())
+    messages = _started(make_bin()).due_messages((START + timedelta(days=2)).timestamp())
     at = [datetime.fromisoformat(json.loads(message.payload)["observed_at"]) for message in messages]
     gaps = {round((there - here).total_seconds()) for here, there in pairwise(at[1:])}
     assert 48 <= len(at) <= 50

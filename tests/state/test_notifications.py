@@ -45,14 +45,14 @@ def test_a_subscription_comes_back_as_it_went(state: State) -> None:
     state.notifications.add(SUBSCRIPTION)
     assert state.notifications.subscriptions() == [SUBSCRIPTION]
     changed = replace(SUBSCRIPTION, quiet_from=None, quiet_until=None, municipality=None, name="A", enabled=False)
-    state.notifications.replace(changed)
+    assert state.notifications.change("s1", lambda kept: changed if kept == SUBSCRIPTION else kept) == changed
     assert state.notifications.subscription("s1") == changed
     state.notifications.delete("s1")
     for call in (state.notifications.delete, state.notifications.subscription):
         with pytest.raises(NotFoundError):
             call("s1")
     with pytest.raises(NotFoundError):
-        state.notifications.replace(changed)
+        state.notifications.change("s1", lambda kept: kept)
 
 
 def test_every_event_is_queued_once_and_told_until_it_was(state: State) -> None:
@@ -105,9 +105,9 @@ def test_what_waits_goes_with_its_subscription(state: State) -> None:
     state.notifications.add(SUBSCRIPTION)
     state.alerts.save([FIRING])
     state.notifications.queue(NOON)
-    state.notifications.replace(replace(SUBSCRIPTION, enabled=False))
+    state.notifications.change("s1", lambda kept: replace(kept, enabled=False))
     assert state.notifications.waiting() == []
-    state.notifications.replace(SUBSCRIPTION)
+    state.notifications.change("s1", lambda kept: replace(kept, enabled=True))
     assert len(state.notifications.waiting()) == 1
     state.notifications.delete("s1")
     assert state.notifications.waiting() == []

@@ -7,7 +7,7 @@ import pytest
 
 from core.errors import NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, Stop, StopState
-from state.pickup_history import RecordedEmptying, WeeklyRound
+from state.pickup_history import WeeklyRound
 from state.state import State
 
 AT = datetime(2026, 5, 4, 6, tzinfo=UTC)
@@ -63,14 +63,6 @@ def test_finished_plans_of_days_own_and_joint(state: State) -> None:
     assert [plan.plan_id for plan in found] == ["older", "p1", "later"]
     assert found[1].routes[0].stops == (STOP,)
     assert found[1].routes[0].legs == ()
-
-
-def test_emptyings_of_a_span(state: State) -> None:
-    for hours in (-1, 0, 5, 10):
-        state.pickups.record_emptying("bin-1", "lohra", AT + timedelta(hours=hours), 0.8, 0.0)
-    state.pickups.record_emptying("bin-2", "wetter", AT, 0.8, 0.0)
-    found = state.pickup_history.emptyings("lohra", AT, AT + timedelta(hours=10))
-    assert found == [RecordedEmptying("bin-1", AT, 0.8), RecordedEmptying("bin-1", AT + timedelta(hours=5), 0.8)]
 
 
 def test_the_weekly_round_is_replaced(state: State) -> None:

@@ -1,4 +1,4 @@
-"""Pickup requests, emptyings, plans and their stops."""
+"""Pickup requests, plans and their stops."""
 
 from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
@@ -79,15 +79,6 @@ def test_a_closed_request_makes_room_for_the_next(state: State) -> None:
     again = replace(REQUEST, requested_at=DAWN + 2 * HOUR)
     state.pickups.request(again)
     assert state.pickups.open_requests() == [again]
-
-
-def test_the_last_emptying_in_any_order(state: State) -> None:
-    for at in (DAWN, DAWN + 2 * HOUR, DAWN + HOUR, DAWN + 2 * HOUR):
-        state.pickups.record_emptying("bin-1", "marburg", at, 0.9, 0.1)
-    state.pickups.record_emptying("bin-2", "lohra", DAWN, 0.5, 0.0)
-    assert state.pickups.last_emptyings() == {"bin-1": DAWN + 2 * HOUR, "bin-2": DAWN}
-    assert state.pickups.last_emptyings("lohra") == {"bin-2": DAWN}
-    assert state.pickups.last_emptyings("wetter") == {}
 
 
 FULL_STOP = replace(

@@ -1,6 +1,7 @@
 """Rules tried on stored readings raise what ingest would have raised, and change nothing."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -93,7 +94,7 @@ def test_only_one_municipality_with_its_own_threshold(state: State, readings: Sq
 def test_overrides_are_left_out_and_discovered_devices_too(state: State, readings: SqliteReadings) -> None:
     fill(state, readings)
     state.rule_overrides.put("marburg", "hot", {"enabled": False})
-    state.devices.update("bin-3", {"status": DeviceStatus.DISCOVERED})
+    state.devices.change("bin-3", lambda kept: replace(kept, status=DeviceStatus.DISCOVERED))
     text = """
         [[rule]]
         name = "hot"

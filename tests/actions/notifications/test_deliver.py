@@ -78,7 +78,7 @@ def subscribe(state: State, target: Webhook, **changes: Any) -> Subscription:
 
 
 def deliver(state: State, at: datetime) -> None:
-    deliver_due(state, SETTINGS, at)
+    deliver_due(state, SETTINGS, lambda: at)
 
 
 def test_alerts_of_a_window_are_one_message_once(state: State, target: Webhook) -> None:

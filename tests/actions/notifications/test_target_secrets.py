@@ -75,7 +75,7 @@ def test_targets_of_an_earlier_version_are_sealed_by_the_first_delivery(tmp_path
     settings = settings_in(tmp_path)
     state = open_state(settings.state_url)
     state.notifications.add(Subscription(subscription_id="s", name="S", target=TARGET, created_at=utc_now()))
-    deliver_due(state, settings, utc_now())
+    deliver_due(state, settings, utc_now)
     kept = state.notifications.subscription("s")
     assert is_sealed(kept.target)
     assert kept.service == "mailtos"

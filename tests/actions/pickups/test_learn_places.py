@@ -115,7 +115,7 @@ def test_the_history_of_a_place_goes_on_in_the_next_bin(world: World) -> None:
     world.fill("its-successor", first=1, last=0)
     assert world.learn() == 1
     assert world.forecasts(NOW + DAY)["its-successor"][0] == "learned"
-    assert len(world.state.places.emptyings("market-north", ["its-successor"])) > 3
+    assert len(world.state.emptyings.of_place("market-north", ["its-successor"])) > 3
 
 
 def a_done_plan(device_id: str, done_at: datetime) -> Plan:
@@ -148,15 +148,15 @@ def test_drivers_confirmations_and_drops_are_one_emptying(world: World) -> None:
     world.bin("b")
     world.fill("b", first=40, last=0)
     world.learn()
-    (newest, *_) = world.state.places.emptyings("b", ["b"])
+    (newest, *_) = world.state.emptyings.of_place("b", ["b"])
     assert (newest.source, newest.level_before) == (EmptyingSource.DETECTED, pytest.approx(0.94, abs=0.02))
     assert newest.not_before == newest.at - timedelta(hours=6)
     driver = newest.at - timedelta(hours=2)
     world.state.pickups.add_plan(a_done_plan("b", driver))
     world.state.pickups.stop_done("stop-b", driver)
-    before = len(world.state.places.emptyings("b", ["b"]))
+    before = len(world.state.emptyings.of_place("b", ["b"]))
     world.learn(NOW + timedelta(minutes=5))
-    (merged, *others) = world.state.places.emptyings("b", ["b"])
+    (merged, *others) = world.state.emptyings.of_place("b", ["b"])
     assert (merged.source, merged.at) == (EmptyingSource.BOTH, driver)
     assert len(others) == before - 1
 
@@ -170,7 +170,7 @@ def test_a_sensor_that_stands_is_reckoned_on_until_a_driver_empties_the_bin(worl
         world.readings.write([Reading("b", "waste_bin", "marburg", at, at, {"filling_level": 0.4})])
     world.learn()
     assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(1.0, abs=0.01))
-    world.state.pickups.record_emptying("b", "marburg", NOW - DAY, 0.4, 0.0)
+    world.state.emptyings.record("b", "marburg", NOW - DAY, 0.4, 0.0)
     assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(0.8, abs=0.05))
 
 

@@ -110,8 +110,8 @@ def test_months_and_total_from_plans_answers_and_levels(state: State, readings: 
         (date(2026, 5, 12), (StopState.PLANNED,)),
     ):
         state.pickups.add_plan(plan(day, *states))
-    state.pickups.record_emptying("bin-1", "lohra", noon(date(2026, 4, 21), 1), 0.9, 0.0)  # seen and confirmed
-    state.pickups.record_emptying("bin-2", "lohra", noon(date(2026, 5, 8)), 0.25, 0.0)  # seen only
+    state.emptyings.record("bin-1", "lohra", noon(date(2026, 4, 21), 1), 0.9, 0.0)  # seen and confirmed
+    state.emptyings.record("bin-2", "lohra", noon(date(2026, 5, 8)), 0.25, 0.0)  # seen only
     # bin-1 is full from noon of 5 May until it is emptied six hours later; no other bin is.
     fill(
         readings,
@@ -146,7 +146,7 @@ def test_beside_the_weekly_schedule_on_the_days_with_plans(state: State, reading
         start = 0.2 * (number % 3)
         fill(readings, "bin-2", [(noon(day, -11), start), (noon(day, 11), start + 0.2)])
         if number % 3 == 0:
-            state.pickups.record_emptying("bin-2", "lohra", noon(day, -11.5), 0.6, 0.0)
+            state.emptyings.record("bin-2", "lohra", noon(day, -11.5), 0.6, 0.0)
     (total,) = [
         line.figures
         for line in report(state, readings, round_of=lambda *_: WeeklyRound("x", 12_000, 3600, 4.8, "osm"))

@@ -9,9 +9,9 @@ from zoneinfo import ZoneInfo
 import numpy as np
 import pytest
 
-from pickups.filling.ahead import NewestLevel
 from pickups.filling.emptying import Levels
 from pickups.filling.forecast import LEARNED, OF_KIND, STUCK, Learned, PlaceModel, learn, predict
+from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.observed_levels import CELLS, observed_levels
 from pickups.filling.place_model import model_from_json, model_to_json
 

@@ -12,7 +12,7 @@ from rules.memory import DeviceMemory
 
 
 @dataclass(slots=True)
-class Seen:
+class JudgedReading:
     """A reading with its device and all that is known around it; `at` is when it was observed."""
 
     values: Mapping[str, Value]

@@ -10,8 +10,8 @@ from zoneinfo import ZoneInfo
 import numpy as np
 from numpy.typing import NDArray
 
-from pickups.filling.law import Filling, filling
-from pickups.filling.level_grid import FULL
+from devices.waste_bin.level import FULL
+from pickups.filling.inflow import Inflow, inflow
 from pickups.filling.place_model import (
     BANDS,
     CALENDAR,
@@ -47,7 +47,7 @@ class NewestLevel:
     unchanged_since: datetime | None = None
 
 
-class Ahead:
+class InflowAhead:
     """What comes in from each place's newest level on."""
 
     def __init__(
@@ -86,10 +86,10 @@ class Ahead:
         """An instant in seconds for each place, not before its start."""
         return np.asarray(np.maximum(self.from_s, at.timestamp()), dtype=np.float64)
 
-    def law(self, until_s: Floats, from_s: Floats | None = None) -> Filling:
+    def law(self, until_s: Floats, from_s: Floats | None = None) -> Inflow:
         """What comes in from each place's start (or another instant) until the given one."""
         mean = self._came(until_s) - self._came(self.from_s if from_s is None else from_s)
-        return filling(mean, self._dispersion, self._lump, self._rate_variance)
+        return inflow(mean, self._dispersion, self._lump, self._rate_variance)
 
     def stuck(self) -> Floats:
         """Probability that each sensor is stuck, by how long its readings are the same: Bayes' rule.
@@ -98,14 +98,14 @@ class Ahead:
         """
         since_s = np.array([(level.unchanged_since or level.observed_at).timestamp() for level in self._newest])
         days = np.maximum(self.from_s - since_s, 0.0) / DAY_S
-        law = filling(self._rate * days, self._dispersion, self._lump, self._rate_variance)
+        law = inflow(self._rate * days, self._dispersion, self._lump, self._rate_variance)
         step = np.array([model.resolution for model in self._models])
         still = law.at_most(step)
         kept = (1 - emptied_by_band(self._models)[np.arange(len(days)), band(self.level)]) ** days
         working = np.where(self.level >= FULL, kept, still * kept)
         return np.asarray(_STUCK_BEFORE / (_STUCK_BEFORE + (1 - _STUCK_BEFORE) * working))
 
-    def mean_level(self, law: Filling) -> Floats:
+    def mean_level(self, law: Inflow) -> Floats:
         """The mean level, which ends at 1: by its quantiles, 64 of them."""
         return np.asarray(np.mean([self.level_after(law.quantile(share)) for share in _SHARES], axis=0))
 
@@ -114,7 +114,7 @@ class Ahead:
         contents = self.level + amount
         return np.where(contents >= self.full, 1.0, np.minimum(contents, np.maximum(self.top, self.level)))
 
-    def is_full(self, law: Filling) -> Floats:
+    def is_full(self, law: Inflow) -> Floats:
         """Probability that the bin is full after that came in."""
         return np.where(self.level >= FULL, 1.0, 1 - law.at_most(self.full - self.level - _TINY))
 

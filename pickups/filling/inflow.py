@@ -20,7 +20,7 @@ _LEAST_SPREAD: Final = 1.05
 
 
 @dataclass(frozen=True, slots=True)
-class Filling:
+class Inflow:
     """What comes in within a span, one or many at once: P(nothing), and shape and scale of the rest."""
 
     nothing: Floats
@@ -39,7 +39,7 @@ class Filling:
         return np.where(share <= 0, 0.0, self.scale * gammaincinv(self.shape, np.clip(share, 0.0, 1.0)))
 
 
-def filling(mean: ArrayLike, dispersion: ArrayLike, lump: ArrayLike, rate_variance: ArrayLike) -> Filling:
+def inflow(mean: ArrayLike, dispersion: ArrayLike, lump: ArrayLike, rate_variance: ArrayLike) -> Inflow:
     """The law of what comes in where `mean` is expected (see `PlaceModel` for the others)."""
     mean = np.maximum(np.asarray(mean, dtype=np.float64), _TINY)
     variance = np.maximum(np.asarray(dispersion) * mean + np.asarray(rate_variance) * mean**2, _TINY * mean)
@@ -48,4 +48,4 @@ def filling(mean: ArrayLike, dispersion: ArrayLike, lump: ArrayLike, rate_varian
     nothing = np.minimum(np.exp(-mean / np.maximum(lump, _TINY)), most)
     mean_of_some = mean / (1 - nothing)
     variance_of_some = square / (1 - nothing) - mean_of_some**2
-    return Filling(nothing, mean_of_some**2 / variance_of_some, variance_of_some / mean_of_some)
+    return Inflow(nothing, mean_of_some**2 / variance_of_some, variance_of_some / mean_of_some)
