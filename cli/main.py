@@ -1,50 +1,80 @@
-"""The command `kreispuls`: every subcommand is registered here; errors become one sentence and a non-zero status."""
+"""The command `kreispuls`: its subcommands; errors become one sentence and a non-zero status."""
 
+import importlib
 import logging
 import os
 import sys
+from typing import Any, Final
 
 import typer
+from typer.core import TyperGroup
 
-from cli.backup import backup, restore
-from cli.check import check
-from cli.demo import demo, up
-from cli.devices import devices_app
-from cli.lights import lights_app
-from cli.pickups import pickups_app
-from cli.plan import plan
-from cli.programs import api, broker, drain, ingest, planner, simulate
-from cli.replay import replay
-from cli.roads import roads_app
-from cli.rules import rules_app
 from core.errors import KreispulsError
+
+COMMANDS: Final = {
+    "demo": ("cli.demo:demo", "Watch a simulated county at work: everything in one go, nothing to configure."),
+    "up": ("cli.demo:up", "Run the platform without simulator; data is kept in KREISPULS_DATA_DIR (default ./data)."),
+    "ingest": ("cli.programs:ingest", "Take readings from the broker into the stores; run rules, lights and jobs."),
+    "api": ("cli.programs:api", "Serve the REST API."),
+    "planner": ("cli.programs:planner", "Make the pickup plans that wait; queue the day's, learn how places fill."),
+    "simulate": ("cli.programs:simulate", "Stand in for a fleet of devices: register it, publish as it would."),
+    "broker": ("cli.programs:broker", ""),
+    "devices": ("cli.devices:devices_app", "The registry of devices as files."),
+    "lights": ("cli.lights:lights_app", "Light control: try it out."),
+    "replay": ("cli.replay:replay", "Play a recording into the platform, over MQTT or straight into the stores."),
+    "plan": ("cli.plan:plan", "Print a pickup plan, or solve a CVRPLIB file."),
+    "roads": ("cli.roads:roads_app", "Ways by road as the planner sees them."),
+    "pickups": ("cli.pickups:pickups_app", "Pickups: report, backtest."),
+    "rules": ("cli.rules:rules_app", "Rules: try them on history."),
+    "check": ("cli.check:check", "Look at settings, rules, broker, stores, ingests, planner and roads."),
+    "drain": ("cli.programs:drain", "Store what waits at the broker in sessions of ingests that are no more."),
+    "backup": ("cli.backup:backup", "Write both stores into one archive, each as of one instant."),
+    "restore": ("cli.backup:restore", "Put back what an archive holds, all or nothing."),
+}
+"""Where each command is, and a line for the list of all; one without a line is for the programs themselves."""
+
+
+class _Commands(TyperGroup):
+    """Loads the command that is asked for, and no other: a program that starts again has people in the dark."""
+
+    def list_commands(self, ctx: typer.Context) -> list[str]:  # type: ignore[override]
+        del ctx
+        return list(COMMANDS)
+
+    def get_command(self, ctx: typer.Context, cmd_name: str) -> Any:  # type: ignore[override]
+        del ctx
+        if cmd_name not in COMMANDS:
+            return None
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        found = getattr(importlib.import_module(module), name)
+        if not isinstance(found, typer.Typer):
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+            alone.command(cmd_name)(found)
+            found = alone
+        found.rich_markup_mode = None
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
+    def format_commands(self, ctx: typer.Context, formatter: Any) -> None:  # type: ignore[override]
+        del ctx
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, text) for name, (_, text) in COMMANDS.items() if text])
+
 
 app = typer.Typer(
     name="kreispuls",
-    help="Open data platform for smart regions: streetlights that follow people, bins that say how full they are.",
+    cls=_Commands,
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-app.command()(demo)
-app.command()(up)
-app.command()(ingest)
-app.command()(api)
-app.command()(planner)
-app.command()(simulate)
-app.command(hidden=True)(broker)
-app.add_typer(devices_app, name="devices")
-app.add_typer(lights_app, name="lights")
-app.command()(replay)
-app.command()(plan)
-app.add_typer(roads_app, name="roads")
-app.add_typer(pickups_app, name="pickups")
-app.add_typer(rules_app, name="rules")
-app.command()(check)
-app.command()(drain)
-app.command()(backup)
-app.command()(restore)
+
+
+@app.callback()
+def _kreispuls() -> None:
+    """Open data platform for smart regions: streetlights that follow people, bins that say how full they are."""
 
 
 def main() -> None:

@@ -10,25 +10,13 @@ from typing import Any
 
 import pytest
 
+import cli.main
 from core.pickup import Plan, PlanState
 from state.plan_queue import LEASE
 from state.state import open_state
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
-COMMANDS = (
-    "demo",
-    "up",
-    "ingest",
-    "planner",
-    "api",
-    "simulate",
-    "replay",
-    "plan",
-    "check",
-    "devices",
-    "backup",
-    "restore",
-)
+COMMANDS = [name for name, (_, text) in cli.main.COMMANDS.items() if text]
 
 
 @pytest.fixture
@@ -51,6 +39,16 @@ def test_help_lists_every_command_and_not_the_inner_ones(run: Run) -> None:
     for command in COMMANDS:
         assert f"\n  {command} " in ended.stdout
     assert "\n  broker " not in ended.stdout
+
+
+def test_the_list_of_commands_loads_none_of_them() -> None:
+    """What `--help` loads, every start of a program loads too."""
+    listed = "import sys; sys.argv = ['kreispuls', '--help']; import cli.main; "
+    listed += "exec('try: cli.main.main()\\nexcept SystemExit: pass'); print([n for n in sys.modules if n in HEAVY])"
+    heavy = ["pydantic", "numpy", "sqlalchemy", "fastapi", "paho", "alembic", "scipy"]
+    code = f"HEAVY = {heavy}; {listed}"
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert ended.stdout.splitlines()[-1] == "[]"
 
 
 @pytest.mark.parametrize("command", COMMANDS)
