@@ -29,6 +29,7 @@ from end_to_end import broker_command, free_port, running, wait_for_port, wait_u
 HERE = Path(__file__).resolve().parents[1]
 REGISTER = """
 import sys
+from datetime import UTC, datetime
 from core.device import Device, Municipality
 from core.settings import load_settings
 try:
@@ -38,12 +39,16 @@ except ImportError:  # of version 0.1
 state = open_state(load_settings().state_url)
 count = int(sys.argv[1])
 towns = [f"town-{number}" for number in range(22)]
-for town in towns:
-    state.municipalities.put(Municipality(municipality=town, name=town))  # without a position it is always dark
+east = (-15 * datetime.now(UTC).hour + 180) % 360 - 180  # the county lies where it is midnight now: its lamps are on
+for number, town in enumerate(towns):
+    state.municipalities.put(
+        Municipality(municipality=town, name=town, latitude=50.8, longitude=east + number * 0.05)
+    )
 lamps = [
     Device(
         device_id=f"lamp-{number}", device_type="streetlight", municipality=towns[number % 22],
-        street=f"Street {number // 880}", attributes={"street_order": number // 22 % 40, "rated_power_w": 40.0},
+        street=f"Street {number // 880}", attributes={"rated_power_w": 40.0, "controller": "NEMA"},
+        latitude=50.8 + number // 880 * 0.0005, longitude=east + number % 22 * 0.05 + number // 22 % 40 * 0.0004,
     )
     for number in range(count)
 ]

@@ -29,11 +29,11 @@ def end_with_parent(last: Callable[[], None] = lambda: None, within_s: float = 1
 def tune_interpreter() -> None:
     """Tune the interpreter for many small objects and for threads that must not wait for each other.
 
-    What is loaded by now stays until the end, so the garbage collector need not look through it again. It looks through
-    few objects at a time (each look stops everything: 2 ms for 10,000), and messages form no cycles, so seldom through
-    more. A thread that has something to do gets its turn after 0.1 ms instead of 5 ms. Measured: docs/performance.md.
+    Called at the start and when all is loaded: what is there by now stays until the end, so the garbage collector need
+    not look through it again. It looks through few objects at a time (each look stops everything: 2 ms for 10,000), and
+    messages form no cycles, so seldom through more. A thread that has something to do gets its turn after 0.1 ms
+    instead of 5 ms. Measured: docs/performance.md.
     """
-    gc.collect()
     gc.freeze()
     gc.set_threshold(2_000, 5, 1_000)
     sys.setswitchinterval(0.0001)

@@ -49,6 +49,7 @@ def run(settings: Settings, stop: threading.Event, *, own_process: bool = True) 
         ConflictError: another ingest has taken over the session: this one was too slow.
         KreispulsError: the keeping process has ended by itself.
     """
+    tune_interpreter()
     # Before any thread is there: one that holds a lock would hold it for ever in a forked process.
     keeper = Keeper(settings, own_process=own_process)
     with ExitStack() as opened:

@@ -120,6 +120,8 @@ class _Groups:
                 self._placed[group.municipality, group.street, group.circuit].append(group)
 
     def of(self, lamp: Device) -> list[LightGroup]:
+        if not self._named and not self._placed:
+            return []
         circuit = lamp.attributes.get("circuit")
         circuit = None if circuit is None else str(circuit)
         found = list(self._named.get(lamp.device_id, ()))

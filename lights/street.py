@@ -4,9 +4,8 @@ import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Final
-
-import numpy as np
 
 from core.device import Device
 from core.geo import great_circle_m, to_local_m
@@ -51,32 +50,49 @@ def _parts(row: list[Device]) -> Iterable[StreetRow]:
 
 JUNCTION_M: Final = 35.0
 """Lamps of different streets so near to each other light the place where these meet: little more than a spacing."""
+_ABOUT_M: Final = 1.02 * JUNCTION_M
+"""Further apart in the plane two lamps are not so near on the sphere, anywhere in a municipality."""
 
 
 def adjoining(lamps: Iterable[Device]) -> dict[str, tuple[str, ...]]:
     """For lamps near another street of their municipality the nearest lamp of each such street, nearest first."""
-    cells: defaultdict[tuple[str, int, int], list[tuple[Device, str]]] = defaultdict(list)
+    cells: defaultdict[tuple[str, int, int], dict[str, list[_Placed]]] = defaultdict(dict)
     origins: dict[str, tuple[float, float]] = {}
-    placed: list[tuple[Device, str, tuple[str, int, int]]] = []
     for lamp in lamps:
         if lamp.street and lamp.latitude is not None and lamp.longitude is not None:
             origin = origins.setdefault(lamp.municipality, (lamp.latitude, lamp.longitude))
             east_m, north_m = to_local_m(lamp.latitude, lamp.longitude, *origin)
             cell = lamp.municipality, math.floor(east_m / JUNCTION_M), math.floor(north_m / JUNCTION_M)
-            cells[cell].append((lamp, lamp.street))
-            placed.append((lamp, lamp.street, cell))
+            cells[cell].setdefault(lamp.street, []).append((lamp, east_m, north_m))
     found: dict[str, tuple[str, ...]] = {}
-    for lamp, street, (municipality, east, north) in placed:
-        nearest: dict[str, tuple[float, str]] = {}
-        for cell in ((municipality, east + i, north + j) for i in (-1, 0, 1) for j in (-1, 0, 1)):
-            for other, its_street in cells.get(cell, ()):
-                if its_street != street:
-                    here = _distance_m(lamp, other), other.device_id
-                    nearest[its_street] = min(here, nearest.get(its_street, here))
-        near = sorted(entry for entry in nearest.values() if entry[0] <= JUNCTION_M)
-        if near:
-            found[lamp.device_id] = tuple(lamp_id for _, lamp_id in near)
+    for (municipality, east, north), streets in cells.items():
+        around = [
+            (street, placed)
+            for i in (-1, 0, 1)
+            for j in (-1, 0, 1)
+            for street, many in cells.get((municipality, east + i, north + j), {}).items()
+            for placed in many
+        ]
+        for street, many in streets.items():
+            others = [(name, placed) for name, placed in around if name != street]
+            for placed in many if others else ():
+                if near := _nearest_of_each(placed, others):
+                    found[placed[0].device_id] = near
     return found
+
+
+_Placed = tuple[Device, float, float]
+"""A lamp, and how far east and north of the first of its municipality it stands, in metres."""
+
+
+def _nearest_of_each(placed: _Placed, others: Iterable[tuple[str, _Placed]]) -> tuple[str, ...]:
+    lamp, east_m, north_m = placed
+    nearest: dict[str, tuple[float, str]] = {}
+    for street, (other, its_east_m, its_north_m) in others:
+        if abs(its_east_m - east_m) <= _ABOUT_M and abs(its_north_m - north_m) <= _ABOUT_M:
+            here = _distance_m(lamp, other), other.device_id
+            nearest[street] = min(here, nearest.get(street, here))
+    return tuple(lamp_id for distance_m, lamp_id in sorted(nearest.values()) if distance_m <= JUNCTION_M)
 
 
 def lamp_rows(lamps: Iterable[Device]) -> dict[tuple[str, str], list[Device]]:
@@ -101,16 +117,16 @@ def _in_order(row: list[Device]) -> list[Device]:
     if len(placed) < 3:  # noqa: PLR2004 - two lamps are in order either way
         return placed
     first = placed[0]
-    points = np.array(
-        [
-            to_local_m(lamp.latitude or 0, lamp.longitude or 0, first.latitude or 0, first.longitude or 0)
-            for lamp in placed
-        ]
-    )
-    centred = points - points.mean(axis=0)
-    axis = np.linalg.svd(centred, full_matrices=False)[2][0]
-    along = centred @ axis
-    return [placed[index] for index in np.argsort(along, kind="stable")]
+    points = [
+        to_local_m(lamp.latitude or 0, lamp.longitude or 0, first.latitude or 0, first.longitude or 0)
+        for lamp in placed
+    ]
+    east, north = (fmean(values) for values in zip(*points, strict=True))
+    centred = [(x - east, y - north) for x, y in points]
+    # The axis of largest variance of points in a plane: half the angle of (variance x - variance y, 2 covariance).
+    angle = 0.5 * math.atan2(2 * sum(x * y for x, y in centred), sum(x * x - y * y for x, y in centred))
+    along = [x * math.cos(angle) + y * math.sin(angle) for x, y in centred]
+    return [placed[index] for index in sorted(range(len(placed)), key=along.__getitem__)]
 
 
 def _distance_m(a: Device, b: Device) -> float:

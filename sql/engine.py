@@ -5,7 +5,6 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
-from psycopg import ProgrammingError, conninfo
 from sqlalchemy import URL, Connection, Engine, create_engine, event, exc, make_url, text
 from sqlalchemy.pool import QueuePool
 
@@ -130,6 +129,8 @@ def _open_postgresql(url: URL) -> Engine:
         )
     except ImportError as error:
         raise SettingsError(f"{SETTING}: PostgreSQL needs the package psycopg[binary]") from error
+    from psycopg import ProgrammingError, conninfo  # noqa: PLC0415 - loaded where it is used: see benchmarks/start.py
+
     try:
         conninfo.make_conninfo(**dict.fromkeys(url.query, ""))
     except ProgrammingError as error:

@@ -4,14 +4,17 @@ import sqlite3
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from sqlalchemy import URL, Connection, Engine, Table, exc, func, select
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.dialects import sqlite
 
 from core.clock import utc_now
 from core.errors import StorageError, StorageUnavailableError
 from sql.columns import Instant
+
+if TYPE_CHECKING:
+    from sqlalchemy.dialects import postgresql
 
 WRITES: Final = "kreispuls_writes"
 """Execution option of a connection whose transaction writes; SQLite then takes the write lock at its beginning."""
@@ -45,9 +48,13 @@ def writing(engine: Engine) -> Iterator[Connection]:
         yield connection
 
 
-def insert_into(connection: Connection, table: Table) -> postgresql.Insert | sqlite.Insert:
+def insert_into(connection: Connection, table: Table) -> "postgresql.Insert | sqlite.Insert":
     """An INSERT that knows ON CONFLICT."""
-    return postgresql.insert(table) if connection.dialect.name == "postgresql" else sqlite.insert(table)
+    if connection.dialect.name == "postgresql":
+        from sqlalchemy.dialects import postgresql  # noqa: PLC0415 - loaded where it is used: see benchmarks/start.py
+
+        return postgresql.insert(table)
+    return sqlite.insert(table)
 
 
 def database_now(connection: Connection) -> datetime:
