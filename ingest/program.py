@@ -7,7 +7,7 @@ from typing import Final
 
 from core.clock import utc_now
 from core.errors import BrokerError
-from core.processes import tune_interpreter
+from core.processes import request_slice, tune_interpreter
 from core.settings import Settings
 from core.topics import Topics
 from ingest.pipe import (
@@ -30,6 +30,8 @@ from mqtt.client import MqttClient, Will
 logger = logging.getLogger(__name__)
 
 TICK_EVERY_S: Final = 0.25
+SLICE_S: Final = 0.0001
+"""Light needs the processor at once and not for long."""
 
 
 def run(settings: Settings, stop: threading.Event, *, own_process: bool = True) -> None:
@@ -50,6 +52,7 @@ def run(settings: Settings, stop: threading.Event, *, own_process: bool = True) 
         KreispulsError: the keeping process has ended by itself.
     """
     tune_interpreter()
+    request_slice(SLICE_S)
     # Before any thread is there: one that holds a lock would hold it for ever in a forked process.
     keeper = Keeper(settings, own_process=own_process)
     with ExitStack() as opened:

@@ -13,7 +13,7 @@ from typing import Final
 from actions.lights.send_profiles import NightProfiles
 from core.errors import KreispulsError, SettingsError
 from core.logs import configure_logging
-from core.processes import end_with_parent, tune_interpreter
+from core.processes import end_with_parent, request_slice, tune_interpreter
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
@@ -62,6 +62,7 @@ def keep_as_process(settings: Settings, pipe: Connection, *, drains: bool) -> No
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the parent finishes what is in hand
         signal.signal(number, signal.SIG_IGN)
     os.nice(NICENESS)
+    request_slice(0)
     configure_logging(settings.log_level)
     keep(settings, pipe, drains=drains)
 
