@@ -1,6 +1,6 @@
 """Throughput of ingest: messages per second from publisher to durable, per store, and beside it a peer's.
 
-Real processes on loopback: Mosquitto, one ingest worker (rules and light control on) and one publisher share the
+Real processes on loopback: Mosquitto, one ingest (rules and light control on) and one publisher share the
 cores. QoS 1, persistent session, five values a message, one message in a hundred a presence. The clock runs from the
 first message sent until the last one is durable and counted in the store.
 

@@ -1,6 +1,6 @@
 """Latency of light: from publishing a presence to its lamp's `set_light` at a subscriber, open loop at a given rate.
 
-Real processes on loopback: Mosquitto, one ingest worker on SQLite, a publisher and a subscriber of their own. Every
+Real processes on loopback: Mosquitto, one ingest on SQLite, a publisher and a subscriber of their own. Every
 presence is at a lamp that is down: it is stored, raises the lamp and `--neighbours` on each side, and they are lowered
 `--hold` seconds later. Beside the presences other readings are stored (`--background` a second). Open loop: a message
 goes out when it is due, whatever became of the ones before. The clock runs from just before the write to just after the

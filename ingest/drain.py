@@ -12,7 +12,7 @@ from core.settings import Settings
 from core.topics import Topics
 from ingest.keeping.share import run_elsewhere
 from ingest.pipe import Answered, Durable
-from ingest.receiving.keeper import Keeper
+from ingest.receiving.keeping_process import KeepingProcess
 from mqtt.client import Message, MqttClient
 from state.state import open_state
 
@@ -35,7 +35,7 @@ def drain(settings: Settings, session: str, stop: threading.Event, *, own_proces
     """
     _must_be_heard_elsewhere(settings, session)
     own = settings.model_copy(update={"mqtt_client_id": session, "municipalities": "*", "ingest_metrics_port": 0})
-    keeper = Keeper(own, own_process=own_process, drains=True)
+    keeper = KeepingProcess(own, own_process=own_process, drains=True)
     with ExitStack() as opened:
         opened.callback(keeper.stop)
         if keeper.wait_ready(stop, lambda _answer: None) is None:
@@ -51,7 +51,7 @@ def drain(settings: Settings, session: str, stop: threading.Event, *, own_proces
 class _Drained:
     """The session, opened in its name; a message of our own, behind all that waits, says when it is empty."""
 
-    def __init__(self, settings: Settings, keeper: Keeper) -> None:
+    def __init__(self, settings: Settings, keeper: KeepingProcess) -> None:
         self._keeper = keeper
         self._end = Topics(settings.mqtt_topic_root).platform_status("drain", uuid4().hex)
         self._at_end = threading.Event()

@@ -22,7 +22,7 @@ from ingest.pipe import (
     Unsubscribe,
     Unsubscribed,
 )
-from ingest.receiving.keeper import Keeper
+from ingest.receiving.keeping_process import KeepingProcess
 from ingest.receiving.reception import Reception
 from lights.control import LightControl
 from mqtt.client import MqttClient, Will
@@ -54,7 +54,7 @@ def run(settings: Settings, stop: threading.Event, *, own_process: bool = True) 
     tune_interpreter()
     request_slice(SLICE_S)
     # Before any thread is there: one that holds a lock would hold it for ever in a forked process.
-    keeper = Keeper(settings, own_process=own_process)
+    keeper = KeepingProcess(settings, own_process=own_process)
     with ExitStack() as opened:
         opened.callback(keeper.stop)
         receiving = _Receiving(settings, keeper)
@@ -66,7 +66,7 @@ def run(settings: Settings, stop: threading.Event, *, own_process: bool = True) 
 class _Receiving:
     """The parts, put together."""
 
-    def __init__(self, settings: Settings, keeper: Keeper) -> None:
+    def __init__(self, settings: Settings, keeper: KeepingProcess) -> None:
         self._settings = settings
         self._topics = Topics(settings.mqtt_topic_root)
         self._keeper = keeper

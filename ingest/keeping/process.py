@@ -79,7 +79,7 @@ def keep(settings: Settings, pipe: Connection, *, drains: bool) -> None:
     with pipe, ExitStack() as opened, suppress(EOFError, ConnectionError, StoppedWaitingError):
         try:
             rules = RuleEngine(load_rules())
-            _Kept(settings, pipe, answers, opened, rules=rules, drains=drains).run()
+            _KeepingParts(settings, pipe, answers, opened, rules=rules, drains=drains).run()
         except (EOFError, ConnectionError, StoppedWaitingError):
             raise
         except KreispulsError as error:
@@ -112,7 +112,7 @@ class _ToldToStop:
         return self._pipe.poll(timeout)
 
 
-class _Kept:
+class _KeepingParts:
     """The parts, put together; the session's lease is taken before anything is read that its last ingest may change.
 
     Raises:

@@ -23,7 +23,7 @@ COLLECT_S: Final = 0.01
 LOOK_EVERY_S: Final = 0.1
 
 
-class Keeper:
+class KeepingProcess:
     """Hands everything over in the order in which it is put; answers come back.
 
     Args:
