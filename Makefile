@@ -1,7 +1,7 @@
 # Every target makes the environment it needs; nothing else has to be installed by hand.
 # make demo ARGS="--for 30"   make test ARGS="-k topics"   make check   make bench   make lock
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock format clean
+.PHONY: help demo test check bench lock licences format clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -56,6 +56,9 @@ bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 lock: $(VENV)/.uv ## write the lock files anew
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
 	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+
+licences: $(VENV)/.dev ## write the table of docs/licences.md anew
+	@$(BIN)/python -m tests.licences
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
