@@ -53,9 +53,11 @@ bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/light_control.py
 	@$(BIN)/python benchmarks/history.py
 
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 lock: $(VENV)/.uv ## write the lock files anew
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(UV) $(LOCK) --all-extras -o requirements.lock
+	@$(UV) $(LOCK) -c requirements.lock -o requirements-base.lock
+	@$(UV) $(LOCK) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
 
 licences: $(VENV)/.dev ## write the table of docs/licences.md anew
 	@$(BIN)/python -m tests.licences

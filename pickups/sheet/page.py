@@ -30,7 +30,7 @@ _FONTS: Final = Path(__file__).parent / "fonts"
 class SheetPage(FPDF):
     """An A4 document with the fonts and drawings of a sheet; pages are broken by its user.
 
-    The fonts are DejaVu Sans 2.37: Latin, Greek and Cyrillic letters.
+    The fonts are DejaVu Sans: Latin, Greek and Cyrillic letters.
     """
 
     def __init__(self, words: Words) -> None:

@@ -45,5 +45,6 @@ def test_nothing_but_the_project_reaches_the_build() -> None:
         "README.md",
         "LICENSE",
         "requirements.lock",
+        "requirements-base.lock",
         *packages,
     }
