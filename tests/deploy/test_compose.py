@@ -249,10 +249,11 @@ class TestPrograms:
 
     @pytest.mark.parametrize("program", PROGRAMS)
     def test_their_commands_exist(self, program: str, services: Services) -> None:
-        from cli.main import app  # noqa: PLC0415 - loads every command
+        from cli.main import app  # noqa: PLC0415
 
         name, *arguments = services[program]["command"]
-        command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        group = typer.main.get_command(app)
+        command = group.get_command(typer.Context(group), name)  # type: ignore[attr-defined]
         with command.make_context(name, arguments):
             pass
 
