@@ -1,7 +1,7 @@
 # Every target makes the environment it needs; nothing else has to be installed by hand.
 # make demo ARGS="--for 30"   make test ARGS="-k topics"   make check   make bench   make lock
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock licences format clean
+.PHONY: help demo test check bench lock licences format hooks clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -45,6 +45,9 @@ check: $(VENV)/.dev ## lint, format, types, import rules
 format: $(VENV)/.dev ## let ruff format and fix
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
+
+hooks: $(VENV)/.dev ## check each commit (pre-commit)
+	@$(BIN)/pre-commit install
 
 bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/end_to_end.py $(ARGS)
