@@ -51,7 +51,8 @@ def licence(package: str) -> str:
         said = metadata(package)
     except PackageNotFoundError:
         return f"not installed here: read it and name it in {Path(__file__).name}"
-    return said.get("License-Expression") or said.get("License") or "its metadata name none"
+    named = [said[field] for field in ("License-Expression", "License") if field in said]
+    return next(filter(None, named), "its metadata name none")
 
 
 def locked() -> dict[str, str]:

@@ -258,7 +258,8 @@ class TestPlan:
 
         def last_sign() -> datetime:
             with world.state.engine.connect() as connection:
-                return connection.execute(select(plans.c.heartbeat_at)).scalar_one()
+                at: datetime = connection.execute(select(plans.c.heartbeat_at)).scalar_one()
+                return at
 
         def look(_: float) -> None:
             if not seen:
