@@ -1,11 +1,13 @@
 # The programs of Kreispuls in one image: docker run kreispuls ingest | planner | api | simulate | ...
+# Without what only the planner, the laptop and pictures need: --build-arg LOCK=requirements-base.lock
 FROM python:3.11.17-slim-bookworm AS build
+ARG LOCK=requirements.lock
 ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
 RUN pip install setuptools==80.9.0 \
     && python -m venv --without-pip /opt/kreispuls
 WORKDIR /src
-COPY requirements.lock .
-RUN pip --python /opt/kreispuls/bin/python install --require-hashes --only-binary :all: -r requirements.lock
+COPY ${LOCK} .
+RUN pip --python /opt/kreispuls/bin/python install --require-hashes --only-binary :all: -r ${LOCK}
 COPY . .
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir /wheels . \
     && pip --python /opt/kreispuls/bin/python install --no-deps --no-index /wheels/*.whl

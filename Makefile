@@ -1,7 +1,7 @@
 # Every target makes the environment it needs; nothing else has to be installed by hand.
 # make demo ARGS="--for 30"   make test ARGS="-k topics"   make check   make bench   make lock
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock format clean
+.PHONY: help demo test check bench lock licences format hooks clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## a simulated county on this machine; ARGS="--for 30" en
 
 test: $(VENV)/.dev ## all tests; on Debian as root installs the servers they need
 	@PYTHON=$(BIN)/python sh tests/install_servers.sh
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 10 $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import rules
 	@$(BIN)/ruff check .
@@ -46,6 +46,9 @@ format: $(VENV)/.dev ## let ruff format and fix
 	@$(BIN)/ruff check --fix --quiet . || true
 	@$(BIN)/ruff format .
 
+hooks: $(VENV)/.dev ## check each commit (pre-commit)
+	@$(BIN)/pre-commit install
+
 bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/end_to_end.py $(ARGS)
 	@$(BIN)/python benchmarks/ingest_rate.py
@@ -53,9 +56,14 @@ bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/light_control.py
 	@$(BIN)/python benchmarks/history.py
 
+LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
 lock: $(VENV)/.uv ## write the lock files anew
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml -o requirements.lock
-	@$(UV) pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --group dev -c requirements.lock pyproject.toml -o requirements-dev.lock
+	@$(UV) $(LOCK) --all-extras -o requirements.lock
+	@$(UV) $(LOCK) -c requirements.lock -o requirements-base.lock
+	@$(UV) $(LOCK) --all-extras --group dev -c requirements.lock -o requirements-dev.lock
+
+licences: $(VENV)/.dev ## write the table of docs/licences.md anew
+	@$(BIN)/python -m tests.licences
 
 clean: ## remove the environment and caches
 	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -41,6 +41,7 @@ from api.routers import (
 from core.settings import Settings
 
 MAX_IMPORT_BYTES: Final = 10 * 1024 * 1024
+_LICENCE: Final = {"name": "European Union Public Licence 1.2", "identifier": "EUPL-1.2"}
 _DESCRIPTION: Final = """
 Devices, readings, alerts and pickups of a smart region.
 
@@ -66,6 +67,7 @@ def create_app(settings: Settings) -> FastAPI:
         title="Kreispuls",
         description=_DESCRIPTION,
         version=_version(),
+        license_info=_LICENCE,
         lifespan=lifespan,
         dependencies=[Depends(refuse_unknown_query)],
         responses=problems(422, 500, 503),
@@ -120,7 +122,13 @@ def _describe_problems(app: FastAPI) -> None:
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
-            document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+            document = get_openapi(
+                title=app.title,
+                version=app.version,
+                description=app.description,
+                license_info=app.license_info,
+                routes=app.routes,
+            )
             problem = Problem.model_json_schema(ref_template="#/components/schemas/{model}")
             document["components"]["schemas"] |= {**problem.pop("$defs"), "Problem": problem}
             app.openapi_schema = document

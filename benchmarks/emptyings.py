@@ -22,9 +22,10 @@ from itertools import pairwise
 import numpy as np
 
 from actions.pickups.learn_places import public_holidays
+from core.pickup import Emptying
 from core.reading import Reading
 from devices.waste_bin.level import FULL
-from pickups.filling.emptying import MIN_DROP, Emptying, Levels, emptyings
+from pickups.filling.emptying import MIN_DROP, Levels, emptyings
 from pickups.filling.forecast import predict
 from pickups.filling.inflow_ahead import NewestLevel
 from pickups.filling.learning import learn
@@ -67,7 +68,7 @@ def main() -> None:
     kept = LevelStore()
     end = START + options.days * DAY
     history = write_history(fleet, kept, start=START, end=end, progress=lambda _: None)  # type: ignore[arg-type]
-    figures = detection(disturbed(kept, options.seed), history.emptyings)
+    figures: dict[str, object] = {**detection(disturbed(kept, options.seed), history.emptyings)}
     figures |= forecasting(fleet, kept, history.emptyings, end)
     figures |= {
         "bins": options.bins,

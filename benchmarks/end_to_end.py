@@ -110,7 +110,7 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str | None) ->
 
 def register(folder: Path, devices: int) -> None:
     """Lamps in streets of twenty, ordered; without position, so that it is dark whenever this runs."""
-    state = open_state(Settings(_env_file=None, data_dir=folder).state_url)  # type: ignore[call-arg]
+    state = open_state(Settings(_env_file=None, data_dir=folder).state_url)
     state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
     lamps = [
         Device(
@@ -137,12 +137,12 @@ def publish(options: argparse.Namespace, mqtt_port: int, metrics_port: int) -> f
     client.start()
     client.wait_connected(10)
     began = time.perf_counter()
-    thread = threading.Thread(
-        target=lambda: [
+
+    def publish_all() -> None:
+        for index, payload in enumerate(payloads):
             client.publish(f"kreispuls/v1/marburg/streetlight/lamp-{index % options.devices}/event/up", payload)
-            for index, payload in enumerate(payloads)
-        ]
-    )
+
+    thread = threading.Thread(target=publish_all)
     thread.start()
     wait_until(
         lambda: counter(metrics_port, "kreispuls_readings_stored") >= options.messages, timeout_s=600, pause_s=0.1

@@ -210,7 +210,7 @@ def truths(month: BinMonth, fault: str | None, since_s: float) -> Iterator[Truth
         yield Truth(name, rules, event_s, np.inf, event_s, must=event_s < at_s[-1] - 6 * 3600 and bool(name))
 
 
-_OF_FAULT: Final = {
+_OF_FAULT: Final[dict[str, tuple[tuple[frozenset[str], str], ...]]] = {
     FaultKind.FIRE: ((frozenset({"fire_detected", "high_temperature"}), "fire"),),
     FaultKind.OVERTURNED: ((frozenset({"out_of_position"}), "lies on its side"),),
     FaultKind.STUCK_VALUE: (

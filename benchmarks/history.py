@@ -90,8 +90,8 @@ def opened(backend: str, folder: Path) -> Iterator[tuple[ReadingStore, Callable[
     """A new store in a folder, and what tells the bytes that its values take."""
     if backend == "sqlite":
         path = folder / "readings.db"
-        with closing(SqliteReadings(str(path))) as store:
-            yield store, lambda: path.stat().st_size
+        with closing(SqliteReadings(str(path))) as rows:
+            yield rows, lambda: path.stat().st_size
         return
     influxd = shutil.which("influxd")
     if influxd is None:

@@ -27,10 +27,10 @@ from pathlib import Path
 
 import httpx
 from end_to_end import broker_command, counter, free_port, kreispuls, register, running, wait_for_port, wait_until
+from influxd import running_influxdb
 from load import Publisher, mid_of, publish_packet
 
 from devices.base import encode_json
-from readings import running_influxdb
 
 PACKAGES = ("paho-mqtt", "msgspec", "sqlalchemy", "influxdb-client")
 COUNT = (

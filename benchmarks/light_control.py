@@ -15,6 +15,7 @@ import statistics
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from functools import partial
 
 import psutil
 
@@ -132,7 +133,7 @@ def travel(lights: LightControl, options: argparse.Namespace, from_s: float) -> 
         for traveller in range(options.travellers):
             now = at(from_s + place * 4.32 + traveller / options.travellers)
             lamp = f"lamp-{traveller % streets * STREET_LAMPS + traveller // streets * 12 + place:05d}"
-            seconds, said = timed(lambda lamp=lamp, now=now: lights.detected(lamp, now))
+            seconds, said = timed(partial(lights.detected, lamp, now))
             taken.append(seconds)
             commands += len(said)
             answer(lights, said, now)
@@ -149,7 +150,7 @@ def ticks(lights: LightControl, from_s: float, until_s: float) -> list[tuple[flo
     for tick in range(round((until_s - from_s) / TICK_S)):
         now = at(from_s + tick * TICK_S)
         began_cpu = time.process_time()
-        seconds, said = timed(lambda now=now: lights.due(now))
+        seconds, said = timed(partial(lights.due, now))
         found.append((seconds, len(said), time.process_time() - began_cpu))
         answer(lights, said, now)
     return found

@@ -117,7 +117,11 @@ def with_paho(port: int, count: int, pipe: Connection) -> None:
 
     client.on_message = received
     client.on_subscribe = lambda *_: pipe.send("subscribed")
-    client.on_connect = lambda *_: client.subscribe(FILTER, 1)
+
+    def connected(*_: object) -> None:
+        client.subscribe(FILTER, 1)
+
+    client.on_connect = connected
     client.connect("127.0.0.1", port)
     client.loop_start()
     while seen < count:

@@ -16,7 +16,7 @@ import sqlite3
 import tempfile
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import version
@@ -175,7 +175,7 @@ def measure(store: ReadingStore, readings: list[Reading], options: argparse.Name
     }
 
 
-def milliseconds(call: Callable[[], list[object]]) -> float:
+def milliseconds(call: Callable[[], Sequence[object]]) -> float:
     """Median of some calls, of which each must find something."""
     times: list[float] = []
     for _ in range(REPEAT):
@@ -204,10 +204,13 @@ def line_protocol(readings: list[Reading]) -> dict[str, object]:
 
 def point(reading: Reading) -> Point:
     """A reading as the client library has it."""
-    made = Point(reading.device_type).tag("device_id", reading.device_id).tag("municipality", reading.municipality)
+    made: Point = (
+        Point(reading.device_type).tag("device_id", reading.device_id).tag("municipality", reading.municipality)
+    )
     for name, value in reading.values.items():
         made = made.field(name, value)
-    return made.time(reading.observed_at, WritePrecision.US)
+    made.time(reading.observed_at, WritePrecision.US)
+    return made
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
+from cli.extras import require
 from core.errors import InvalidInputError
 from core.settings import load_settings
 
@@ -66,6 +67,8 @@ def backtest(
     LEVEL or above. fullest: that SHARE of the bins. ours: chosen and routed together, an overflow being worth RHO_KM.
     Policies know only what sensors had said by the morning. Ways by road as for plans: KREISPULS_OSM_PBF, else lines.
     """
+    if plot is not None:
+        require("plot")
     from cli.backtest_runs import read_policy, run
     from roads import open_roads
 

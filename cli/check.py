@@ -10,6 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
+from cli.extras import missing_extra
 from core.clock import format_rfc3339, utc_now
 from core.errors import KreispulsError
 from core.settings import Settings, load_settings
@@ -51,9 +52,9 @@ def check(
     for name, run in checks:
         try:
             said = run()
-        except KreispulsError as error:
+        except (KreispulsError, ModuleNotFoundError) as error:
             failed += 1
-            console.print(f"[red]fails[/]  {name}: {escape(str(error))}")
+            console.print(f"[red]fails[/]  {name}: {escape(missing_extra(error) or str(error))}")
         else:
             console.print(f"[green]works[/]  {name}: {escape(said)}")
     if failed:

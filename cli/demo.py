@@ -6,6 +6,7 @@ from typing import Annotated, Final
 
 import typer
 
+from cli.extras import require
 from core.settings import load_settings
 
 LAMPS_OF_DEFAULT: Final = 300
@@ -22,6 +23,7 @@ def demo(
     """Watch a simulated county at work: everything in one go, nothing to configure. Ctrl-C stops all."""
     from cli.local_platform import SimulatedCounty, run_platform
 
+    require("laptop", "planner")
     lamps = round(devices * LAMPS_OF_DEFAULT / DEVICES_OF_DEFAULT)
     fleet = SimulatedCounty(lamps, devices - lamps, speed, seed)
     with tempfile.TemporaryDirectory(prefix="kreispuls-demo-") as folder:
@@ -38,5 +40,6 @@ def up() -> None:
     """Run the platform without simulator; data is kept in KREISPULS_DATA_DIR (default ./data). Ctrl-C stops all."""
     from cli.local_platform import run_platform
 
+    require("laptop", "planner")
     chosen = load_settings()
     run_platform(chosen, chosen, None, None)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from cli.extras import require
 from core.device import Device
 from core.errors import InvalidInputError
 from core.settings import load_settings
@@ -55,6 +56,8 @@ def replay_night(
     from simulators.region import load_region
     from simulators.world import World
 
+    if plot is not None:
+        require("plot")
     settings = load_settings()
     world = World(load_region(REGION), seed)
     row = _pilot_street(world) if street is None else _street_of(street, world)

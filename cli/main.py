@@ -9,6 +9,7 @@ from typing import Any, Final
 import typer
 from typer.core import TyperGroup
 
+from cli.extras import missing_extra
 from core.errors import KreispulsError
 
 COMMANDS: Final = {
@@ -91,6 +92,8 @@ def main() -> None:
     except Exception as error:
         if os.environ.get("KREISPULS_LOG_LEVEL", "").lower() == "debug":
             raise
+        if sentence := missing_extra(error):
+            _fail(sentence)
         logging.getLogger(__name__).debug("unexpected", exc_info=True)
         _fail(f"unexpected {type(error).__name__}: {error} (KREISPULS_LOG_LEVEL=debug shows where)")
 

@@ -59,7 +59,7 @@ def _lines(municipality: str | None, first: date, last: date) -> list[dict[str, 
     from rich.console import Console
 
     from actions.pickups.report import pickup_report
-    from actions.pickups.weekly_round import find_round, kept_round, knows_better
+    from actions.pickups.weekly_round import kept_round, knows_better
     from core.clock import utc_now
     from core.device import Device, Municipality
     from pickups.report_table import document
@@ -74,6 +74,8 @@ def _lines(municipality: str | None, first: date, last: date) -> list[dict[str, 
     def round_of(state: State, place: Municipality, bins: Sequence[Device]) -> WeeklyRound:
         kept = kept_round(state, place, bins)
         if kept is None or knows_better(settings, kept):
+            from actions.pickups.find_weekly_round import find_round
+
             with console.status(f"weekly round of {place.name or place.municipality}"):
                 kept = find_round(state, open_roads(settings), place, bins)
         return kept

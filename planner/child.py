@@ -29,7 +29,7 @@ _ENDS_WITHIN_S: Final = 5.0
 # Loading solver and stores takes a second and a half: children are forks of a server that has them loaded. It runs no
 # threads and holds no connection, and ends with us.
 _processes = multiprocessing.get_context("forkserver")
-_processes.set_forkserver_preload([__name__, "actions.pickups.learn_places", "actions.pickups.weekly_round"])
+_processes.set_forkserver_preload([__name__, "actions.pickups.learn_places", "actions.pickups.find_weekly_round"])
 
 
 class Child:

@@ -10,9 +10,9 @@ from datetime import timedelta
 from typing import Final
 from uuid import uuid4
 
+from actions.pickups.find_weekly_round import find_missing_rounds
 from actions.pickups.learn_places import learn_missing
 from actions.pickups.plan_missing import plan_missing
-from actions.pickups.weekly_round import find_missing_rounds
 from core.clock import utc_now
 from core.errors import KreispulsError, StorageError
 from core.logs import RepeatedTrouble

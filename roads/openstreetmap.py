@@ -12,7 +12,6 @@ import numpy as np
 
 from core.errors import RoadsError
 from core.travel import Position, TravelMatrix, TruckProfile
-from roads.extract import read_extract
 from roads.matrix_cache import MAX_POSITIONS, KnownWays, MatrixCache, rounded
 from roads.network import FORMAT, Array, RoadNetwork, load_network, save_network
 from roads.search import ways
@@ -69,7 +68,7 @@ class OpenStreetMapRoads:
             RoadsError: the extract cannot be read.
         """
         kept = load_network(self._path)
-        network = self._network if fix else kept or read_extract(self._extract)
+        network = self._network if fix else kept or self._read()
         about = network.about
         prepared = "" if fix or kept else "; the first plan or --fix prepares them"
         return (
@@ -98,12 +97,17 @@ class OpenStreetMapRoads:
     def _network(self) -> RoadNetwork:
         network = load_network(self._path)
         if network is None:
-            network = read_extract(self._extract)
+            network = self._read()
             try:
                 save_network(network, self._path)
             except OSError as error:
                 logger.warning("the roads of %s cannot be kept in %s: %s", self._extract, self._folder, error)
         return network
+
+    def _read(self) -> RoadNetwork:
+        from roads.extract import read_extract  # noqa: PLC0415 - once an extract; what is kept needs no reader
+
+        return read_extract(self._extract)
 
     def _graph(self, truck: TruckProfile | None) -> tuple[TruckGraph, Snapper]:
         if truck == TruckProfile():

@@ -23,6 +23,7 @@ from sqlalchemy import make_url
 
 from state.state import State, open_state
 from tests.postgresql import GIVEN, Postgresql
+from tests.required import missing
 
 T = TypeVar("T")
 settings.register_profile("untimed", deadline=None)  # speed is measured in benchmarks/, no test fails by the clock
@@ -35,13 +36,6 @@ def a_free_port() -> int:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]
         return port
-
-
-def missing_server(what: str, how: str, require: str) -> None:
-    """Skip, saying what to install; where `require` is set in the environment, fail."""
-    if os.environ.get(require):
-        pytest.fail(f"{what} is required here ({require}) and missing: {how}")
-    pytest.skip(f"{what} is missing: {how}")
 
 
 def _user() -> str:
@@ -119,7 +113,7 @@ def free_port() -> int:
 def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
     """A fresh Mosquitto on a free port."""
     if MOSQUITTO is None:
-        missing_server("mosquitto", "apt-get install mosquitto", "KREISPULS_REQUIRE_MOSQUITTO")
+        missing("mosquitto", "apt-get install mosquitto", "KREISPULS_REQUIRE_MOSQUITTO")
     folder = tmp_path_factory.mktemp("mosquitto")
     folder.chmod(0o777)
     broker = Mosquitto(folder)
@@ -143,9 +137,7 @@ class Influxd:
     def __init__(self, folder: Path) -> None:
         influxd = shutil.which("influxd")
         if influxd is None:
-            missing_server(
-                "InfluxDB 2", "install influxd 2.7 or newer, or set INFLUXDB_V2_URL", "KREISPULS_REQUIRE_INFLUXDB"
-            )
+            missing("InfluxDB 2", "install influxd 2.7 or newer, or set INFLUXDB_V2_URL", "KREISPULS_REQUIRE_INFLUXDB")
         self._log = folder / "influxd.log"
         self.server = InfluxdbServer(f"http://127.0.0.1:{a_free_port()}", secrets.token_urlsafe(), "test")
         address = self.server.url.removeprefix("http://")

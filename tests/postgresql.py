@@ -11,16 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.required import missing
+
 GIVEN = "KREISPULS_TEST_STATE_URL"
-NO_SERVER = f"no PostgreSQL: install it (Debian: apt-get install postgresql) or set {GIVEN}=postgresql://..."
-REQUIRED = "KREISPULS_REQUIRE_POSTGRESQL"
+HOW = f"apt-get install postgresql, or set {GIVEN}=postgresql://..."
+REQUIRE = "KREISPULS_REQUIRE_POSTGRESQL"
 START_S = 60
-
-
-def _missing(what: str) -> None:
-    if os.environ.get(REQUIRED):
-        pytest.fail(f"required here ({REQUIRED}): {what}")
-    pytest.skip(what)
 
 
 def _binary(name: str) -> str | None:
@@ -34,7 +30,7 @@ class Postgresql:
     def __init__(self) -> None:
         initdb, postgres = _binary("initdb"), _binary("postgres")
         if initdb is None or postgres is None:
-            _missing(NO_SERVER)
+            missing("PostgreSQL", HOW, REQUIRE)
         self._postgres = str(postgres)
         self._user = "postgres" if os.geteuid() == 0 else None  # it refuses to run as root
         self._folder = Path(tempfile.mkdtemp(prefix="kreispuls-pg-"))  # pytest's folders are closed to other users
@@ -45,7 +41,7 @@ class Postgresql:
                 shutil.chown(self._folder, self._user)
             except LookupError:
                 self.remove()
-                _missing(f"{NO_SERVER}; as root it needs the user postgres")
+                missing("PostgreSQL's user postgres", HOW, REQUIRE)
         options = ["--username=kreispuls", "--auth=trust", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"]
         subprocess.run(
             [str(initdb), f"--pgdata={self._folder / 'data'}", *options],

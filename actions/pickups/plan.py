@@ -1,13 +1,12 @@
-"""Plans pickups: which bins are due on a day and the routes to empty them, from what the stores know."""
+"""Plans pickups: the routes that empty the bins of a day, from what the stores know."""
 
 import logging
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date
 from typing import Final
-from zoneinfo import ZoneInfo
 
 from actions.pickups.bins_of_day import bins_of_day, chosen_bins, depot_of, with_depot
 from actions.pickups.queue_plan import DEFAULT_TIME_LIMIT_S, new_plan
@@ -16,11 +15,10 @@ from actions.pickups.routes import Routes, Search, plan_routes
 from core.clock import utc_now
 from core.device import Municipality
 from core.errors import ConflictError, KreispulsError, PlanningCancelledError, RoadsError, StorageError
-from core.pickup import DueBin, Plan, PlanState
+from core.pickup import Plan, PlanState
 from core.settings import Settings
 from core.travel import Roads
 from pickups.choosing import Chosen
-from pickups.due import due_bins
 from readings.store import ReadingStore
 from roads import open_roads
 from roads.great_circle import DETOUR_FACTOR, GreatCircleRoads
@@ -31,33 +29,6 @@ logger = logging.getLogger(__name__)
 
 _SOLVING_FROM: Final = 0.1
 """Progress when the levels are there and the search begins."""
-
-
-def due_for(
-    state: State,
-    readings: ReadingStore,
-    municipality: str | None,
-    day: date,
-    zone: ZoneInfo,
-    *,
-    now: datetime,
-) -> list[DueBin]:
-    """The bins due on a local day, of one municipality or of all; see `bins_of_day` for what they are judged by.
-
-    Raises:
-        NotFoundError: there is no such municipality.
-        InvalidInputError: a date that no calendar of bins has.
-        StorageError: a store does not answer.
-    """
-    slugs = None if municipality is None else [municipality]
-    known = bins_of_day(state, readings, slugs, day, zone=zone, now=now)
-    return due_bins(
-        known.bins,
-        known.levels,
-        thresholds={slug: each.filling_threshold for slug, each in known.municipalities.items()},
-        requested=known.requested,
-        forecasts=known.expected,
-    )
 
 
 def run_plan(

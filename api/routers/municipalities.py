@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from fastapi import APIRouter
 
-from actions.pickups.plan import due_for
+from actions.pickups.due import due_for
 from api.dependencies import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems
 from api.filters import MunicipalityPath

@@ -4,7 +4,7 @@ from http import HTTPStatus
 
 from fastapi import APIRouter, Response
 
-from actions.pickups.plan import due_for
+from actions.pickups.due import due_for
 from actions.pickups.queue_plan import queue_plan, queue_replan
 from api.dependencies import ReadingsDep, SettingsDep, StateDep, TodayDep
 from api.errors import problems

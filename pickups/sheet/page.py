@@ -3,7 +3,6 @@
 import io
 import math
 from collections.abc import Sequence
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
@@ -11,7 +10,6 @@ import segno
 from fpdf import FPDF
 from fpdf.enums import MethodReturnValue
 
-from core.errors import PlanningError
 from pickups.sheet.map import Box, MapView, Point, arrows, label_size, place_labels, scale_bar, thinned
 from pickups.sheet.texts import Words, number
 
@@ -26,21 +24,21 @@ WHITE: Final = (255, 255, 255)
 DOT_MM: Final = 0.7
 _MM_PER_POINT: Final = 25.4 / 72
 _ELLIPSIS: Final = "…"
+_FONTS: Final = Path(__file__).parent / "fonts"
 
 
 class SheetPage(FPDF):
     """An A4 document with the fonts and drawings of a sheet; pages are broken by its user.
 
-    The fonts are DejaVu Sans as Matplotlib brings them: Latin, Greek and Cyrillic letters.
+    The fonts are DejaVu Sans: Latin, Greek and Cyrillic letters.
     """
 
     def __init__(self, words: Words) -> None:
         super().__init__(orientation="portrait", unit="mm", format="A4")
         self.words = words
         self._foot = ""
-        folder = _font_folder()
-        self.add_font(FONT, "", folder / "DejaVuSans.ttf")
-        self.add_font(FONT, "B", folder / "DejaVuSans-Bold.ttf")
+        self.add_font(FONT, "", _FONTS / "DejaVuSans.ttf")
+        self.add_font(FONT, "B", _FONTS / "DejaVuSans-Bold.ttf")
         self.set_auto_page_break(auto=False)
         self.set_margin(MARGIN)
         self.c_margin = 0.6
@@ -214,10 +212,3 @@ class SheetPage(FPDF):
         while text and self.get_string_width(text + _ELLIPSIS) > width:
             text = text[:-1]
         return text + _ELLIPSIS
-
-
-def _font_folder() -> Path:
-    matplotlib = find_spec("matplotlib")
-    if matplotlib is None or matplotlib.origin is None:
-        raise PlanningError("the sheet's font is missing: Matplotlib, which brings it, is not installed")
-    return Path(matplotlib.origin).parent / "mpl-data" / "fonts" / "ttf"

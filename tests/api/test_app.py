@@ -131,6 +131,7 @@ class TestDocumentation:
         document = client.get("/openapi.json").json()
         assert document["openapi"].startswith("3.1")
         OpenAPIV31SpecValidator(document).validate()
+        assert document["info"]["license"]["identifier"] == "EUPL-1.2"
 
     def test_every_operation_documents_its_problems(self, client: TestClient) -> None:
         document = client.get("/openapi.json").json()

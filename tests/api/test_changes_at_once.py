@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -30,10 +31,10 @@ def client(state_url: str, tmp_path: Path) -> Iterator[TestClient]:
         yield opened
 
 
-def at_once(send: Callable[..., httpx.Response], address: str, *bodies: dict[str, object]) -> None:
+def at_once(send: Callable[..., httpx.Response], address: str, *bodies: dict[str, Any]) -> None:
     start = threading.Barrier(len(bodies))
 
-    def run(body: dict[str, object]) -> httpx.Response:
+    def run(body: dict[str, Any]) -> httpx.Response:
         start.wait(30)
         return send(address, json=body)
 

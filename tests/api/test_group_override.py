@@ -18,11 +18,12 @@ ROOT = "kreispuls/v1/marburg/streetlight"
 def group(broker_client: TestClient, fill_broker_client: Any) -> str:
     """Lamps of circuit 1: two live, one of them with a least level of 40 %, one by profile, one retired."""
     fill_broker_client.municipality("marburg")
-    for lamp, changes in {
+    lamps: dict[str, dict[str, object]] = {
         "lamp-1": {},
         "lamp-2": {"minimum_dim_level": 0.4},
         "lamp-3": {"control": "profile"},
-    }.items():
+    }
+    for lamp, changes in lamps.items():
         fill_broker_client.device(lamp, "streetlight", attributes={"circuit": "1", **changes})
     fill_broker_client.device("lamp-4", "streetlight", attributes={"circuit": "1"}, status=DeviceStatus.RETIRED)
     fill_broker_client.device("lamp-5", "streetlight", attributes={"circuit": "2"})

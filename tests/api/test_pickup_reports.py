@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from actions.pickups.weekly_round import find_round, weekly_bins
+from actions.pickups.find_weekly_round import find_round
+from actions.pickups.weekly_round import weekly_bins
 from api.resources import Resources
 from core.clock import utc_now
 from core.device import Place

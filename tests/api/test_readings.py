@@ -110,9 +110,10 @@ class TestSeries:
     def test_pages_join_to_the_whole(self, client: TestClient) -> None:
         whole = client.get(f"/v1/devices/bin-1/readings?{DAY}").json()
         assert whole["next_cursor"] is None
-        joined, cursor = [], None
+        joined: list[dict[str, object]] = []
+        cursor: str | None = None
         while True:
-            extra = {"cursor": cursor} if cursor else {}
+            extra = {} if cursor is None else {"cursor": cursor}
             page = client.get(
                 "/v1/devices/bin-1/readings",
                 params={"start": "2026-05-04T00:00:00Z", "end": "2026-05-05T00:00:00Z", "limit": 4, **extra},

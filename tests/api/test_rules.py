@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from api import routers
+from api.routers import rules
 
 PATH = "/v1/municipalities/marburg/rules/bin_full"
 
@@ -184,7 +184,7 @@ class TestTryRules:
         assert client.post("/v1/rules/try", json=trial(municipality="nowhere")).status_code == 404
 
     def test_one_trial_at_a_time(self, client: TestClient) -> None:
-        with routers.rules._trying:
+        with rules._trying:
             assert client.post("/v1/rules/try", json=trial()).status_code == 409
         assert client.post("/v1/rules/try", json=trial()).status_code == 200
 

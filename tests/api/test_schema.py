@@ -78,7 +78,7 @@ def map_path_parameters(context: Any, path_parameters: Any) -> Any:  # noqa: ARG
 
 
 @schemathesis.check
-def no_error_of_the_server(ctx: Any, response: Any, case: schemathesis.Case) -> None:  # noqa: ARG001 - a check's signature
+def no_error_of_the_server(ctx: Any, response: Any, case: schemathesis.Case[Any]) -> None:  # noqa: ARG001 - a check's signature
     if response.status_code == 503 and case.path in NEED_THE_BROKER:
         assert "broker" in response.json()["detail"]
         return
@@ -87,7 +87,7 @@ def no_error_of_the_server(ctx: Any, response: Any, case: schemathesis.Case) -> 
 
 @schema.parametrize()
 @settings(max_examples=20, derandomize=True, deadline=None, database=None, suppress_health_check=list(HealthCheck))
-def test_every_operation_does_what_its_description_says(case: schemathesis.Case, served_alone: Any) -> None:
+def test_every_operation_does_what_its_description_says(case: schemathesis.Case[Any], served_alone: Any) -> None:
     case.call_and_validate(
         base_url=served_alone.url,
         checks=[

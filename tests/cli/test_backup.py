@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from core.device import Device, Municipality
+from core.quantity import Value
 from core.reading import Reading
 from readings.sqlite.store import SqliteReadings
 from state.state import open_state
@@ -40,7 +41,7 @@ def run(tmp_path: Path) -> Run:
     return call
 
 
-def weights(folder: Path) -> list[object]:
+def weights(folder: Path) -> list[Value]:
     readings = SqliteReadings(f"{folder}/readings.db")
     found = [item.value for item in readings.latest()]
     readings.close()

@@ -7,8 +7,7 @@ from pathlib import Path
 import gpxpy
 import pypdfium2
 import pytest
-from click.testing import Result
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
 from cli.main import app
 from core.device import Device, Municipality, Place

@@ -18,15 +18,11 @@ from paho.mqtt.enums import CallbackAPIVersion
 from paho.mqtt.reasoncodes import ReasonCode
 
 from mqtt.client import Message, MqttClient
+from tests.required import missing
 
 DEPLOY = Path(__file__).parents[2] / "deploy/mosquitto"
 SEARCH = f"{os.environ['PATH']}:/usr/sbin:/usr/bin"
 WAIT_S = 10.0
-
-pytestmark = pytest.mark.skipif(
-    not shutil.which("mosquitto", path=SEARCH) and not os.environ.get("KREISPULS_REQUIRE_MOSQUITTO"),
-    reason="mosquitto is missing: apt-get install mosquitto",
-)
 
 
 @dataclass
@@ -140,6 +136,8 @@ def command(device_id: str) -> str:
 
 @pytest.fixture
 def broker(tmp_path: Path) -> Iterator[Broker]:
+    if shutil.which("mosquitto", path=SEARCH) is None:
+        missing("mosquitto", "apt-get install mosquitto", "KREISPULS_REQUIRE_MOSQUITTO")
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]

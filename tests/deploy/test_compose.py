@@ -77,7 +77,13 @@ def test_every_image_is_pinned_to_a_patch_version(services: Services) -> None:
         assert image, name
         assert re.fullmatch(r"\d+\.\d+(\.\d+)?", tag), name
         if "build" in service:
-            assert service["image"] == f"kreispuls:{version}"
+            assert service["image"] == f"kreispuls{'-planner' if name == 'planner' else ''}:{version}"
+
+
+def test_only_the_planner_carries_the_extras(services: Services) -> None:
+    for name in PROGRAMS:
+        build = services[name]["build"]
+        assert build == ("." if name == "planner" else {"context": ".", "args": {"LOCK": "requirements-base.lock"}})
 
 
 class TestSecrets:
@@ -243,10 +249,11 @@ class TestPrograms:
 
     @pytest.mark.parametrize("program", PROGRAMS)
     def test_their_commands_exist(self, program: str, services: Services) -> None:
-        from cli.main import app  # noqa: PLC0415 - loads every command
+        from cli.main import app  # noqa: PLC0415
 
         name, *arguments = services[program]["command"]
-        command = typer.main.get_command(app).commands[name]  # type: ignore[attr-defined]
+        group = typer.main.get_command(app)
+        command = group.get_command(typer.Context(group), name)  # type: ignore[attr-defined]
         with command.make_context(name, arguments):
             pass
 

@@ -43,6 +43,8 @@ def test_nothing_but_the_project_reaches_the_build() -> None:
     assert {line[1:] for line in lines if line.startswith("!")} == {
         "pyproject.toml",
         "README.md",
+        "LICENSE",
         "requirements.lock",
+        "requirements-base.lock",
         *packages,
     }

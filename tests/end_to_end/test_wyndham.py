@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import pytest
 from typer.testing import CliRunner
 
-from actions.pickups.plan import due_for
+from actions.pickups.due import due_for
 from cli.main import app
 from core.pickup import DueBin, DueReason
 from core.settings import load_settings

@@ -67,8 +67,8 @@ class Ingest:
         secret = {"INFLUXDB_V2_TOKEN": settings.influxdb_token.get_secret_value(), "KREISPULS_LOG_LEVEL": "error"}
         root = Path(__file__).parents[2]
         self._parent = subprocess.Popen(
-            [sys.executable, "-c", INGEST], cwd=root, env=os.environ | chosen | secret | (environment or {}), text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE,
+            [sys.executable, "-c", INGEST], cwd=root, env={**os.environ, **chosen, **secret, **(environment or {})},
+            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
         )  # fmt: skip
         self._wait_until = wait_until
         self._process: int | None = None
@@ -122,7 +122,7 @@ class Ingest:
 
     def _line(self) -> str:
         assert self._parent.stdout is not None
-        return self._parent.stdout.readline().strip()
+        return str(self._parent.stdout.readline()).strip()
 
 
 def _runs(process: Path) -> bool:

@@ -14,8 +14,8 @@ from core.settings import Settings
 from mqtt.client import MqttClient
 from readings.store import ReadingStore
 from state.state import open_state
-from tests.conftest import missing_server
 from tests.faults.bins import START, Devices, Ingest, count, message, numbers, undated
+from tests.required import missing
 
 Wait = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def clock(tmp_path: Path) -> Path:
 def environment(clock: Path) -> dict[str, str]:
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
-        missing_server("libfaketime", "apt-get install libfaketime", "KREISPULS_REQUIRE_LIBFAKETIME")
+        missing("libfaketime", "apt-get install libfaketime", "KREISPULS_REQUIRE_LIBFAKETIME")
     return {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(clock),

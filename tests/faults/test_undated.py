@@ -77,7 +77,8 @@ def test_what_is_rejected_is_kept_once(
     state = open_state(settings.state_url)
     wait_until(lambda: count(readings) + state.rejected.count() >= 6000, "all are kept", 90)
     assert numbers(readings) == [number for number in range(6000) if number % 3]
-    kept, cursor = [], None
+    kept: list[Any] = []
+    cursor: str | None = None
     while not kept or cursor:
         page = state.rejected.page(RejectedFilter(), 1000, cursor)
         kept += [int(each.payload.split(b":")[1]) for each in page.items]

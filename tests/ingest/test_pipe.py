@@ -45,8 +45,8 @@ def test_what_several_threads_put_is_taken_once_and_in_the_order_of_each() -> No
         taken += batch
     for thread in threads:
         thread.join()
-    for thread in range(4):
-        assert [number for owner, number in taken if owner == thread] == list(range(500))
+    for each in range(4):
+        assert [number for owner, number in taken if owner == each] == list(range(500))
 
 
 def test_closed_it_takes_nothing_in_and_gives_out_what_it_has() -> None:

@@ -1,4 +1,5 @@
 from datetime import UTC, date, datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -27,10 +28,10 @@ def profile(name: str, level: float) -> LightingProfile:
     return parse_profile(name, {"nights": [{"days": ["every_day"], "dim_level": level}]}, "test")
 
 
-def group(group_id: str, lighting_profile: str | None, municipality: str = "marburg", **members: object) -> LightGroup:
+def group(group_id: str, lighting_profile: str | None, municipality: str = "marburg", **members: Any) -> LightGroup:
     return LightGroup(
         light_group_id=group_id, municipality=municipality, name=group_id, lighting_profile=lighting_profile,
-        **members,  # type: ignore[arg-type]
+        **members,
     )  # fmt: skip
 
 
@@ -89,7 +90,7 @@ def test_a_profile_is_that_of_the_lamp_else_group_else_municipality_else_default
         ({}, lamp(), False),
     ],
 )
-def test_who_belongs_to_a_group(members: dict[str, object], device: Device, belongs: bool) -> None:  # noqa: FBT001
+def test_who_belongs_to_a_group(members: dict[str, Any], device: Device, belongs: bool) -> None:  # noqa: FBT001
     one = group("g", "always_full", **members)
     assert one.includes(device) is belongs
     assert followed(device, plan(one))[0] == ("always_full" if belongs else "default")

@@ -368,7 +368,10 @@ def test_a_lamp_that_has_not_changed_is_left_alone_when_others_have() -> None:
     lights = control(same, other)
     assert len(lights.due(at(30))) == 2
     for name in "ab":
-        lights.answered(name, lights.levels(name).commanded.command_id, CommandState.DONE, at(31))
+        levels = lights.levels(name)
+        assert levels is not None
+        assert levels.commanded is not None
+        lights.answered(name, levels.commanded.command_id, CommandState.DONE, at(31))
     lights.configure([same, lamp("b", Steps(((0, 0.6),)))], Corridor([ROW]), at(40))
     assert [(command.device_id, command.dim_level) for command in lights.due(at(60))] == [("b", 0.6)]
 

@@ -164,7 +164,12 @@ def test_what_is_not_acknowledged_comes_again_and_old_acknowledgements_count_for
     publisher = MqttClient(mosquitto.url, "publisher")
     publisher.start()
     publisher.wait_connected(10)
-    wait_until(lambda: publisher.publish_confirmed("t/ready", b"") or first, "subscribed")
+
+    def is_subscribed() -> bool:
+        publisher.publish_confirmed("t/ready", b"")
+        return bool(first)
+
+    wait_until(is_subscribed, "subscribed")
     acknowledge(subscriber, [first.pop(0) for _ in range(len(first))])
     for number in range(50):
         publisher.publish_confirmed("t/x", b"%d" % number)

@@ -1,6 +1,7 @@
 """The sentences of ReadingStore about writing, newest values, series as observed, paging and deleting."""
 
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ class TestWrite:
         ],
     )
     def test_values_keep_their_type(self, reading_store: ReadingStore, quantity: str, value: Value) -> None:
-        reading_store.write([lamp(0, **{quantity: value})])
+        reading_store.write([lamp(0, "lamp-1", "marburg", **{quantity: value})])
         expected = Observation(quantity, NOON, value)
         for found in (
             reading_store.series("lamp-1", [quantity], *ALWAYS)[0],
@@ -175,7 +176,7 @@ class TestLatest:
             ]
         )
 
-        def devices(**filters: object) -> list[str]:
+        def devices(**filters: Any) -> list[str]:
             return [found.device_id for found in reading_store.latest(**filters)]
 
         assert devices() == ["b1", "l1", "l2"]

@@ -19,12 +19,13 @@ TRUCK = TruckProfile(weight_t=18.0, height_m=3.7, width_m=2.55)
 # d - c
 # |   |   a square with sides of a kilometre
 # a - b
-SQUARE = {"a": (0, 0), "b": (1000, 0), "c": (1000, 1000), "d": (0, 1000)}
+SQUARE: dict[str, tuple[float, float]] = {"a": (0, 0), "b": (1000, 0), "c": (1000, 1000), "d": (0, 1000)}
 SIDES = ["a b", "b c", "c d", "d a"]
 
 
 def kilometres(matrix: TravelMatrix) -> list[list[float]]:
-    return np.round(matrix.distances_m / 1000, 2).tolist()
+    rounded: list[list[float]] = np.round(matrix.distances_m / 1000, 2).tolist()
+    return rounded
 
 
 def corners(at: At, nodes: dict[str, tuple[float, float]] = SQUARE) -> list[Position]:

@@ -4,6 +4,7 @@ import heapq
 import random
 from collections.abc import Callable
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import pytest
@@ -79,7 +80,7 @@ def test_growing_matrices_and_lines_agree_with_one_search(town: Town, at: At, se
     pairs = [pair for pair in pairs if pair[1] in nodes and rng.random() < 0.85]
     tags = [{}, {}, {}, {"oneway": "yes"}, {"vehicle": "destination"}, {"highway": "track"}, {"maxspeed": "20"}]
     streets = [(" ".join(pair), rng.choice(tags)) for pair in pairs]
-    turns = []
+    turns: list[Any] = []
     for via in rng.sample(sorted(nodes), 15):
         meeting = [number for number, pair in enumerate(pairs) if via in pair]
         if len(meeting) > 1:

@@ -84,7 +84,8 @@ def expected(places: list[Position]) -> list[list[int]]:
 
 def osrm(path: str, query: dict[str, Any]) -> Answer:
     service, _, _, text = path.lstrip("/").split("/")
-    places = [tuple(float(part) for part in place.split(","))[::-1] for place in text.split(";")]
+    pairs = [place.split(",") for place in text.split(";")]
+    places = [(float(latitude), float(longitude)) for longitude, latitude in pairs]
     if service == "nearest":
         return 400, {"code": "NoSegment", "message": "Could not find a matching segments for coordinate"}
     if service == "route":

@@ -1,12 +1,13 @@
 """Trees of conditions on readings, by hand."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from core.device import Device
+from core.device import Attribute, Device
 from core.errors import SettingsError
 from core.quantity import Value
 from devices.registry import device_type
@@ -41,7 +42,7 @@ def rule(body: str, kind: str = "streetlight") -> Rule:
 def holds(when: str, before: JudgedReading | None = None, *, held: bool = False, **values: Value) -> bool | None:
     made = rule(f"when = {when}")
     assert made.when is not None
-    return made.when.test(made.parameters)(before or seen(**values), held)
+    return made.when.test(made.parameters)(before or seen(LAMP, NOON, **values), held)
 
 
 LIT = '{ quantity = "dim_level", above = 0.1 }'
@@ -60,7 +61,7 @@ WARM = '{ quantity = "temperature_c", above = 50 }'
     ],
 )
 @pytest.mark.parametrize("padding", ["", f", {LIT}"])
-def test_all_any_and_not(values: dict[str, Value], both: object, either: object, neither: object, padding: str) -> None:
+def test_all_any_and_not(values: dict[str, Any], both: object, either: object, neither: object, padding: str) -> None:
     """With two parts and with three: what is unknown makes `all` unknown and is passed over by `any`."""
     assert holds(f"{{ all = [{LIT}, {WARM}{padding}] }}", **values) is both
     assert holds(f"{{ any = [{WARM}, {LIT}{padding}] }}", **values) is either
@@ -94,7 +95,7 @@ def derived(name: str, device: Device = LAMP, at: datetime = NOON, **values: Val
 
 def test_power_is_that_of_the_level() -> None:
     """40 W rated, 5 % driver share: half light should take 40 x (0.05 + 0.95 x 0.5) = 21 W."""
-    half = {"dim_level": 0.5, "active_power_w": 31.5}
+    half: dict[str, Any] = {"dim_level": 0.5, "active_power_w": 31.5}
     assert derived("expected_power_w", **half) == pytest.approx(21)
     assert derived("power_ratio", **half) == pytest.approx(1.5)
     assert derived("power_difference_w", **half) == pytest.approx(10.5)
@@ -111,7 +112,7 @@ def test_power_is_that_of_the_level() -> None:
 
 
 @pytest.mark.parametrize("rated", [None, 0, -5, "40", True])
-def test_without_a_rated_power_nothing_is_expected(rated: object) -> None:
+def test_without_a_rated_power_nothing_is_expected(rated: Attribute) -> None:
     lamp = Device(device_id="l", device_type="streetlight", municipality="m", attributes={"rated_power_w": rated})
     for name in ("expected_power_w", "power_ratio", "power_difference_w", "power_share", "level_error"):
         assert derived(name, lamp, dim_level=1, active_power_w=10) is None

@@ -5,6 +5,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -82,7 +83,7 @@ class Street:
         return [alert.rule for alert in ended if alert.alert_id in fired]
 
 
-def power(level: float, factor: float = 1.0) -> dict[str, Value]:
+def power(level: float, factor: float = 1.0) -> dict[str, Any]:
     """What a 40 W lamp with 5 % driver share takes at a level, times a factor."""
     return {"dim_level": level, "active_power_w": round(40 * (0.05 + 0.95 * level) * factor, 2), "faults": ""}
 
@@ -144,7 +145,7 @@ def test_what_the_lamp_itself_reports_counts_without_a_meter() -> None:
 
 
 def test_a_lamp_that_stays_off_against_its_command() -> None:
-    off: dict[str, Value] = {"dim_level": 0.0, "active_power_w": 0.6, "faults": ""}
+    off: dict[str, Any] = {"dim_level": 0.0, "active_power_w": 0.6, "faults": ""}
     for context, found in ((Told(0.5), ["lamp_failure"]), (Told(0.0), []), (None, [])):
         street = Street(context=context)
         street.every_quarter(4, **off)

@@ -16,8 +16,8 @@ from rules.engine import RuleEngine
 
 NIGHT = datetime(2026, 11, 20, 20, tzinfo=UTC)
 MARBURG = Municipality(municipality="marburg", name="Marburg")
-DARK = {"dim_level": 0.5, "active_power_w": 0.5, "faults": ""}
-LIT = {"dim_level": 0.5, "active_power_w": 21.0, "faults": ""}
+DARK: dict[str, float | str] = {"dim_level": 0.5, "active_power_w": 0.5, "faults": ""}
+LIT: dict[str, float | str] = {"dim_level": 0.5, "active_power_w": 21.0, "faults": ""}
 
 
 def at(minutes: float) -> datetime:

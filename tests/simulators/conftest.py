@@ -1,11 +1,6 @@
-"""Fleets on the shipped region, and a real broker for the program."""
+"""Fleets on the shipped region."""
 
-import shutil
-import socket
-import subprocess
-import time
-from collections.abc import Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import pytest
 
@@ -18,8 +13,6 @@ from simulators.streetlight import Lamp
 from simulators.uplink import Uplink
 from simulators.waste_bin import Bin
 from simulators.world import World
-
-MOSQUITTO = shutil.which("mosquitto", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin:/opt/homebrew/sbin")
 
 
 @pytest.fixture(scope="session")
@@ -88,30 +81,3 @@ def make_bin(world: World) -> Callable[..., Bin]:
         return Bin(device, world, Uplink(device, Topics("kreispuls/v1"), injection), 0)
 
     return make
-
-
-@pytest.fixture(scope="module")
-def broker_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A mosquitto of our own on a free loopback port."""
-    if MOSQUITTO is None:
-        pytest.skip("no mosquitto: apt-get install mosquitto")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    config: Path = tmp_path_factory.mktemp("mosquitto") / "mosquitto.conf"
-    config.write_text(f"listener {port} 127.0.0.1\nallow_anonymous true\npersistence false\n", encoding="utf-8")
-    broker = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-    try:
-        deadline = time.monotonic() + 10
-        while True:
-            try:
-                socket.create_connection(("127.0.0.1", port), timeout=1).close()
-                break
-            except OSError:
-                assert broker.poll() is None, "mosquitto ended at once"
-                assert time.monotonic() < deadline, "mosquitto does not listen"
-                time.sleep(0.02)
-        yield f"mqtt://127.0.0.1:{port}"
-    finally:
-        broker.terminate()
-        broker.wait(10)

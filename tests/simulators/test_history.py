@@ -105,7 +105,7 @@ def test_counters_never_fall_from_history_into_live(make_fleet: MakeFleet, tmp_p
             values = _values(store.series(lamp, [name], START, END))
             assert values == sorted(values)
     fleet.start(END + timedelta(seconds=20))
-    first = defaultdict(dict[str, float])
+    first: defaultdict[str, dict[str, float]] = defaultdict(dict)
     for message in fleet.due_messages(END + timedelta(hours=1)):
         if message.topic.endswith("event/up") and message.payload.endswith(b"}"):
             device_id = Topics("kreispuls/v1").parse(message.topic).device_id

@@ -56,15 +56,15 @@ class Listener:
 
 
 @pytest.fixture
-def listener(broker_url: str) -> Iterator[Listener]:
-    listener = Listener(broker_url)
+def listener(mosquitto: Any) -> Iterator[Listener]:
+    listener = Listener(mosquitto.url)
     yield listener
     listener.client.stop()
 
 
 @pytest.fixture
-def settings(broker_url: str, tmp_path: Path) -> Settings:
-    return Settings(data_dir=tmp_path, mqtt_url=broker_url)
+def settings(mosquitto: Any, tmp_path: Path) -> Settings:
+    return Settings(data_dir=tmp_path, mqtt_url=mosquitto.url)
 
 
 @pytest.fixture

@@ -47,7 +47,8 @@ def test_the_county_has_exactly_its_22_municipalities(region: Region) -> None:
 
 def test_every_position_lies_in_the_county(region: Region) -> None:
     for entry in region.municipalities:
-        points = [(place.latitude, place.longitude) for place in (entry, entry.depot, *entry.disposal_sites)]
+        points = [(place.latitude, place.longitude) for place in (entry.depot, *entry.disposal_sites)]
+        points.append((entry.latitude, entry.longitude))
         points += [(latitude, longitude) for street in entry.streets for longitude, latitude in street.line]
         for latitude, longitude in points:
             assert 50.6 <= latitude <= 51.05, entry.name

@@ -7,8 +7,8 @@ from simulators.region import Region
 from simulators.world import DAY_S, SimulatedClock, World
 
 
-def _seconds(*parts: int) -> float:
-    return datetime(*parts, tzinfo=UTC).timestamp()  # type: ignore[arg-type]
+def _seconds(year: int, month: int, day: int, hour: int = 0, minute: int = 0) -> float:
+    return datetime(year, month, day, hour, minute, tzinfo=UTC).timestamp()
 
 
 @pytest.mark.parametrize(
@@ -76,14 +76,14 @@ def test_a_feast_lasts_its_days_only_in_its_place(world: World) -> None:
 
 
 def test_july_is_warmer_than_january_and_afternoon_than_night(world: World) -> None:
-    january = world.outdoor_c(_seconds(2026, 1, 5) + np.arange(14 * 24) * 3600.0)
-    july = world.outdoor_c(_seconds(2026, 7, 5) + np.arange(14 * 24) * 3600.0)
+    january = world.outdoor_c(_seconds(2026, 1, 5) + np.arange(14 * 24, dtype=np.float64) * 3600)
+    july = world.outdoor_c(_seconds(2026, 7, 5) + np.arange(14 * 24, dtype=np.float64) * 3600)
     assert july.mean() - january.mean() > 12
     assert july.reshape(14, 24)[:, 14].mean() > july.reshape(14, 24)[:, 3].mean() + 4
 
 
 def test_weather_comes_from_the_seed(region: Region) -> None:
-    at_s = _seconds(2026, 4, 1) + np.arange(100) * 3600.0
+    at_s = _seconds(2026, 4, 1) + np.arange(100, dtype=np.float64) * 3600
     assert World(region, 1).outdoor_c(at_s).tolist() == World(region, 1).outdoor_c(at_s).tolist()
     assert World(region, 1).outdoor_c(at_s).tolist() != World(region, 2).outdoor_c(at_s).tolist()
 

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -30,7 +31,11 @@ SECOND = replace(FIRING, alert_id="a2", started_at=NOON + 20 * MINUTE)
 
 
 def test_an_alert_comes_back_as_it_went(state: State) -> None:
-    acknowledged = {"acknowledged_at": NOON + 2 * MINUTE, "acknowledged_by": "operator", "comment": "Ersatz bestellt"}
+    acknowledged: dict[str, Any] = {
+        "acknowledged_at": NOON + 2 * MINUTE,
+        "acknowledged_by": "operator",
+        "comment": "Ersatz bestellt",
+    }
     full = replace(RESOLVED, circuit="K 7", **acknowledged)
     state.alerts.save([full])
     assert state.alerts.get("a1") == full

@@ -30,7 +30,7 @@ def test_a_large_group_is_told_at_once_and_not_later_when_the_broker_is_away(
     settings = Settings(_env_file=None, data_dir=tmp_path, mqtt_url=mosquitto.url)
     state = open_state(settings.state_url)
     state.municipalities.put(Municipality(municipality="marburg", name="Marburg"))
-    lamp = {"device_type": "streetlight", "municipality": "marburg", "attributes": {"circuit": "1"}}
+    lamp: dict[str, Any] = {"device_type": "streetlight", "municipality": "marburg", "attributes": {"circuit": "1"}}
     state.devices.put_many([Device(device_id=f"l{number:03}", **lamp) for number in range(LAMPS)])
     state.lighting.add_group(LightGroup(light_group_id="g", municipality="marburg", name="G", circuit="1"))
     heard: list[Message] = []

@@ -2,6 +2,7 @@
 
 import stat
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import ValidationError
@@ -17,7 +18,7 @@ from state.state import open_state
 TARGET = "mailtos://user:pass4word@mail.example.org?to=b@example.org"
 
 
-def settings_in(folder: Path, **changes: str) -> Settings:
+def settings_in(folder: Path, **changes: Any) -> Settings:
     return Settings(_env_file=None, data_dir=folder, **changes)
 
 

@@ -11,7 +11,8 @@ from sqlalchemy import select
 from actions.pickups import plan as plan_pickups
 from actions.pickups import queue_plan as queueing
 from actions.pickups.bins_of_day import ASSUMED_DEPOT
-from actions.pickups.plan import due_for, plan_day, run_plan
+from actions.pickups.due import due_for
+from actions.pickups.plan import plan_day, run_plan
 from actions.pickups.plan_missing import plan_missing
 from actions.pickups.queue_plan import queue_plan
 from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
@@ -257,7 +258,8 @@ class TestPlan:
 
         def last_sign() -> datetime:
             with world.state.engine.connect() as connection:
-                return connection.execute(select(plans.c.heartbeat_at)).scalar_one()
+                at: datetime = connection.execute(select(plans.c.heartbeat_at)).scalar_one()
+                return at
 
         def look(_: float) -> None:
             if not seen:

@@ -1,6 +1,6 @@
 """What is wrong with the input of a plan is told by name, and the rest is planned."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -77,7 +77,7 @@ def stops(plan: Plan) -> list[str]:
 class Sea(GreatCircleRoads):
     """Roads that end at 8 degrees east."""
 
-    def matrix(self, positions: list[Position], truck: TruckProfile | None = None) -> TravelMatrix:  # type: ignore[override]
+    def matrix(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> TravelMatrix:
         wet = {index: "no road within 300 m" for index, (_, longitude) in enumerate(positions) if longitude < 8}
         return replace(super().matrix(positions, truck), unreachable=wet)
 

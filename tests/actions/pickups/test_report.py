@@ -8,8 +8,9 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from actions.pickups.find_weekly_round import find_missing_rounds, find_round
 from actions.pickups.report import ReportLine, pickup_report
-from actions.pickups.weekly_round import find_missing_rounds, find_round, kept_round, knows_better, weekly_bins
+from actions.pickups.weekly_round import kept_round, knows_better, weekly_bins
 from core.device import Device, Municipality, Place, Vehicle
 from core.errors import InvalidInputError, NotFoundError
 from core.pickup import DueReason, Plan, PlanState, Route, SkipReason, Stop, StopState

@@ -142,7 +142,7 @@ def test_nine_of_ten_levels_lie_in_the_interval_and_overflows_are_as_probable_as
 
 
 def test_a_stuck_sensor_teaches_nothing_and_the_level_is_reckoned_on() -> None:
-    levels = history(uneven(0.2), seed=4)
+    levels = list(history(uneven(0.2), seed=4))
     begin, level = next(
         (number, level) for number, (_, level) in enumerate(levels) if number > 200 and 0.2 < level < 0.5
     )

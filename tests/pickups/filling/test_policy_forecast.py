@@ -42,7 +42,7 @@ def test_a_new_bin_is_taken_for_one_like_the_others() -> None:
 def test_probabilities_are_as_often_right_as_they_say(step: float, mean: float) -> None:
     """Random deposits in steps, of fifths as of hundredths: foreseen on average what came true the year after."""
     rng = np.random.Generator(np.random.PCG64(11))
-    rises = step * rng.poisson(mean / step, (600, 8))
+    rises = np.multiply(step, rng.poisson(mean / step, (600, 8)), dtype=np.float64)
     forecast = PlaceForecast(rises[:300], MONDAY)
     for level in (0.4, 0.6, 0.8):
         came_true = np.mean(level + rises[300:] + np.roll(rises[300:], 1, axis=0) > 1 + 1e-9)

@@ -30,7 +30,7 @@ def texts(sheet: bytes) -> list[str]:
 def codes(sheet: bytes, page: int) -> list[str]:
     """What a scanner reads from a page printed at 150 dots an inch, from top to bottom."""
     picture = pypdfium2.PdfDocument(sheet)[page].render(scale=150 / 72).to_pil()
-    found = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormat.QRCode)
+    found = zxingcpp.read_barcodes(picture, zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode))
     return [code.text for code in sorted(found, key=lambda code: code.position.top_left.y)]
 
 

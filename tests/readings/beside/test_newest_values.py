@@ -157,7 +157,10 @@ def test_any_batches_then_a_deletion(
 ) -> None:
     for device_id in "ab":
         newest.keep(lambda *_: False, device_id=device_id)
-    readings = [lamp(second, device_id, **{name: float(index)}) for index, (device_id, name, second) in enumerate(said)]
+    readings = [
+        lamp(second, device_id, "marburg", **{name: float(index)})
+        for index, (device_id, name, second) in enumerate(said)
+    ]
     edges = [0, *sorted(cuts), len(readings)]
     for first, last in itertools.pairwise(edges):
         newest.write(readings[first:last])

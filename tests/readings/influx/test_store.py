@@ -12,6 +12,7 @@ from influxdb_client import InfluxDBClient, Permission, PermissionResource, Writ
 from influxdb_client.client.write_api import SYNCHRONOUS
 
 from core.errors import SettingsError, StorageError, StorageUnavailableError
+from core.quantity import Value
 from core.reading import Aggregate, GroupBy, Reading
 from core.settings import Settings
 from readings.influx import store as influxdb
@@ -166,7 +167,7 @@ def test_a_field_that_others_wrote_with_another_type_is_an_error(influx_readings
 
 def test_line_protocol() -> None:
     """As in InfluxData's reference: 1772366400 s is 2026-03-01T12:00:00Z."""
-    values = {
+    values: dict[str, Value] = {
         "dim_level": 1,
         "presence_count": 2**53,
         "presence": True,

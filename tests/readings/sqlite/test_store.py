@@ -44,8 +44,8 @@ def lamp(second: float, device_id: str = "lamp-1", municipality: str = "marburg"
     return Reading(device_id, "streetlight", municipality, at, at, {"presence_count": count})
 
 
-def counts(store: SqliteReadings, device_id: str = "lamp-1") -> list[object]:
-    return [one.value for one in store.series(device_id, None, *ALWAYS)]
+def counts(store: SqliteReadings, device_id: str = "lamp-1") -> list[float]:
+    return [float(one.value) for one in store.series(device_id, None, *ALWAYS)]
 
 
 @pytest.fixture
