@@ -112,6 +112,7 @@ def _planned(
                     municipalities,
                     local_day,
                     settings=settings,
+                    clock=utc_now,
                     time_limit_s=time_limit_s,
                     seed=seed,
                     progress=progress,

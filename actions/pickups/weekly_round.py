@@ -6,6 +6,7 @@ bins on the days of one week, so the comparison rather favours the schedule.
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import closing
 from dataclasses import replace
 from time import monotonic
 from typing import Final
@@ -91,8 +92,7 @@ def find_missing_rounds(settings: Settings) -> None:
     Opens and closes its own store, so it may run in a process of its own.
     """
     until = monotonic() + WORK_FOR_S
-    state = open_state(settings.state_url)
-    try:
+    with closing(open_state(settings.state_url)) as state:
         for municipality in state.municipalities.all():
             bins = weekly_bins(state, municipality.municipality)
             kept = kept_round(state, municipality, bins)
@@ -100,8 +100,6 @@ def find_missing_rounds(settings: Settings) -> None:
                 find_round(state, open_roads(settings), municipality, bins)
             if monotonic() > until:
                 return
-    finally:
-        state.close()
 
 
 def _choice(device: Device) -> Choice:

@@ -94,7 +94,7 @@ class Site:
     def queue(self, time_limit_s: float = 0.2) -> Plan:
         """A plan of today that somebody asked for."""
         today = utc_now().astimezone(self.settings.zone).date()
-        return queue_plan(self.state, "marburg", today, time_limit_s=time_limit_s, asked_for=True)
+        return queue_plan(self.state, "marburg", today, utc_now(), time_limit_s=time_limit_s, asked_for=True)
 
     def wait_for(self, plan: Plan, *states: PlanState) -> Plan:
         """Wait until a plan has one of these states."""
