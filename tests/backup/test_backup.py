@@ -26,6 +26,7 @@ from core.reading import Reading
 from core.rejected import RejectedMessage
 from core.settings import Settings
 from readings.sqlite.store import SqliteReadings
+from sql.columns import Choice
 from sql.engine import open_engine
 from state.rejected import RejectedFilter
 from state.state import open_state
@@ -58,6 +59,8 @@ VALUES: dict[Kind, Callable[[str, int], Any]] = {
 def value(column: sa.Column[Any], number: int) -> Any:
     if column.nullable and number % 3 == 0:
         return None
+    if isinstance(column.type, Choice):
+        return list(column.type.kind)[number % len(column.type.kind)]
     return VALUES[kind_of(column)](column.name, number)
 
 
