@@ -98,18 +98,6 @@ class Pickups:
             raise ConflictError(f"plan {plan_id} is {plan.state.value}: there is nothing to cancel")
         return plan
 
-    def plan_state(self, plan_id: str) -> PlanState:
-        """The state of a plan alone.
-
-        Raises:
-            NotFoundError: there is none with this id.
-        """
-        with reading(self._engine) as connection:
-            state = connection.execute(select(plans.c.state).where(plans.c.plan_id == plan_id)).scalar_one_or_none()
-        if state is None:
-            raise _unknown(plan_id)
-        return PlanState(state)
-
     def set_progress(self, plan_id: str, progress: float) -> None:
         """Note how far (0-1) the planning of a plan is; one that is not being made (any more) stays as it is.
 

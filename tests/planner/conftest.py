@@ -99,7 +99,7 @@ class Site:
     def wait_for(self, plan: Plan, *states: PlanState) -> Plan:
         """Wait until a plan has one of these states."""
         queue = self.state.pickups
-        self.wait_until(lambda: queue.plan_state(plan.plan_id) in states, f"the plan is {' or '.join(states)}", 120)
+        self.wait_until(lambda: queue.get_plan(plan.plan_id).state in states, f"the plan is {' or '.join(states)}", 120)
         return queue.get_plan(plan.plan_id)
 
     def wait_made(self, plan: Plan) -> Plan:

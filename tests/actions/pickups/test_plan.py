@@ -299,7 +299,7 @@ class TestMissing:
             queued = plan_missing(world.state, settings, now)
             while (job := world.state.plan_queue.claim("me")) is not None:
                 run_plan(world.state, world.readings, job.plan_id, "me", settings=settings, clock=world.clock)
-            return [world.state.pickups.plan_state(plan.plan_id) for plan in queued]
+            return [world.state.pickups.get_plan(plan.plan_id).state for plan in queued]
 
         return make
 
