@@ -12,8 +12,7 @@ from datetime import datetime
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from types import TracebackType
-from typing import IO, Annotated, Any, Final, Literal, Self
+from typing import IO, Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
@@ -130,13 +129,7 @@ class ArchiveWriter:
         self._at = utc_now()
         self._members: dict[str, Member] = {}
 
-    def __enter__(self) -> Self:
-        """Nothing more: it is open."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Close it, also when it was not finished; without its manifest it is of no use."""
         self._zip.close()
 
@@ -178,13 +171,7 @@ class ArchiveReader:
             self._zip.close()
             raise
 
-    def __enter__(self) -> Self:
-        """Nothing more: it is open."""
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def close(self) -> None:
         """Close the file."""
         self._zip.close()
 

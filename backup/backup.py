@@ -10,7 +10,7 @@ import sqlite3
 import tempfile
 import time
 from collections.abc import Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Final
 
@@ -65,7 +65,7 @@ def back_up(settings: Settings, file: Path, *, state_only: bool, report: Report)
         unfinished = Path(name)
         stack.callback(unfinished.unlink, missing_ok=True)
         with os.fdopen(descriptor, "w+b") as stream:
-            with ArchiveWriter(stream) as archive:
+            with closing(ArchiveWriter(stream)) as archive:
                 if readings is not None:
                     _write_readings(archive, readings, Path(f"{unfinished}.readings"), report)
                 state = _write_state(settings, archive, report)
@@ -87,7 +87,7 @@ def restore(settings: Settings, file: Path, *, state_only: bool, force: bool, re
         ConflictError: a store is not empty (without `force`) or in use.
         StorageError: a store is damaged or does not answer, or there is no room.
     """
-    with ArchiveReader(file) as archive:
+    with closing(ArchiveReader(file)) as archive:
         wanted = archive.manifest.readings is not None and not state_only
         readings_file = _readings_file(settings) if wanted else None
         archive.verify(report)

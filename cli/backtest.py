@@ -7,11 +7,11 @@ from dataclasses import asdict
 from datetime import date, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 
 from cli.extras import require
+from cli.options import read_day, read_pairs, read_position, read_zone
 from core.errors import InvalidInputError
 from core.settings import load_settings
 
@@ -75,7 +75,8 @@ def backtest(
     settings = load_settings()
     roads = open_roads(settings)
     chosen = [read_policy(text) for text in policy or DEFAULT_POLICIES]
-    first, until = _day("--from", start), _day("--until", end)
+    first = read_day("--from", start) if start else None
+    until = read_day("--until", end) if end else None
     if simulate == (recording is not None):
         raise InvalidInputError("name either a recording or --simulate")
     if recording is None:
@@ -87,7 +88,6 @@ def backtest(
         if containers is None:
             raise InvalidInputError("--containers FILE is missing: where the recorded bins are")
         from cli.backtest_data import recorded
-        from cli.options import read_pairs
 
         parts = recorded(
             recording,
@@ -95,11 +95,11 @@ def backtest(
             columns=read_pairs("--map", columns or ()),
             container_columns=read_pairs("--container-map", container_columns or ()),
             kind=kind,
-            zone=_zone(timezone) if timezone else settings.zone,
+            zone=read_zone("--timezone", timezone) if timezone else settings.zone,
             time_format=time_format,
             holidays_of=holidays,
-            depot=_position("--depot", depot),
-            disposal=_position("--disposal", disposal),
+            depot=read_position("--depot", depot) if depot else None,
+            disposal=read_position("--disposal", disposal) if disposal else None,
             volume_l=volume,
             seed=seed,
             roads=roads,
@@ -205,29 +205,3 @@ def _write(rows: "list[Row]", json_file: Path | None, csv_file: Path | None, plo
 
         draw(rows, plot)
         typer.echo(f"picture: {plot}")
-
-
-def _day(option: str, text: str | None) -> date | None:
-    try:
-        return date.fromisoformat(text) if text else None
-    except ValueError as error:
-        raise InvalidInputError(f"{option}: {str(text)[:80]!r} is no date such as 2026-05-06") from error
-
-
-def _position(option: str, text: str | None) -> tuple[float, float] | None:
-    if text is None:
-        return None
-    try:
-        latitude, longitude = map(float, text.split(","))
-        if abs(latitude) > 90 or abs(longitude) > 180:  # noqa: PLR2004 - degrees
-            raise ValueError("outside")
-    except ValueError as error:
-        raise InvalidInputError(f"{option}: {text[:80]!r} is no position such as 50.8,8.77") from error
-    return latitude, longitude
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInputError(f"--timezone: {name[:80]!r} is no time zone such as Europe/Berlin") from error

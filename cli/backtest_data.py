@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 import holidays
 import numpy as np
 
+from cli.options import read_text
 from cli.recording import read_recording
 from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.errors import InvalidInputError
@@ -252,13 +253,9 @@ def _daily_levels(
 
 
 def _containers(path: Path, columns: Mapping[str, str]) -> dict[str, Device]:
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}") from error
     defaults = {"device_type": "waste_bin", "municipality": "recorded"}
     try:
-        devices = parse_devices(text, path.suffix, columns=columns, defaults=defaults)
+        devices = parse_devices(read_text(path), path.suffix, columns=columns, defaults=defaults)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from error
     return {device.device_id: device for device in devices}

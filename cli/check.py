@@ -1,6 +1,7 @@
 """`kreispuls check`: settings, broker, stores, roads, planner: what works, what doesn't, why; `--fix` mends."""
 
 from collections.abc import Callable
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
@@ -80,12 +81,9 @@ def _state(settings: Settings, *, fix: bool) -> str:
     from state.state import open_state
 
     _must_exist(settings.state_url, fix=fix)
-    state = open_state(settings.state_url)
-    try:
+    with closing(open_state(settings.state_url)) as state:
         ping(state.engine)
         return f"answers, {sum(state.devices.count_by_status().values())} devices registered"
-    finally:
-        state.close()
 
 
 def _planner(settings: Settings, *, fix: bool) -> str:
@@ -93,12 +91,9 @@ def _planner(settings: Settings, *, fix: bool) -> str:
     from state.state import open_state
 
     _must_exist(settings.state_url, fix=fix)
-    state = open_state(settings.state_url)
-    try:
+    with closing(open_state(settings.state_url)) as state:
         waiting = state.plan_queue.waiting()
         runs = any(lease.name == LEASE and lease.live for lease in state.leases.all())
-    finally:
-        state.close()
     if not runs and waiting.since is not None and utc_now() - waiting.since > WAITED_TOO_LONG:
         raise KreispulsError(
             f"none runs, and {waiting.plans} plans wait since {format_rfc3339(waiting.since)}: start kreispuls planner"
@@ -110,13 +105,10 @@ def _readings(settings: Settings, *, fix: bool) -> str:
     from readings.open import open_readings
 
     _must_exist(settings.readings_url, fix=fix)
-    readings = open_readings(settings)
-    try:
+    with closing(open_readings(settings)) as readings:
         readings.ping()
         if fix:
             readings.renew(utc_now())
-    finally:
-        readings.close()
     return "answers"
 
 
@@ -126,11 +118,8 @@ def _ingests(settings: Settings) -> str:
     from state.state import open_state
 
     _must_exist(settings.state_url, fix=False)
-    state = open_state(settings.state_url)
-    try:
+    with closing(open_state(settings.state_url)) as state:
         rows, leases = state.ingests.all(), state.leases.all()
-    finally:
-        state.close()
     served = {lease.name.removeprefix("ingest/") for lease in leases if lease.live}
     wrong = [
         f"{name} is on the lists of {' and '.join(sessions)}: both light its lamps"

@@ -2,18 +2,17 @@
 
 import json
 import sys
+from contextlib import closing
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Final
+from typing import Annotated
 
 import typer
 
-from cli.options import read_pairs
+from cli.options import MOST_MIB, read_pairs, read_text
 from core.errors import InvalidInputError
 from core.settings import load_settings
 from devices.files import format_devices_csv, format_devices_geojson, parse_devices
-
-MAX_FILE_BYTES: Final = 256 << 20
 
 devices_app = typer.Typer(help="The registry of devices as files.", no_args_is_help=True)
 
@@ -55,11 +54,8 @@ def import_(
     from actions.register_devices import register_devices
     from state.state import open_state
 
-    state = open_state(load_settings().state_url)
-    try:
+    with closing(open_state(load_settings().state_url)) as state:
         register_devices(state, many)
-    finally:
-        state.close()
     typer.echo(f"{len(many)} devices imported")
 
 
@@ -74,11 +70,8 @@ def export(
     from state.devices import DeviceFilter
     from state.state import open_state
 
-    state = open_state(load_settings().state_url)
-    try:
+    with closing(open_state(load_settings().state_url)) as state:
         many = state.devices.all(DeviceFilter(municipality=municipality, device_type=device_type))
-    finally:
-        state.close()
     if form is DeviceFormat.CSV:
         typer.echo(format_devices_csv(many), nl=False)
     else:
@@ -86,13 +79,9 @@ def export(
 
 
 def _text(file: Path) -> str:
+    if str(file) != "-":
+        return read_text(file)
     try:
-        if str(file) == "-":
-            return sys.stdin.buffer.read(MAX_FILE_BYTES).decode("utf-8")
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidInputError(f"{file} is larger than {MAX_FILE_BYTES >> 20} MiB")
-        return file.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{file} cannot be read: {error.strerror or error}") from error
+        return sys.stdin.buffer.read(MOST_MIB << 20).decode("utf-8")
     except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{file} is not UTF-8: byte {error.start}") from error
+        raise InvalidInputError(f"standard input is not UTF-8: byte {error.start}") from error

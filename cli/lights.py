@@ -1,12 +1,13 @@
 """The commands `lights ...`: light control tried out before it drives a street."""
 
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import UTC, datetime, time, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from cli.extras import require
+from cli.options import read_day, read_text
 from core.device import Device
 from core.errors import InvalidInputError
 from core.settings import load_settings
@@ -113,11 +114,7 @@ def _street_of(path: Path, world: "World") -> "Row":
     from simulators.placement import Row
 
     try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise InvalidInputError(f"{path} cannot be read: {error}") from error
-    try:
-        devices = parse_devices(text, path.suffix)
+        devices = parse_devices(read_text(path), path.suffix)
     except InvalidInputError as error:
         raise InvalidInputError(f"{path}: {error}") from error
     lamps = {
@@ -141,9 +138,6 @@ def _street_of(path: Path, world: "World") -> "Row":
 
 
 def _night(world: "World", municipality: str, night: str) -> tuple[float, float]:
-    try:
-        noon = datetime.combine(date.fromisoformat(night), time(12), UTC)
-    except ValueError as error:
-        raise InvalidInputError(f"--date: {night[:80]!r} is no date such as 2026-12-21") from error
+    noon = datetime.combine(read_day("--date", night), time(12), UTC)
     (dusk_s, dawn_s) = world.nights(municipality, noon.timestamp(), (noon + timedelta(days=1)).timestamp())[0]
     return float(dusk_s), float(dawn_s)

@@ -2,13 +2,14 @@
 
 import json
 from collections.abc import Sequence
+from contextlib import closing
 from datetime import date
 from enum import StrEnum
 from typing import Annotated, Any, Final
 
 import typer
 
-from core.errors import InvalidInputError
+from cli.options import read_day
 from core.logs import configure_logging
 from core.settings import load_settings
 
@@ -40,8 +41,8 @@ def report(
     settings = load_settings()
     configure_logging(settings.log_level)
     today = utc_now().astimezone(settings.zone).date()
-    last = _day("--end", end) if end else today
-    first = _day("--start", start) if start else min(last, today).replace(day=1)
+    last = read_day("--end", end) if end else today
+    first = read_day("--start", start) if start else min(last, today).replace(day=1)
     lines = _lines(municipality, first, last)
     if form is ReportFormat.JSON:
         typer.echo(json.dumps(lines, ensure_ascii=False, indent=2))
@@ -80,17 +81,10 @@ def _lines(municipality: str | None, first: date, last: date) -> list[dict[str, 
                 kept = find_round(state, open_roads(settings), place, bins)
         return kept
 
-    state = open_state(settings.state_url)
-    try:
-        readings = open_readings(settings)
-        try:
-            found = pickup_report(
-                state, readings, municipality, first, last, zone=settings.zone, now=utc_now(), round_of=round_of
-            )
-        finally:
-            readings.close()
-    finally:
-        state.close()
+    with closing(open_state(settings.state_url)) as state, closing(open_readings(settings)) as readings:
+        found = pickup_report(
+            state, readings, municipality, first, last, zone=settings.zone, now=utc_now(), round_of=round_of
+        )
     return [document(line.municipality, line.month, line.figures) for line in found]
 
 
@@ -129,10 +123,3 @@ def _print_table(lines: Sequence[dict[str, Any]]) -> None:
         console = Console(width=_PIPED_WIDTH)
     console.print(table)
     console.print("* than a fixed weekly round over all bins on the same days, estimated", highlight=False)
-
-
-def _day(option: str, text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"{option}: {text[:80]!r} is no date such as 2026-05-06") from error

@@ -3,14 +3,14 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from datetime import date
+from contextlib import closing, contextmanager
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final
 
 import typer
 
+from cli.options import read_day
 from core.errors import InvalidInputError, PlanningError
 from core.logs import configure_logging
 from core.notification import Language
@@ -100,24 +100,20 @@ def _planned(
 
     settings = load_settings()
     configure_logging(settings.log_level)
-    local_day = _date(day) if day else utc_now().astimezone(settings.zone).date()
-    state = open_state(settings.state_url)
-    try:
-        readings = open_readings(settings)
-        try:
-            with _progress_bar() as progress:
-                made = plan_day(
-                    state,
-                    readings,
-                    municipalities,
-                    local_day,
-                    settings=settings,
-                    time_limit_s=time_limit_s,
-                    seed=seed,
-                    progress=progress,
-                )
-        finally:
-            readings.close()
+    local_day = read_day("--date", day) if day else utc_now().astimezone(settings.zone).date()
+    with closing(open_state(settings.state_url)) as state:
+        with closing(open_readings(settings)) as readings, _progress_bar() as progress:
+            made = plan_day(
+                state,
+                readings,
+                municipalities,
+                local_day,
+                settings=settings,
+                clock=utc_now,
+                time_limit_s=time_limit_s,
+                seed=seed,
+                progress=progress,
+            )
         if made.state is not PlanState.DONE:
             raise PlanningError(made.error or "the plan was not made")
         if made.notice:
@@ -134,8 +130,6 @@ def _planned(
             case PlanFormat.CSV:
                 text = plan_csv(made)
         return text.encode()
-    finally:
-        state.close()
 
 
 @contextmanager
@@ -148,10 +142,3 @@ def _progress_bar() -> Iterator[Callable[[float], None]]:
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task = bar.add_task("Planning", total=1.0)
         yield lambda share: bar.update(task, completed=share)
-
-
-def _date(text: str) -> date:
-    try:
-        return date.fromisoformat(text)
-    except ValueError as error:
-        raise InvalidInputError(f"--date: {text[:80]!r} is no date such as 2026-05-06") from error

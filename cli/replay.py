@@ -9,13 +9,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Annotated, Final
 from uuid import uuid4
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.options import read_pairs
+from cli.options import read_pairs, read_zone
 from cli.recording import Recorded, Recording, read_recording
 from core.clock import LARGEST_LEAD, utc_now
 from core.device import is_municipality
@@ -69,7 +68,7 @@ def replay(
         file,
         device_type,
         read_pairs("--map", [*(columns or ()), *(more or ())]),
-        zone=_zone(timezone) if timezone else settings.zone,
+        zone=read_zone("--timezone", timezone) if timezone else settings.zone,
         oldest=now - timedelta(days=settings.retention_days),
         newest=now + LARGEST_LEAD,
         time_format=time_format,
@@ -163,13 +162,6 @@ def _scales(texts: Iterable[str]) -> dict[str, Decimal]:
         if not scales[key].is_finite():
             raise InvalidInputError(f"--scale {key}: {text[:80]!r} is no number")
     return scales
-
-
-def _zone(name: str) -> ZoneInfo:
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
-        raise InvalidInputError(f"--timezone: {name[:80]!r} is no time zone such as Australia/Melbourne") from error
 
 
 def _say_unusable(recording: Recording) -> None:

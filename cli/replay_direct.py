@@ -1,6 +1,7 @@
 """Replaying straight into the stores: what ingest would keep, without broker, rules and alerts."""
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 
 from actions.register_devices import discover_device
 from cli.recording import Recorded
@@ -23,22 +24,15 @@ def store_readings(
         InvalidInputError: a device is registered as another type or for another municipality.
         StorageError: a store refused; what was yielded is kept.
     """
-    state = open_state(settings.state_url)
-    try:
-        store = open_readings(settings)
-        try:
-            registry = _Registry(state, settings, device_type, municipality)
-            count = 0
-            for batch in batches:
-                readings = [_reading(recorded, registry.device(recorded.device_id), device_type) for recorded in batch]
-                store.write(readings)
-                state.devices.seen({reading.device_id: reading.observed_at for reading in readings})
-                count += len(readings)
-                yield count
-        finally:
-            store.close()
-    finally:
-        state.close()
+    with closing(open_state(settings.state_url)) as state, closing(open_readings(settings)) as store:
+        registry = _Registry(state, settings, device_type, municipality)
+        count = 0
+        for batch in batches:
+            readings = [_reading(recorded, registry.device(recorded.device_id), device_type) for recorded in batch]
+            store.write(readings)
+            state.devices.seen({reading.device_id: reading.observed_at for reading in readings})
+            count += len(readings)
+            yield count
 
 
 class _Registry:

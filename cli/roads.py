@@ -6,6 +6,7 @@ from typing import Annotated
 
 import typer
 
+from cli.options import read_position
 from core.errors import InvalidInputError, RoadsError
 from core.settings import load_settings
 from core.travel import Position, TravelMatrix, TruckProfile
@@ -32,7 +33,7 @@ def route(
     """Distance and time of each leg, from which source."""
     from roads import open_roads
 
-    places = [_position(text) for text in positions]
+    places = [read_position("LAT,LON", text) for text in positions]
     if len(places) < 2:  # noqa: PLR2004  a leg
         raise InvalidInputError("a route needs two positions or more")
     truck = TruckProfile(weight_t=weight, height_m=height, width_m=width)
@@ -85,13 +86,3 @@ def _geojson(legs: list[list[Position]], matrix: TravelMatrix) -> dict[str, obje
             for leg, line in enumerate(legs)
         ],
     }
-
-
-def _position(text: str) -> Position:
-    try:
-        latitude, longitude = (float(part) for part in text.split(","))
-    except ValueError as error:
-        raise InvalidInputError(f"{text[:80]!r} is no position such as 47.14,9.52") from error
-    if not (abs(latitude) <= 90 and abs(longitude) <= 180):  # noqa: PLR2004  degrees; false for nan too
-        raise InvalidInputError(f"{text[:80]!r} is no position: latitudes end at 90, longitudes at 180 degrees")
-    return latitude, longitude

@@ -1,18 +1,20 @@
 """The command `rules try`: what a rule file would have raised."""
 
+from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
+from cli.options import read_text
 from core.errors import InvalidInputError, SettingsError
 from core.settings import load_settings
 
 if TYPE_CHECKING:
     from actions.alerts.try_rules import Trial
 
-MAX_FILE_BYTES: Final = 1 << 20
+MAX_FILE_MIB: Final = 1
 _UNITS: Final = {"d": "days", "h": "hours", "m": "minutes"}
 _LONGEST: Final = timedelta(days=366)
 
@@ -49,7 +51,7 @@ def try_(
     from state.state import open_state
 
     span = _span(since)
-    entries = read_rule_file(_text(file), str(file))
+    entries = read_rule_file(read_text(file, MAX_FILE_MIB), str(file))
     name = kind or entries.device_type or file.resolve().parent.name
     if name not in device_types():
         raise InvalidInputError(
@@ -60,24 +62,17 @@ def try_(
         raise SettingsError(f"{file}: there is no rule in it")
     settings = load_settings()
     configure_logging(settings.log_level)
-    state = open_state(settings.state_url)
-    try:
-        readings = open_readings(settings)
-        try:
-            end = utc_now()
-            trial = try_rules(
-                {name: rules},
-                state,
-                readings,
-                start=end - span,
-                end=end,
-                municipality=municipality,
-                bounds=Bounds(alerts=limit),
-            )
-        finally:
-            readings.close()
-    finally:
-        state.close()
+    with closing(open_state(settings.state_url)) as state, closing(open_readings(settings)) as readings:
+        end = utc_now()
+        trial = try_rules(
+            {name: rules},
+            state,
+            readings,
+            start=end - span,
+            end=end,
+            municipality=municipality,
+            bounds=Bounds(alerts=limit),
+        )
     for line in trial_lines(trial):
         typer.echo(line)
 
@@ -120,14 +115,3 @@ def _span(text: str) -> timedelta:
     if not timedelta(0) < span <= _LONGEST:
         raise InvalidInputError(f"--since: {text[:80]!r} is not between a minute and 366 days")
     return span
-
-
-def _text(file: Path) -> str:
-    try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            raise InvalidInputError(f"{file} is larger than {MAX_FILE_BYTES >> 20} MiB")
-        return file.read_text(encoding="utf-8")
-    except OSError as error:
-        raise InvalidInputError(f"{file} cannot be read: {error.strerror or error}") from error
-    except UnicodeDecodeError as error:
-        raise InvalidInputError(f"{file} is not UTF-8: byte {error.start}") from error

@@ -205,10 +205,6 @@ class Plan:
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
 
-    def concerns(self, municipality: str) -> bool:
-        """Whether it plans the bins of a municipality."""
-        return municipality == self.municipality or municipality in self.municipalities
-
     def routes_for(self, municipality: str) -> tuple[Route, ...]:
         """What a municipality is shown of a joint plan: its vehicles' routes, of others' the stops at its bins."""
         shown = []

@@ -13,7 +13,6 @@ _DEVICE_PART = re.compile(
     re.ASCII,
 )
 _EVENT_LEVEL = 3
-EVENTS = frozenset({"up", "status", "ack"})
 
 
 @dataclass(frozen=True, slots=True)

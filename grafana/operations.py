@@ -13,31 +13,24 @@ LAG: Final = ((None, "green"), (1.0, "yellow"), (10.0, "red"))
 
 def build() -> Dashboard:
     """For whoever keeps the platform running: flow, losses, lag, and devices that fell silent."""
-    return (
-        panels.board(
-            "kreispuls-operations",
-            "Operations",
-            "Betrieb der Plattform: Nachrichten, Abgewiesenes, Verzug, stumme Geräte",
-            start="now-6h",
-        )
-        .with_panel(
+    return panels.board(
+        "kreispuls-operations",
+        "Operations",
+        "Betrieb der Plattform: Nachrichten, Abgewiesenes, Verzug, stumme Geräte",
+        [
             panels.number(
                 "Messages per second",
                 "Nachrichten je Sekunde, Mittel der letzten fünf Minuten",
                 flux.query(_counter("received", "|> range(start: -5m)"), "|> mean()", "|> group()", "|> sum()"),
                 unit="mps",
                 decimals=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Rejected",
                 "Abgewiesene Nachrichten im gewählten Zeitraum",
                 flux.query(_ingest("rejected"), "|> difference(nonNegative: true)", "|> group()", "|> sum()"),
                 steps=panels.NONE_IS_GOOD,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Lag",
                 "Zeit vom Empfang bis sicher gespeichert, langsamste Messung zuletzt",
@@ -45,53 +38,41 @@ def build() -> Dashboard:
                 unit="s",
                 decimals=None,
                 steps=LAG,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Connected devices",
                 "Verbundene Geräte",
                 flux.query(_ingest("connected_devices"), "|> last()", "|> group()", "|> sum()"),
-            )
-        )
-        .with_panel(_silent("Silent lamps", "Leuchten, die länger als drei Stunden schweigen", STREETLIGHT))
-        .with_panel(_silent("Silent bins", "Behälter, die länger als sechs Stunden schweigen", WASTE_BIN))
-        .with_panel(
+            ),
+            _silent("Silent lamps", "Leuchten, die länger als drei Stunden schweigen", STREETLIGHT),
+            _silent("Silent bins", "Behälter, die länger als sechs Stunden schweigen", WASTE_BIN),
             panels.lines(
                 "Messages per second",
                 "Nachrichten je Sekunde: empfangen und gespeichert",
                 {"received": _rate("received"), "stored": _rate("stored")},
                 unit="mps",
                 series="${__field.name} ${__field.labels.session}",
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Rejected per second",
                 "Abgewiesene Nachrichten je Sekunde",
                 _rate("rejected"),
                 unit="mps",
                 series="${__field.labels.session}",
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Lag",
                 "Zeit vom Empfang bis sicher gespeichert, langsamste je Abschnitt",
                 _over_time("lag_s", "max"),
                 unit="s",
                 series="${__field.labels.session}",
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Readings in the largest batch",
                 "Messungen im größten Stapel",
                 _over_time("batch_readings", "max"),
                 series="${__field.labels.session}",
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Readings stored",
                 "Gespeicherte Messungen je Viertelstunde und Geräteart, aus den Messungen selbst gezählt",
@@ -99,9 +80,7 @@ def build() -> Dashboard:
                 series="${__field.labels.device_type}",
                 bars=True,
                 stacked=True,
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Device silence",
                 "Zeit seit der letzten Messung jedes Geräts, längste zuerst; sieben Tage stehen für alles darüber",
@@ -113,8 +92,9 @@ def build() -> Dashboard:
                     "silence_s": ("Silent for", "s"),
                 },
                 coloured={"silence_s": ((None, "green"), (10_800, "yellow"), (21_600, "red"))},
-            )
-        )
+            ),
+        ],
+        start="now-6h",
     )
 
 

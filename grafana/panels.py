@@ -247,9 +247,15 @@ def device_variable(device_type: str) -> dashboard.QueryVariable:
 
 
 def board(
-    uid: str, title: str, german: str, *, start: str, variables: Sequence[dashboard.QueryVariable] = ()
+    uid: str,
+    title: str,
+    german: str,
+    panels: Sequence[Builder[model.Panel]],
+    *,
+    start: str,
+    variables: Sequence[dashboard.QueryVariable] = (),
 ) -> dashboard.Dashboard:
-    """An empty dashboard with everything that all have in common; `start` such as now-24h."""
+    """A dashboard with everything that all have in common; `start` such as now-24h."""
     built = (
         dashboard.Dashboard(title)
         .uid(uid)
@@ -270,4 +276,6 @@ def board(
     )
     for variable in variables:
         built.with_variable(variable)
+    for panel in panels:
+        built.with_panel(panel)
     return built

@@ -12,59 +12,45 @@ def build() -> Dashboard:
     faults = flux.latest(STREETLIGHT, "faults")
     due = flux.with_places(WASTE_BIN, "filling_level")
     located = "|> filter(fn: (r) => exists r.latitude and exists r.longitude)"
-    return (
-        panels.board(
-            "kreispuls-region",
-            "Region",
-            "Der Kreis auf einen Blick",
-            start="now-24h",
-            variables=[panels.municipality_variable()],
-        )
-        .with_panel(
+    return panels.board(
+        "kreispuls-region",
+        "Region",
+        "Der Kreis auf einen Blick",
+        [
             panels.number(
                 "Devices reporting",
                 "Geräte, die sich im gewählten Zeitraum gemeldet haben",
                 flux.query(
                     flux.last_heard(), '|> count(column: "device_id")', '|> rename(columns: {device_id: "_value"})'
                 ),
-            )
-        )
-        .with_panel(panels.number("Lamps lit", "Leuchten, die gerade leuchten", flux.count_where(lamps, flux.FLAG_LIT)))
-        .with_panel(
+            ),
+            panels.number("Lamps lit", "Leuchten, die gerade leuchten", flux.count_where(lamps, flux.FLAG_LIT)),
             panels.number(
                 "Bins above threshold",
                 "Behälter über der Schwelle ihrer Gemeinde",
                 flux.count_where(due, flux.FLAG_DUE),
                 steps=panels.NONE_IS_GOOD,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Open faults",
                 "Leuchten, die selbst eine Störung melden",
                 flux.count_where(faults, flux.FLAG_FAULT),
                 steps=panels.NONE_IS_GOOD,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Energy today",
                 "Strom der Beleuchtung seit Mitternacht",
                 flux.energy_today("|> group()", "|> sum()"),
                 unit="kwatth",
                 decimals=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Lighting power",
                 "Leistung der Beleuchtung jetzt",
                 flux.query(flux.latest(STREETLIGHT, "active_power_w"), "|> sum()"),
                 unit="watt",
                 decimals=None,
-            )
-        )
-        .with_panel(
+            ),
             panels.places_map(
                 "Map",
                 "Behälter nach Füllstand, Leuchten nach Helligkeit",
@@ -76,9 +62,7 @@ def build() -> Dashboard:
                     panels.layer("Lamps", "lamps", "dim_level"),
                     panels.layer("Waste bins", "bins", "filling_level"),
                 ],
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Municipalities",
                 "Die Gemeinden im Vergleich",
@@ -115,24 +99,22 @@ def build() -> Dashboard:
                 },
                 coloured={"faults": panels.NONE_IS_GOOD, "due": panels.NONE_IS_GOOD},
                 height=12,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Lighting power",
                 "Leistung der Beleuchtung je Gemeinde",
                 flux.sum_of_latest_over_time(STREETLIGHT, "active_power_w"),
                 unit="watt",
                 stacked=True,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Mean filling level",
                 "Mittlerer Füllstand je Gemeinde",
                 flux.mean_over_time(WASTE_BIN, "filling_level"),
                 unit="percentunit",
                 top=1,
-            )
-        )
+            ),
+        ],
+        start="now-24h",
+        variables=[panels.municipality_variable()],
     )

@@ -14,66 +14,43 @@ def build() -> Dashboard:
     """For the lighting operator: what the chosen lamps do, use and report."""
     lamps = flux.latest(STREETLIGHT, "dim_level", by_device=True)
     faults = flux.latest(STREETLIGHT, "faults", by_device=True)
-    return (
-        panels.board(
-            "kreispuls-streetlights",
-            "Streetlights",
-            "Straßenbeleuchtung: Energie, Helligkeit, Anwesenheit, Störungen",
-            start="now-24h",
-            variables=[panels.municipality_variable(), panels.device_variable(STREETLIGHT)],
-        )
-        .with_panel(
+    return panels.board(
+        "kreispuls-streetlights",
+        "Streetlights",
+        "Straßenbeleuchtung: Energie, Helligkeit, Anwesenheit, Störungen",
+        [
             panels.number(
                 "Lamps reporting",
                 "Leuchten, die sich im gewählten Zeitraum gemeldet haben",
                 flux.query(lamps, "|> count()"),
-            )
-        )
-        .with_panel(panels.number("Lamps lit", "Leuchten, die gerade leuchten", flux.count_where(lamps, flux.FLAG_LIT)))
-        .with_panel(
+            ),
+            panels.number("Lamps lit", "Leuchten, die gerade leuchten", flux.count_where(lamps, flux.FLAG_LIT)),
             panels.number(
-                "Mean dim level",
-                "Mittlere Helligkeit jetzt",
-                flux.query(lamps, "|> mean()"),
-                unit="percentunit",
-            )
-        )
-        .with_panel(
+                "Mean dim level", "Mittlere Helligkeit jetzt", flux.query(lamps, "|> mean()"), unit="percentunit"
+            ),
             panels.number(
                 "Power",
                 "Leistung jetzt",
                 flux.query(flux.latest(STREETLIGHT, "active_power_w", by_device=True), "|> sum()"),
                 unit="watt",
                 decimals=None,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Energy today",
                 "Strom seit Mitternacht",
                 flux.energy_today("|> group()", "|> sum()", by_device=True),
                 unit="kwatth",
                 decimals=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Lamps with faults",
                 "Leuchten, die selbst eine Störung melden",
                 flux.count_where(faults, flux.FLAG_FAULT),
                 steps=panels.NONE_IS_GOOD,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
-                "Energy",
-                "Strom der letzten 30 Tage",
-                flux.energy_total("energy_kwh"),
-                unit="kwatth",
-                width=6,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+                "Energy", "Strom der letzten 30 Tage", flux.energy_total("energy_kwh"), unit="kwatth", width=6
+            ).time_from(MONTH),
             panels.number(
                 "Saving",
                 "Ersparnis der letzten 30 Tage gegenüber immer 100 % von Sonnenuntergang bis Sonnenaufgang",
@@ -81,27 +58,21 @@ def build() -> Dashboard:
                 unit="percentunit",
                 decimals=1,
                 width=6,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+            ).time_from(MONTH),
             panels.number(
                 "CO2 saved",
                 "Vermiedenes CO2 der letzten 30 Tage",
                 flux.energy_total("co2_saved_kg"),
                 unit="masskg",
                 width=6,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+            ).time_from(MONTH),
             panels.number(
                 "Hours unknown",
                 "Leuchtenstunden der letzten 30 Tage, deren Strom unbekannt ist",
                 flux.energy_total("hours_unknown"),
                 unit="h",
                 width=6,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+            ).time_from(MONTH),
             panels.lines(
                 "Energy per day",
                 "Strom je Tag und Gemeinde",
@@ -109,9 +80,7 @@ def build() -> Dashboard:
                 unit="kwatth",
                 bars=True,
                 stacked=True,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+            ).time_from(MONTH),
             panels.lines(
                 "Saved energy per day",
                 "Ersparnis je Tag und Gemeinde gegenüber immer 100 %",
@@ -119,27 +88,21 @@ def build() -> Dashboard:
                 unit="kwatth",
                 bars=True,
                 stacked=True,
-            ).time_from(MONTH)
-        )
-        .with_panel(
+            ).time_from(MONTH),
             panels.lines(
                 "Dim level",
                 "Mittlere Helligkeit je Gemeinde",
                 flux.mean_over_time(STREETLIGHT, "dim_level", by_device=True),
                 unit="percentunit",
                 top=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Power",
                 "Leistung je Gemeinde",
                 flux.sum_of_latest_over_time(STREETLIGHT, "active_power_w", by_device=True),
                 unit="watt",
                 stacked=True,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Energy per hour",
                 "Strom je Stunde und Gemeinde",
@@ -147,18 +110,14 @@ def build() -> Dashboard:
                 unit="kwatth",
                 bars=True,
                 stacked=True,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Presence per hour",
                 "Erkannte Anwesenheit je Stunde und Gemeinde",
                 flux.counter_per_hour(STREETLIGHT, "presence_count", by_device=True),
                 bars=True,
                 stacked=True,
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Faults",
                 "Leuchten, die selbst eine Störung melden, neueste zuerst",
@@ -175,9 +134,7 @@ def build() -> Dashboard:
                     "municipality": ("Municipality", ""),
                     "_value": ("Faults", ""),
                 },
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Lamps",
                 "Zustand der Leuchten, hellste zuerst",
@@ -195,6 +152,8 @@ def build() -> Dashboard:
                     "active_energy_kwh": ("Energy", "kwatth"),
                     "operating_hours_h": ("Hours of light", "h"),
                 },
-            )
-        )
+            ),
+        ],
+        start="now-24h",
+        variables=[panels.municipality_variable(), panels.device_variable(STREETLIGHT)],
     )

@@ -11,32 +11,24 @@ FULLEST = 12
 def build() -> Dashboard:
     """For the waste service: how full the chosen bins are, and which to drive to."""
     levels = flux.latest(WASTE_BIN, "filling_level", by_device=True)
-    return (
-        panels.board(
-            "kreispuls-waste-bins",
-            "Waste bins",
-            "Abfallbehälter: Füllstände, Karte, fällige Leerungen",
-            start="now-7d",
-            variables=[panels.municipality_variable(), panels.device_variable(WASTE_BIN)],
-        )
-        .with_panel(
+    return panels.board(
+        "kreispuls-waste-bins",
+        "Waste bins",
+        "Abfallbehälter: Füllstände, Karte, fällige Leerungen",
+        [
             panels.number(
                 "Bins reporting",
                 "Behälter, die sich im gewählten Zeitraum gemeldet haben",
                 flux.query(levels, "|> count()"),
                 width=6,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Bins due",
                 "Behälter über der Schwelle ihrer Gemeinde",
                 flux.count_where(flux.with_places(WASTE_BIN, "filling_level", by_device=True), flux.FLAG_DUE),
                 steps=panels.NONE_IS_GOOD,
                 width=6,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Mean filling level",
                 "Mittlerer Füllstand",
@@ -44,9 +36,7 @@ def build() -> Dashboard:
                 unit="percentunit",
                 steps=panels.GREEN_TO_RED,
                 width=6,
-            )
-        )
-        .with_panel(
+            ),
             panels.number(
                 "Fullest bin",
                 "Höchster Füllstand",
@@ -54,9 +44,7 @@ def build() -> Dashboard:
                 unit="percentunit",
                 steps=panels.GREEN_TO_RED,
                 width=6,
-            )
-        )
-        .with_panel(
+            ),
             panels.places_map(
                 "Map",
                 "Behälter nach Füllstand",
@@ -69,9 +57,7 @@ def build() -> Dashboard:
                     )
                 },
                 layers=[panels.layer("Waste bins", "bins", "filling_level")],
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Due",
                 "Fällige Leerungen, vollste zuerst",
@@ -93,9 +79,7 @@ def build() -> Dashboard:
                 },
                 coloured={"filling_level": panels.GREEN_TO_RED},
                 height=12,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Levels of the fullest bins",
                 f"Füllstand der {FULLEST} vollsten Behälter",
@@ -110,18 +94,14 @@ def build() -> Dashboard:
                 unit="percentunit",
                 series="${__field.labels.device_id}",
                 top=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.lines(
                 "Mean filling level",
                 "Mittlerer Füllstand je Gemeinde",
                 flux.mean_over_time(WASTE_BIN, "filling_level", by_device=True),
                 unit="percentunit",
                 top=1,
-            )
-        )
-        .with_panel(
+            ),
             panels.bars(
                 "Places",
                 "Straßen und Plätze nach mittlerem Füllstand",
@@ -138,9 +118,7 @@ def build() -> Dashboard:
                 ),
                 unit="percentunit",
                 steps=panels.GREEN_TO_RED,
-            )
-        )
-        .with_panel(
+            ),
             panels.rows(
                 "Outlook",
                 "Wann ein Behälter seine Schwelle erreicht, wenn er sich füllt wie im Mittel des gewählten Zeitraums. "
@@ -154,8 +132,10 @@ def build() -> Dashboard:
                     "hours_left": ("Reaches its threshold in", "h"),
                 },
                 coloured={"filling_level": panels.GREEN_TO_RED},
-            )
-        )
+            ),
+        ],
+        start="now-7d",
+        variables=[panels.municipality_variable(), panels.device_variable(WASTE_BIN)],
     )
 
 

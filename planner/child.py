@@ -102,6 +102,7 @@ def _make_plan(settings: Settings, job: PlanJob, holder: str) -> None:
                 job.plan_id,
                 holder,
                 settings=settings,
+                clock=utc_now,
                 time_limit_s=job.time_limit_s,
                 seed=job.seed,
             )

@@ -52,6 +52,11 @@ def run(settings: Settings, stop: threading.Event) -> None:
         state.close()
 
 
+def learn(settings: Settings) -> None:
+    """Learn how places fill, of the municipalities whose turn it is now."""
+    learn_missing(settings, utc_now())
+
+
 class _Planner:
     """What it is at, and when it does what next."""
 
@@ -64,7 +69,7 @@ class _Planner:
         self._leads_until_s = 0.0
         self._plan_is_next = False
         """Plans and jobs take turns; the first to come are jobs, since plans are better for what was learned."""
-        self._jobs = [(job, _Every(JOB_EVERY_S)) for job in (learn_missing, find_missing_rounds)]
+        self._jobs = [(job, _Every(JOB_EVERY_S)) for job in (learn, find_missing_rounds)]
         self._steps = [
             _Step("watching the child", 0.0, self._watch),
             _Step("the lease", BEAT_S, self._lead),

@@ -9,7 +9,7 @@ from typing import Any, Final
 from core.clock import from_epoch_us
 from core.quantity import CATALOGUE
 from core.reading import DeviceObservation
-from readings.contract import restore
+from readings.calls import restore
 
 _RESTORE: Final = {name: restore(quantity) for name, quantity in CATALOGUE.items()}
 

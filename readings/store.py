@@ -1,20 +1,23 @@
 """ReadingStore, the interface of time-series storage; its sentences are the tests that every backend passes."""
 
-from collections.abc import Collection, Mapping, Sequence
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Protocol, runtime_checkable
 
 from core.counter import CounterSpan
 from core.reading import Aggregate, DeviceObservation, GroupBy, Observation, Reading, Total
+from readings.calls import CountersQuery, SeriesQuery, TotalRow, TotalsQuery, counters_query, series_query, totals_query
 
 
-class ReadingStore(Protocol):
+class ReadingStore(ABC):
     """Keeps readings. Times are aware UTC, of the years 1678 to 2261, kept to the microsecond; values keep their type.
 
     Every method may be called from several threads, and several programs may use one store. Every method raises
     StorageUnavailableError when the store cannot be reached now and StorageError when it refuses or is damaged.
     """
 
+    @abstractmethod
     def write(self, readings: Sequence[Reading]) -> None:
         """Keep all, durably, or raise and keep nothing that a repetition would not make right.
 
@@ -27,6 +30,7 @@ class ReadingStore(Protocol):
                 is not finite, or a name that is none is refused with the whole batch.
         """
 
+    @abstractmethod
     def latest(
         self,
         *,
@@ -69,6 +73,14 @@ class ReadingStore(Protocol):
             InvalidInputError: `every` is not longer than zero (or longer than 100 years), `aggregate` is given without
                 it, or `limit` is less than 1.
         """
+        query = series_query(
+            device_id, quantities, start, end, every=every, aggregate=aggregate, limit=limit, after=after
+        )
+        return [] if query.empty else query.page(self._series(query))
+
+    @abstractmethod
+    def _series(self, query: SeriesQuery) -> Mapping[tuple[int, str], float | str]:
+        """What was found by (microseconds, quantity), at least that of the page asked for."""
 
     def totals(
         self,
@@ -92,6 +104,22 @@ class ReadingStore(Protocol):
         Raises:
             InvalidInputError: `every` as in `series`, another aggregate, or `streets` are missing.
         """
+        query = totals_query(
+            quantity,
+            start,
+            end,
+            group_by=group_by,
+            every=every,
+            aggregate=aggregate,
+            streets=streets,
+            municipality=municipality,
+            device_type=device_type,
+        )
+        return [] if query.empty else query.totals(self._totals(query, quantity))
+
+    @abstractmethod
+    def _totals(self, query: TotalsQuery, quantity: str) -> Iterable[TotalRow]:
+        """The rows in any order."""
 
     def counters(
         self,
@@ -109,7 +137,13 @@ class ReadingStore(Protocol):
         Raises:
             InvalidInputError: the quantity is no counter, or the bounds do not ascend.
         """
+        return self._counters(counters_query(quantity, bounds, municipality, device_ids))
 
+    @abstractmethod
+    def _counters(self, query: CountersQuery) -> list[CounterSpan]:
+        """The spans in order."""
+
+    @abstractmethod
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:
         """Delete what was observed before an instant, or all of a device, or both together (at least one is given).
 
@@ -119,6 +153,7 @@ class ReadingStore(Protocol):
             InvalidInputError: neither is given.
         """
 
+    @abstractmethod
     def forget(
         self, quantity: str, before: datetime, *, municipality: str | None = None, spared: Collection[str] = ()
     ) -> None:
@@ -132,6 +167,7 @@ class ReadingStore(Protocol):
                 `presence`) when it was written.
         """
 
+    @abstractmethod
     def roll_up(self, now: datetime, *, within: timedelta = timedelta(seconds=10)) -> bool:
         """Prepare what makes `series` and `totals` over long spans fast; work for about so long, say if all is done.
 
@@ -139,12 +175,14 @@ class ReadingStore(Protocol):
         off and to repeat.
         """
 
+    @abstractmethod
     def renew(self, now: datetime) -> None:
         """Make anew what is kept beside the readings, for a store that was restored or into which others wrote.
 
         What is written meanwhile counts.
         """
 
+    @abstractmethod
     def ping(self) -> None:
         """Answer quickly.
 
@@ -152,6 +190,7 @@ class ReadingStore(Protocol):
             StorageUnavailableError: the store does not answer.
         """
 
+    @abstractmethod
     def close(self) -> None:
         """Give back connections; the store is not used afterwards."""
 

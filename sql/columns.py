@@ -3,6 +3,7 @@
 import json
 import re
 from datetime import UTC, datetime
+from enum import StrEnum
 from typing import Any, Final
 
 from sqlalchemy import JSON, TIMESTAMP, BigInteger, Dialect, TypeDecorator
@@ -34,6 +35,21 @@ class Text(TypeDecorator[str]):
         if value is None or (value.isascii() and "\0" not in value):
             return value
         return str(_UNSTORABLE.sub("\ufffd", value))
+
+
+class Choice(Text):
+    """Text that is one of the values of an enumeration."""
+
+    cache_ok = True
+
+    def __init__(self, kind: type[StrEnum]) -> None:
+        super().__init__()
+        self.kind = kind
+
+    def process_result_value(self, value: str | None, dialect: Dialect) -> StrEnum | None:
+        """The member itself."""
+        del dialect
+        return None if value is None else self.kind(value)
 
 
 class Instant(TypeDecorator[datetime]):

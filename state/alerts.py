@@ -8,7 +8,6 @@ from typing import Any, Final
 from sqlalchemy import (
     Connection,
     Engine,
-    Row,
     Select,
     Update,
     and_,
@@ -27,6 +26,7 @@ from core.alert import Alert, AlertEvent, AlertState, Severity
 from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
 from sql.page import Page, fetch_page
+from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.notification_tables import alert_events
 from state.tables import alerts, devices, is_open
@@ -70,7 +70,7 @@ class Alerts:
             row = connection.execute(select(alerts).where(alerts.c.alert_id == alert_id)).one_or_none()
         if row is None:
             raise _unknown(alert_id)
-        return _alert(row)
+        return from_row(Alert, row)
 
     def page(self, alert_filter: AlertFilter, limit: int = 100, cursor: str | None = None) -> Page[Alert]:
         """Alerts, newest `started_at` first.
@@ -82,13 +82,13 @@ class Alerts:
         key = [alerts.c.started_at, alerts.c.alert_id]
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
-        return Page([_alert(row) for row in rows.items], rows.next_cursor)
+        return Page([from_row(Alert, row) for row in rows.items], rows.next_cursor)
 
     def open_alerts(self) -> list[Alert]:
         """All that are pending, firing or acknowledged, by device and rule."""
         with reading(self._engine) as connection:
             query = select(alerts).where(is_open).order_by(alerts.c.device_id, alerts.c.rule)
-            return [_alert(row) for row in connection.execute(query)]
+            return [from_row(Alert, row) for row in connection.execute(query)]
 
     def save(self, many: Sequence[Alert]) -> None:
         """Insert or replace by id, all or none; safe to repeat.
@@ -100,7 +100,7 @@ class Alerts:
         if not many:
             return
         last_of_each = {alert.alert_id: alert for alert in many}.values()
-        rows = [{f"new_{name}": getattr(alert, name) for name in _COLUMNS} for alert in last_of_each]
+        rows = [{f"new_{name}": value for name, value in to_row(alert).items()} for alert in last_of_each]
         with writing(self._engine) as connection:
             # First all changes, which may resolve what stands in the way, then what is new.
             connection.execute(_CHANGE, rows)
@@ -117,7 +117,7 @@ class Alerts:
         query = select(alert_events).where(alert_events.c.alert_id == alert_id)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(alert_events.c.at, alert_events.c.event_id))
-            return [AlertEvent(row.at, AlertState(row.state), row.by, row.comment) for row in rows]
+            return [from_row(AlertEvent, row) for row in rows]
 
     def muted(self, alert_ids: Collection[str]) -> set[str]:
         """Those of these alerts whose device is in maintenance."""
@@ -149,7 +149,7 @@ class Alerts:
             raise _unknown(alert_id)
         if not changed:
             raise ConflictError(f"alert {alert_id!r} is resolved already")
-        return _alert(row)
+        return from_row(Alert, row)
 
     def count_open(self) -> dict[str, int]:
         """How many are open, per municipality that has any."""
@@ -197,28 +197,6 @@ def _note_events(connection: Connection, alert_ids: Sequence[str]) -> None:
 
 def _unknown(alert_id: str) -> NotFoundError:
     return NotFoundError(f"no alert {alert_id!r}")
-
-
-def _alert(row: Row[Any]) -> Alert:
-    return Alert(
-        alert_id=row.alert_id,
-        rule=row.rule,
-        device_id=row.device_id,
-        device_type=row.device_type,
-        municipality=row.municipality,
-        severity=Severity(row.severity),
-        state=AlertState(row.state),
-        summary=row.summary,
-        value=row.value,
-        started_at=row.started_at,
-        fired_at=row.fired_at,
-        resolved_at=row.resolved_at,
-        acknowledged_at=row.acknowledged_at,
-        acknowledged_by=row.acknowledged_by,
-        comment=row.comment,
-        summary_de=row.summary_de,
-        circuit=row.circuit,
-    )
 
 
 def _change() -> Update:

@@ -3,13 +3,14 @@
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 from operator import attrgetter
-from typing import Any, Final
+from typing import Final
 
-from sqlalchemy import Engine, Row, bindparam, delete, func, select, update
+from sqlalchemy import Engine, bindparam, delete, func, select, update
 
 from core.command import Command, CommandState, Reason
 from core.errors import InvalidInputError, NotFoundError
 from sql.page import check_limit
+from sql.records import from_row
 from sql.sqlite_rows import bound, run_many
 from sql.transaction import insert_into, reading, writing
 from state.tables import commands, is_override, is_sent
@@ -49,7 +50,7 @@ class Commands:
             row = connection.execute(select(commands).where(commands.c.command_id == command_id)).one_or_none()
         if row is None:
             raise NotFoundError(f"no command {command_id!r}")
-        return _command(row)
+        return from_row(Command, row)
 
     def answer(self, command_id: str, state: CommandState, detail: str, at: datetime) -> bool:
         """Keep a device's answer, DONE or REJECTED; the first one counts, also one that comes after expiry.
@@ -95,7 +96,7 @@ class Commands:
         if municipality is not None:
             query = query.where(commands.c.municipality == municipality)
         with reading(self._engine) as connection:
-            return [_command(row) for row in connection.execute(query)]
+            return [from_row(Command, row) for row in connection.execute(query)]
 
     def held(self, now: datetime) -> list[Command]:
         """What lamps may still hold at `now`, by device: the newest command of each, and its override in force.
@@ -109,7 +110,7 @@ class Commands:
         ranked = select(commands, rank).where(taken).where(commands.c.issued_at > now - LONGEST_HELD).subquery()
         query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.device_id)
         with reading(self._engine) as connection:
-            newest = [_command(row) for row in connection.execute(query)]
+            newest = [from_row(Command, row) for row in connection.execute(query)]
         found = {command.command_id: command for command in newest if _holds(command, now)}
         found |= {command.command_id: command for command in self.active_overrides(now)}
         return sorted(found.values(), key=lambda command: (command.device_id, command.issued_at))
@@ -125,7 +126,7 @@ class Commands:
         ranked = select(commands, rank).where(is_override).where(taken).subquery()
         query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.device_id)
         with reading(self._engine) as connection:
-            newest = [_command(row) for row in connection.execute(query)]
+            newest = [from_row(Command, row) for row in connection.execute(query)]
         return [command for command in newest if _holds(command, now)]
 
     def prune(self, before: datetime, reason: Reason | None = None) -> int:
@@ -139,22 +140,3 @@ class Commands:
 
 def _holds(command: Command, now: datetime) -> bool:
     return command.hold_s is None or (now - command.issued_at).total_seconds() < command.hold_s
-
-
-def _command(row: Row[Any]) -> Command:
-    return Command(
-        command_id=row.command_id,
-        device_id=row.device_id,
-        device_type=row.device_type,
-        municipality=row.municipality,
-        name=row.name,
-        dim_level=row.dim_level,
-        fade_s=row.fade_s,
-        hold_s=row.hold_s,
-        reason=Reason(row.reason),
-        state=CommandState(row.state),
-        detail=row.detail,
-        issued_at=row.issued_at,
-        expires_at=row.expires_at,
-        answered_at=row.answered_at,
-    )

@@ -6,13 +6,14 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, Select, bindparam, delete, func, or_, select, update
+from sqlalchemy import Engine, Select, bindparam, delete, func, or_, select, update
 
 from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from sql.columns import Instant
 from sql.page import Page, fetch_page
+from sql.records import from_row, to_row
 from sql.sqlite_rows import bound, run_many
 from sql.transaction import insert_into, reading, writing
 from state.revision import bump_revision, read_revision
@@ -66,7 +67,7 @@ class Devices:
         """The device, or None."""
         with reading(self._engine) as connection:
             row = connection.execute(_of_id(device_id)).one_or_none()
-        return None if row is None else _device(row)
+        return None if row is None else from_row(Device, row)
 
     def page(self, device_filter: DeviceFilter, limit: int = 100, cursor: str | None = None) -> Page[Device]:
         """Devices by id.
@@ -77,13 +78,13 @@ class Devices:
         query = _narrowed(select(devices), device_filter)
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, [devices.c.device_id], limit=limit, cursor=cursor)
-        return Page([_device(row) for row in rows.items], rows.next_cursor)
+        return Page([from_row(Device, row) for row in rows.items], rows.next_cursor)
 
     def all(self, device_filter: DeviceFilter = _EVERY_DEVICE) -> list[Device]:
         """Every device that passes, by id."""
         query = _narrowed(select(devices), device_filter).order_by(devices.c.device_id)
         with reading(self._engine) as connection:
-            return [_device(row) for row in connection.execute(query)]
+            return [from_row(Device, row) for row in connection.execute(query)]
 
     def add(self, device: Device) -> Device:
         """Register a device; returns it as kept (`created_at` is now unless given).
@@ -96,7 +97,7 @@ class Devices:
             if connection.execute(insert).rowcount == 0:
                 raise ConflictError(f"device {device.device_id!r} exists already")
             bump_revision(connection)
-            return _device(connection.execute(_of_id(device.device_id)).one())
+            return from_row(Device, connection.execute(_of_id(device.device_id)).one())
 
     def put_many(self, many: Sequence[Device]) -> None:
         """Insert or replace all, or none; `last_seen_at`, `connection` and `created_at` of existing ones stay."""
@@ -121,11 +122,11 @@ class Devices:
             row = connection.execute(_of_id(device_id).with_for_update()).one_or_none()
             if row is None:
                 raise _unknown(device_id)
-            merged = _row(merge(_device(row)))
+            merged = _row(merge(from_row(Device, row)))
             changed = {name: value for name, value in merged.items() if name not in _KEPT_ON_REPLACE}
             connection.execute(update(devices).where(devices.c.device_id == device_id).values(changed))
             bump_revision(connection)
-            return _device(connection.execute(_of_id(device_id)).one())
+            return from_row(Device, connection.execute(_of_id(device_id)).one())
 
     def delete(self, device_id: str) -> None:
         """Forget a device; its alerts, commands and plans stay as history.
@@ -188,7 +189,7 @@ class Devices:
         keys = (devices.c.municipality, devices.c.device_type, devices.c.status)
         with reading(self._engine) as connection:
             rows = connection.execute(select(*keys, func.count()).group_by(*keys)).all()
-        return {(municipality, kind, DeviceStatus(status)): count for municipality, kind, status, count in rows}
+        return {(municipality, kind, status): count for municipality, kind, status, count in rows}
 
     def revision(self) -> int:
         """A number that grows with every change of devices, municipalities and rule overrides."""
@@ -235,35 +236,5 @@ def _narrowed(query: Select[Any], wanted: DeviceFilter) -> Select[Any]:
 
 
 def _row(device: Device) -> dict[str, Any]:
-    return {
-        "device_id": device.device_id,
-        "device_type": device.device_type,
-        "municipality": device.municipality,
-        "name": device.name,
-        "latitude": device.latitude,
-        "longitude": device.longitude,
-        "street": device.street,
-        "status": device.status,
-        "attributes": dict(device.attributes),
-        "connection": device.connection,
-        "last_seen_at": device.last_seen_at,
-        "created_at": device.created_at,
-        "search_text": _folded("\n".join((device.device_id, device.name, device.street or ""))),
-    }
-
-
-def _device(row: Row[Any]) -> Device:
-    return Device(
-        device_id=row.device_id,
-        device_type=row.device_type,
-        municipality=row.municipality,
-        name=row.name,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        street=row.street,
-        status=DeviceStatus(row.status),
-        attributes=row.attributes,
-        connection=Connection(row.connection),
-        last_seen_at=row.last_seen_at,
-        created_at=row.created_at,
-    )
+    searched = _folded("\n".join((device.device_id, device.name, device.street or "")))
+    return to_row(device) | {"attributes": dict(device.attributes), "search_text": searched}

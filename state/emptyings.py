@@ -6,7 +6,8 @@ from typing import NamedTuple
 
 from sqlalchemy import Engine, and_, delete, func, insert, or_, select
 
-from core.pickup import Emptying, EmptyingSource
+from core.pickup import Emptying
+from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.tables import emptyings
 
@@ -49,17 +50,7 @@ class Emptyings:
     ) -> None:
         """Keep what is known of a device's emptyings within `start < at <= end` instead of what was kept before."""
         rows = {
-            emptying.at: {
-                "device_id": device_id,
-                "place_id": place,
-                "municipality": municipality,
-                "at": emptying.at,
-                "not_before": emptying.not_before,
-                "level_before": emptying.level_before,
-                "level_after": emptying.level_after,
-                "partial": emptying.partial,
-                "source": emptying.source.value,
-            }
+            emptying.at: to_row(emptying) | {"device_id": device_id, "place_id": place, "municipality": municipality}
             for emptying in found
             if start < emptying.at <= end
         }
@@ -93,14 +84,4 @@ class Emptyings:
         here = or_(emptyings.c.place_id == place, emptyings.c.device_id.in_(device_ids))
         query = select(emptyings).where(here).order_by(emptyings.c.at.desc()).limit(limit)
         with reading(self._engine) as connection:
-            return [
-                Emptying(
-                    at=row.at,
-                    level_before=row.level_before,
-                    level_after=row.level_after,
-                    not_before=row.not_before,
-                    partial=row.partial,
-                    source=EmptyingSource(row.source),
-                )
-                for row in connection.execute(query)
-            ]
+            return [from_row(Emptying, row) for row in connection.execute(query)]

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, delete, fu
 from core.errors import ConflictError, NotFoundError
 from core.lighting import EventNights, LightGroup
 from sql.page import Page, fetch_page
+from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.lighting_tables import event_nights, light_groups, lighting_profiles
 from state.revision import bump_revision
@@ -119,9 +120,7 @@ class Lighting:
         order = (event_nights.c.municipality, event_nights.c.first, event_nights.c.name)
         with reading(self._engine) as connection:
             rows = connection.execute(select(event_nights).order_by(*order)).all()
-        return [
-            EventNights(municipality=row.municipality, name=row.name, first=row.first, last=row.last) for row in rows
-        ]
+        return [from_row(EventNights, row) for row in rows]
 
     def put_event(self, event: EventNights) -> None:
         """Set or replace an event.
@@ -129,8 +128,7 @@ class Lighting:
         Raises:
             ConflictError: the municipality has 1000 events.
         """
-        row = {"municipality": event.municipality, "name": event.name, "first": event.first, "last": event.last}
-        self._put(event_nights, row)
+        self._put(event_nights, to_row(event))
 
     def delete_event(self, municipality: str, name: str) -> None:
         """Forget an event.
@@ -167,24 +165,8 @@ def _no_group(light_group_id: str) -> NotFoundError:
 
 
 def _group_row(group: LightGroup) -> dict[str, object]:
-    return {
-        "light_group_id": group.light_group_id,
-        "municipality": group.municipality,
-        "name": group.name,
-        "lighting_profile": group.lighting_profile,
-        "device_ids": sorted(group.device_ids),
-        "street": group.street,
-        "circuit": group.circuit,
-    }
+    return to_row(group) | {"device_ids": sorted(group.device_ids)}
 
 
 def _group(row: Row[Any]) -> LightGroup:
-    return LightGroup(
-        light_group_id=row.light_group_id,
-        municipality=row.municipality,
-        name=row.name,
-        lighting_profile=row.lighting_profile,
-        device_ids=frozenset(row.device_ids),
-        street=row.street,
-        circuit=row.circuit,
-    )
+    return from_row(LightGroup, row, device_ids=frozenset(row.device_ids))

@@ -8,6 +8,7 @@ from sqlalchemy import Engine, Row, Select, select, update
 
 from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import NotFoundError
+from sql.records import from_row
 from sql.transaction import insert_into, reading, writing
 from state.revision import bump_revision
 from state.tables import municipalities
@@ -115,13 +116,9 @@ def _row(municipality: Municipality) -> dict[str, Any]:
 def _municipality(row: Row[Any]) -> Municipality:
     kept: dict[str, Any] = row.planning or {}
     planning: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in kept.items()}
-    return Municipality(
-        municipality=row.municipality,
-        name=row.name,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        filling_threshold=row.filling_threshold,
-        planning_hour=row.planning_hour,
+    return from_row(
+        Municipality,
+        row,
         depot=Place(**row.depot) if row.depot else None,
         disposal_sites=tuple(_with_kinds(DisposalSite, site) for site in row.disposal_sites or ()),
         vehicles=tuple(_with_kinds(Vehicle, vehicle) for vehicle in row.vehicles),

@@ -4,7 +4,9 @@ from typing import Final
 
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, Table
 
-from sql.columns import Instant, Text
+from core.alert import AlertState, Severity
+from core.notification import Language
+from sql.columns import Choice, Instant, Text
 from sql.metadata import COUNTED, metadata
 
 alert_events: Final = Table(
@@ -12,7 +14,7 @@ alert_events: Final = Table(
     metadata,
     Column("event_id", COUNTED, primary_key=True),
     Column("alert_id", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Choice(AlertState), nullable=False),
     Column("at", Instant, nullable=False),
     Column("by", Text),
     Column("comment", Text),
@@ -30,8 +32,8 @@ notification_subscriptions: Final = Table(
     Column("name", Text, nullable=False),
     Column("target", Text, nullable=False, comment="a secret"),
     Column("municipality", Text),
-    Column("min_severity", Text, nullable=False),
-    Column("language", Text, nullable=False),
+    Column("min_severity", Choice(Severity), nullable=False),
+    Column("language", Choice(Language), nullable=False),
     Column("quiet_from", Text, comment="local time, HH:MM"),
     Column("quiet_until", Text),
     Column("group_s", Integer, nullable=False),
@@ -53,8 +55,8 @@ notifications: Final = Table(
     Column("event_id", BigInteger, nullable=False),
     Column("alert_id", Text, nullable=False),
     Column("municipality", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("severity", Choice(Severity), nullable=False),
+    Column("state", Choice(AlertState), nullable=False),
     Column("summary", Text, nullable=False),
     Column("summary_de", Text),
     Column("at", Instant, nullable=False),

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, Engine, Row, delete, func, select, update
 from core.alert import AlertState, Severity
 from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
-from core.notification import MAX_ERROR, DeliveryCounts, Language, Notification, Subscription
+from core.notification import MAX_ERROR, DeliveryCounts, Notification, Subscription
+from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.notification_tables import alert_events, is_new, is_waiting, notification_subscriptions, notifications
 from state.tables import alerts, devices
@@ -19,6 +20,7 @@ WAITING_AT_ONCE: Final = 1000
 MAX_SUBSCRIPTIONS: Final = 1000
 _TOLD: Final = (AlertState.FIRING, AlertState.RESOLVED)
 _SEVERITIES: Final = list(Severity)
+_QUIET: Final = ("quiet_from", "quiet_until")
 
 
 class Notifications:
@@ -132,7 +134,7 @@ class Notifications:
         query = select(found).where(found.c.place <= WAITING_AT_ONCE)
         with reading(self._engine) as connection:
             rows = connection.execute(query.order_by(found.c.subscription_id, found.c.notification_id))
-            return [_notification(row) for row in rows]
+            return [from_row(Notification, row, interrupted=row.sending) for row in rows]
 
     def begin(self, many: Sequence[Notification], next_at: datetime) -> bool:
         """Note, before it is made, that an attempt is made; False: another process was faster, so do not make it.
@@ -246,7 +248,7 @@ def _wanted(connection: Connection, events: Sequence[Any], now: datetime) -> lis
 
 
 def _concerns(subscription: Subscription, event: Any) -> bool:
-    severe = _SEVERITIES.index(Severity(event.severity)) >= _SEVERITIES.index(subscription.min_severity)
+    severe = _SEVERITIES.index(event.severity) >= _SEVERITIES.index(subscription.min_severity)
     return severe and subscription.municipality in (None, event.municipality)
 
 
@@ -255,52 +257,11 @@ def _unknown(subscription_id: str) -> NotFoundError:
 
 
 def _row(subscription: Subscription) -> dict[str, Any]:
-    quiet = {name: getattr(subscription, name) for name in ("quiet_from", "quiet_until")}
-    return {
-        "subscription_id": subscription.subscription_id,
-        "name": subscription.name,
-        "target": subscription.target,
-        "municipality": subscription.municipality,
-        "min_severity": subscription.min_severity,
-        "language": subscription.language,
-        **{name: None if at is None else at.isoformat("minutes") for name, at in quiet.items()},
-        "group_s": subscription.group_s,
-        "resolved": subscription.resolved,
-        "enabled": subscription.enabled,
-        "created_at": subscription.created_at,
-    }
+    quiet = {name: getattr(subscription, name) for name in _QUIET}
+    return to_row(subscription) | {name: None if at is None else at.isoformat("minutes") for name, at in quiet.items()}
 
 
 def _subscription(row: Row[Any]) -> Subscription:
-    return Subscription(
-        subscription_id=row.subscription_id,
-        name=row.name,
-        target=row.target,
-        municipality=row.municipality,
-        min_severity=Severity(row.min_severity),
-        language=Language(row.language),
-        quiet_from=None if row.quiet_from is None else time.fromisoformat(row.quiet_from),
-        quiet_until=None if row.quiet_until is None else time.fromisoformat(row.quiet_until),
-        group_s=row.group_s,
-        resolved=row.resolved,
-        enabled=row.enabled,
-        created_at=row.created_at,
-    )
-
-
-def _notification(row: Row[Any]) -> Notification:
-    return Notification(
-        notification_id=row.notification_id,
-        subscription_id=row.subscription_id,
-        alert_id=row.alert_id,
-        municipality=row.municipality,
-        severity=Severity(row.severity),
-        state=AlertState(row.state),
-        summary=row.summary,
-        summary_de=row.summary_de,
-        at=row.at,
-        queued_at=row.queued_at,
-        attempts=row.attempts,
-        next_at=row.next_at,
-        interrupted=row.sending,
-    )
+    quiet = {name: getattr(row, name) for name in _QUIET}
+    kept = {name: None if at is None else time.fromisoformat(at) for name, at in quiet.items()}
+    return from_row(Subscription, row, **kept)

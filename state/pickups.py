@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, 
 from core.errors import ConflictError, NotFoundError
 from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
 from sql.page import Page, fetch_page
+from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.plan_queue import is_made_by
 from state.plan_rows import insert_plan, plan_row, plans_with_stops, stop_of_row, stop_rows
@@ -21,15 +22,9 @@ class Pickups:
 
     def request(self, request: PickupRequest) -> None:
         """Keep a request, unless one is open for this device."""
-        row = {
-            "device_id": request.device_id,
-            "municipality": request.municipality,
-            "requested_at": request.requested_at,
-            "reason": request.reason,
-            "closed_at": request.closed_at,
-        }
         with writing(self._engine) as connection:
-            connection.execute(insert_into(connection, pickup_requests).values(row).on_conflict_do_nothing())
+            new = insert_into(connection, pickup_requests).values(to_row(request))
+            connection.execute(new.on_conflict_do_nothing())
 
     def open_requests(self, municipality: str | None = None) -> list[PickupRequest]:
         """Requests that are not closed, oldest first."""
@@ -38,16 +33,7 @@ class Pickups:
             query = query.where(pickup_requests.c.municipality == municipality)
         query = query.order_by(pickup_requests.c.requested_at, pickup_requests.c.pickup_request_id)
         with reading(self._engine) as connection:
-            return [
-                PickupRequest(
-                    device_id=row.device_id,
-                    municipality=row.municipality,
-                    requested_at=row.requested_at,
-                    reason=row.reason,
-                    closed_at=row.closed_at,
-                )
-                for row in connection.execute(query)
-            ]
+            return [from_row(PickupRequest, row) for row in connection.execute(query)]
 
     def close_request(self, device_id: str, at: datetime) -> None:
         """Close the open request of a device, if there is one."""
@@ -111,18 +97,6 @@ class Pickups:
         if plan.state is not PlanState.CANCELLED:
             raise ConflictError(f"plan {plan_id} is {plan.state.value}: there is nothing to cancel")
         return plan
-
-    def plan_state(self, plan_id: str) -> PlanState:
-        """The state of a plan alone.
-
-        Raises:
-            NotFoundError: there is none with this id.
-        """
-        with reading(self._engine) as connection:
-            state = connection.execute(select(plans.c.state).where(plans.c.plan_id == plan_id)).scalar_one_or_none()
-        if state is None:
-            raise _unknown(plan_id)
-        return PlanState(state)
 
     def set_progress(self, plan_id: str, progress: float) -> None:
         """Note how far (0-1) the planning of a plan is; one that is not being made (any more) stays as it is.

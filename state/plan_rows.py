@@ -8,7 +8,8 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import ConflictError
-from core.pickup import DueReason, Pause, PauseKind, Plan, PlanState, Route, Stop, StopState
+from core.pickup import DueReason, Pause, PauseKind, Plan, Route, Stop
+from sql.records import from_row, to_row
 from sql.transaction import insert_into
 from state.tables import plan_partners, plans, stops
 
@@ -28,72 +29,33 @@ _DETAILS: Final = (
 
 def plan_row(plan: Plan) -> dict[str, Any]:
     """The row of a plan, without its stops."""
-    return {
-        "plan_id": plan.plan_id,
-        "municipality": plan.municipality,
-        "date": plan.date,
-        "state": plan.state,
-        "progress": plan.progress,
-        "error": plan.error,
-        "created_at": plan.created_at,
-        "finished_at": plan.finished_at,
-        "distance_source": plan.distance_source,
-        "distance_m": plan.distance_m,
-        "duration_s": plan.duration_s,
-        "depot_name": plan.depot_name,
-        "depot_latitude": plan.depot_latitude,
-        "depot_longitude": plan.depot_longitude,
-        "disposal_name": plan.disposal_name,
-        "disposal_latitude": plan.disposal_latitude,
-        "disposal_longitude": plan.disposal_longitude,
-        "routes": [
-            {
-                "route_id": route.route_id,
-                "vehicle": route.vehicle,
-                "distance_m": route.distance_m,
-                "duration_s": route.duration_s,
-                "load_l": route.load_l,
-                "start_s": route.start_s,
-                "waste_kind": route.waste_kind,
-                "pauses": [asdict(pause) for pause in route.pauses],
-                "municipality": route.municipality,
-            }
-            for route in plan.routes
-        ],
-        "unplanned": list(plan.unplanned),
+    row = to_row(plan) | {
+        "routes": [_route_row(route) for route in plan.routes],
         "unplanned_reasons": dict(plan.unplanned_reasons),
-        "notice": plan.notice,
-        "replaces": plan.replaces,
         "legs": [route.legs for route in plan.routes],
     }
+    del row["municipalities"]
+    return row
+
+
+def _route_row(route: Route) -> dict[str, Any]:
+    row = to_row(route) | {"pauses": [asdict(pause) for pause in route.pauses]}
+    del row["stops"], row["legs"]
+    return row
 
 
 def stop_rows(plan: Plan) -> list[dict[str, Any]]:
     """The rows of a plan's stops."""
     return [
-        {
-            "stop_id": stop.stop_id,
-            "plan_id": plan.plan_id,
-            "route_number": route_number,
-            "place": place,
-            "sequence": stop.sequence,
-            "device_id": stop.device_id,
-            "name": stop.name,
-            "latitude": stop.latitude,
-            "longitude": stop.longitude,
-            "filling_level": stop.filling_level,
-            "volume_l": stop.volume_l,
-            "reasons": list(stop.reasons),
-            "arrival_s": stop.arrival_s,
-            "distance_m": stop.distance_m,
-            "state": stop.state,
-            "done_at": stop.done_at,
-            "skip_reason": stop.skip_reason,
-            "details": {name: getattr(stop, name) for name in _DETAILS},
-        }
+        _stop_row(stop) | {"plan_id": plan.plan_id, "route_number": route_number, "place": place}
         for route_number, route in enumerate(plan.routes)
         for place, stop in enumerate(route.stops)
     ]
+
+
+def _stop_row(stop: Stop) -> dict[str, Any]:
+    row = to_row(stop)
+    return row | {"details": {name: row.pop(name) for name in _DETAILS}}
 
 
 def insert_plan(connection: Connection, plan: Plan, **job: Any) -> None:
@@ -126,23 +88,7 @@ def plans_with_stops(connection: Connection, rows: Sequence[Row[Any]]) -> list[P
 
 def stop_of_row(row: Row[Any]) -> Stop:
     """The stop of a row."""
-    return Stop(
-        stop_id=row.stop_id,
-        sequence=row.sequence,
-        device_id=row.device_id,
-        name=row.name,
-        latitude=row.latitude,
-        longitude=row.longitude,
-        filling_level=row.filling_level,
-        volume_l=row.volume_l,
-        reasons=tuple(DueReason(reason) for reason in row.reasons),
-        arrival_s=row.arrival_s,
-        distance_m=row.distance_m,
-        state=StopState(row.state),
-        done_at=row.done_at,
-        skip_reason=row.skip_reason,
-        **(row.details or {}),
-    )
+    return from_row(Stop, row, reasons=tuple(map(DueReason, row.reasons)), **(row.details or {}))
 
 
 def _partner_rows(plan: Plan) -> list[dict[str, Any]]:
@@ -152,32 +98,16 @@ def _partner_rows(plan: Plan) -> list[dict[str, Any]]:
 
 def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]], partners: list[str]) -> Plan:
     legs = getattr(row, "legs", None) or [()] * len(row.routes)
-    return Plan(
-        plan_id=row.plan_id,
-        municipality=row.municipality,
-        date=row.date,
-        state=PlanState(row.state),
-        progress=row.progress,
-        error=row.error,
-        created_at=row.created_at,
-        finished_at=row.finished_at,
-        distance_source=row.distance_source,
-        distance_m=row.distance_m,
-        duration_s=row.duration_s,
-        depot_name=row.depot_name,
-        depot_latitude=row.depot_latitude,
-        depot_longitude=row.depot_longitude,
-        disposal_name=row.disposal_name,
-        disposal_latitude=row.disposal_latitude,
-        disposal_longitude=row.disposal_longitude,
-        routes=tuple(
-            _route(route, tuple(of_route[row.plan_id, number]), legs[number]) for number, route in enumerate(row.routes)
-        ),
+    routes = tuple(
+        _route(route, tuple(of_route[row.plan_id, number]), legs[number]) for number, route in enumerate(row.routes)
+    )
+    return from_row(
+        Plan,
+        row,
+        routes=routes,
         unplanned=tuple(row.unplanned),
         unplanned_reasons=row.unplanned_reasons or {},
         municipalities=tuple(partners),
-        notice=row.notice,
-        replaces=row.replaces,
     )
 
 

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from sqlalchemy import Engine, Row, bindparam, delete, func, insert, select, update
+from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 
 from core.errors import NotFoundError
 from core.rejected import KEPT_PAYLOAD_BYTES, RejectedMessage
 from sql.page import Page, fetch_page
+from sql.records import from_row, to_row
 from sql.transaction import reading, writing
 from state.tables import rejected_messages
 
@@ -65,7 +66,7 @@ class RejectedMessages:
                 query = select(rejected_messages).where(rejected_messages.c.rejected_id == rejected_id)
                 row = connection.execute(query).one_or_none()
             if row is not None:
-                return _message(row)
+                return from_row(RejectedMessage, row)
         raise _unknown(rejected_id)
 
     def page(
@@ -84,7 +85,7 @@ class RejectedMessages:
         key = [rejected_messages.c.rejected_id]
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)
-        return Page([_message(row) for row in rows.items], rows.next_cursor)
+        return Page([from_row(RejectedMessage, row) for row in rows.items], rows.next_cursor)
 
     def mark_replayed(self, rejected_id: int, at: datetime) -> None:
         """Note that the message was played again.
@@ -117,31 +118,6 @@ def _unknown(rejected_id: int) -> NotFoundError:
 
 
 def _row(message: RejectedMessage) -> dict[str, Any]:
-    return {
-        "topic": message.topic,
-        "payload": message.payload[:KEPT_PAYLOAD_BYTES],
-        "payload_size": message.payload_size,
-        "reason": message.reason,
-        "received_at": message.received_at,
-        "municipality": message.municipality,
-        "device_type": message.device_type,
-        "device_id": message.device_id,
-        "partial": message.partial,
-        "replayed_at": message.replayed_at,
-    }
-
-
-def _message(row: Row[Any]) -> RejectedMessage:
-    return RejectedMessage(
-        rejected_id=row.rejected_id,
-        topic=row.topic,
-        payload=row.payload,
-        payload_size=row.payload_size,
-        reason=row.reason,
-        received_at=row.received_at,
-        municipality=row.municipality,
-        device_type=row.device_type,
-        device_id=row.device_id,
-        partial=row.partial,
-        replayed_at=row.replayed_at,
-    )
+    row = to_row(message) | {"payload": message.payload[:KEPT_PAYLOAD_BYTES]}
+    del row["rejected_id"]
+    return row

@@ -17,7 +17,11 @@ from sqlalchemy import (
     literal_column,
 )
 
-from sql.columns import Instant, Json, Text
+from core.alert import AlertState, Severity
+from core.command import CommandState, Reason
+from core.device import Connection, DeviceStatus
+from core.pickup import EmptyingSource, PlanState, StopState
+from sql.columns import Choice, Instant, Json, Text
 from sql.metadata import COUNTED
 from sql.metadata import metadata as metadata  # noqa: PLC0414 - given on
 from state import (
@@ -59,9 +63,9 @@ devices: Final = Table(
     Column("latitude", Double),
     Column("longitude", Double),
     Column("street", Text),
-    Column("status", Text, nullable=False),
+    Column("status", Choice(DeviceStatus), nullable=False),
     Column("attributes", Json, nullable=False),
-    Column("connection", Text, nullable=False),
+    Column("connection", Choice(Connection), nullable=False),
     Column("last_seen_at", Instant),
     Column("created_at", Instant, nullable=False),
     Column("search_text", Text, nullable=False, comment="id, name and street, case folded"),
@@ -77,8 +81,8 @@ alerts: Final = Table(
     Column("device_id", Text, nullable=False),
     Column("device_type", Text, nullable=False),
     Column("municipality", Text, nullable=False),
-    Column("severity", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("severity", Choice(Severity), nullable=False),
+    Column("state", Choice(AlertState), nullable=False),
     Column("summary", Text, nullable=False),
     Column("value", Double),
     Column("started_at", Instant, nullable=False),
@@ -115,8 +119,8 @@ commands: Final = Table(
     Column("dim_level", Double, nullable=False),
     Column("fade_s", Double, nullable=False),
     Column("hold_s", Double),
-    Column("reason", Text, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("reason", Choice(Reason), nullable=False),
+    Column("state", Choice(CommandState), nullable=False),
     Column("detail", Text, nullable=False),
     Column("issued_at", Instant, nullable=False),
     Column("expires_at", Instant, nullable=False),
@@ -193,7 +197,7 @@ emptyings: Final = Table(
     Column("place_id", Text, comment="NULL: the device's own id"),
     Column("not_before", Instant, comment="the last reading that does not show it"),
     Column("partial", Boolean, nullable=False, server_default=false()),
-    Column("source", Text, nullable=False, server_default="detected"),
+    Column("source", Choice(EmptyingSource), nullable=False, server_default="detected"),
     Index("ix_emptyings_place_id", "place_id", "at"),
 )
 
@@ -214,7 +218,7 @@ plans: Final = Table(
     Column("plan_id", Text, primary_key=True),
     Column("municipality", Text, nullable=False),
     Column("date", Date, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Choice(PlanState), nullable=False),
     Column("progress", Double, nullable=False),
     Column("error", Text),
     Column("created_at", Instant, nullable=False),
@@ -308,7 +312,7 @@ stops: Final = Table(
     Column("reasons", Json, nullable=False),
     Column("arrival_s", BigInteger, nullable=False),
     Column("distance_m", BigInteger, nullable=False),
-    Column("state", Text, nullable=False),
+    Column("state", Choice(StopState), nullable=False),
     Column("done_at", Instant),
     Column("skip_reason", Text),
     Column("details", Json, comment="what else a driver sees; missing keys: the default"),

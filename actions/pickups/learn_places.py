@@ -2,6 +2,7 @@
 
 import logging
 import time
+from contextlib import closing
 from datetime import date, datetime, timedelta
 from typing import Final
 from zoneinfo import ZoneInfo
@@ -9,7 +10,6 @@ from zoneinfo import ZoneInfo
 import holidays
 import numpy as np
 
-from core.clock import utc_now
 from core.device import Device
 from core.reading import Aggregate
 from core.settings import Settings
@@ -38,7 +38,7 @@ WITHIN_S: Final = 20.0
 """After so long a run ends with the municipality at which it is; the next run goes on."""
 
 
-def learn_missing(settings: Settings, within_s: float = WITHIN_S) -> None:
+def learn_missing(settings: Settings, now: datetime, within_s: float = WITHIN_S) -> None:
     """Learn the municipalities that were not learned since their last night: the job that runs every minute.
 
     Opens and closes its own stores, so it may run in a process of its own.
@@ -46,15 +46,8 @@ def learn_missing(settings: Settings, within_s: float = WITHIN_S) -> None:
     Raises:
         StorageError: a store does not answer; what was learned before is kept.
     """
-    state = open_state(settings.state_url)
-    try:
-        readings = open_readings(settings)
-        try:
-            _learn_missing(state, readings, settings, utc_now(), within_s)
-        finally:
-            readings.close()
-    finally:
-        state.close()
+    with closing(open_state(settings.state_url)) as state, closing(open_readings(settings)) as readings:
+        _learn_missing(state, readings, settings, now, within_s)
 
 
 def learn_municipality(

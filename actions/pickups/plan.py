@@ -5,14 +5,13 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 
 from actions.pickups.bins_of_day import bins_of_day, chosen_bins, depot_of, with_depot
 from actions.pickups.queue_plan import DEFAULT_TIME_LIMIT_S, new_plan
 from actions.pickups.replan import replanned
 from actions.pickups.routes import Routes, Search, plan_routes
-from core.clock import utc_now
 from core.device import Municipality
 from core.errors import ConflictError, KreispulsError, PlanningCancelledError, RoadsError, StorageError
 from core.pickup import Plan, PlanState
@@ -38,6 +37,7 @@ def run_plan(
     holder: str,
     *,
     settings: Settings,
+    clock: Callable[[], datetime],
     roads: Roads | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
     seed: int = 0,
@@ -47,6 +47,7 @@ def run_plan(
 
     One that is cancelled or taken away meanwhile stays what it became. Somebody has to give signs of life for it
     (`PlanQueue.beat`). `roads` None: those of the settings. `progress` is told what is kept.
+    `clock` is asked when planning begins and when it ends.
 
     Raises:
         NotFoundError: there is no such plan.
@@ -58,13 +59,13 @@ def run_plan(
         raise ConflictError(f"plan {plan_id} is {plan.state.value}, and {holder} is not making it")
     job = _Job(state, readings, plan, holder, settings=settings, roads=roads or open_roads(settings), progress=progress)
     try:
-        made = _made(job, time_limit_s, seed)
+        made = replace(_made(job, time_limit_s, seed, clock()), finished_at=clock())
     except PlanningCancelledError:
         return state.pickups.get_plan(plan_id)
     except KreispulsError as error:
-        made = replace(plan, state=PlanState.FAILED, error=str(error), finished_at=utc_now())
+        made = replace(plan, state=PlanState.FAILED, error=str(error), finished_at=clock())
     except Exception as error:
-        state.plan_queue.fail(plan_id, holder, f"unexpected {type(error).__name__} while planning", utc_now())
+        state.plan_queue.fail(plan_id, holder, f"unexpected {type(error).__name__} while planning", clock())
         raise
     state.pickups.save_plan(made, holder)
     return state.pickups.get_plan(plan_id)
@@ -77,6 +78,7 @@ def plan_day(
     day: date,
     *,
     settings: Settings,
+    clock: Callable[[], datetime],
     roads: Roads | None = None,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
     seed: int = 0,
@@ -88,7 +90,7 @@ def plan_day(
         NotFoundError: there is no such municipality.
         StorageError: the plan cannot be kept.
     """
-    plan = replace(new_plan(state, municipalities, day), state=PlanState.RUNNING)
+    plan = replace(new_plan(state, municipalities, day, clock()), state=PlanState.RUNNING)
     holder = f"for itself {plan.plan_id}"
     state.plan_queue.add_claimed(plan, holder, time_limit_s=time_limit_s, seed=seed)
     with _giving_signs_of_life(state, plan.plan_id, holder):
@@ -98,6 +100,7 @@ def plan_day(
             plan.plan_id,
             holder,
             settings=settings,
+            clock=clock,
             roads=roads,
             time_limit_s=time_limit_s,
             seed=seed,
@@ -125,14 +128,16 @@ def _giving_signs_of_life(state: State, plan_id: str, holder: str) -> Iterator[N
         thread.join()
 
 
-def _made(job: "_Job", time_limit_s: float, seed: int) -> Plan:
+def _made(job: "_Job", time_limit_s: float, seed: int, now: datetime) -> Plan:
     """The plan; by straight lines where the road engine does not answer: vehicles leave this morning either way."""
     try:
-        return job.make(time_limit_s, seed)
+        return job.make(time_limit_s, seed, now)
     except RoadsError as error:
         logger.warning("pickups are planned by straight lines: %s", error)
         job.roads = GreatCircleRoads()
-        return replace(job.make(time_limit_s, seed), notice=f"{error}; distances are straight lines x {DETOUR_FACTOR}")
+        return replace(
+            job.make(time_limit_s, seed, now), notice=f"{error}; distances are straight lines x {DETOUR_FACTOR}"
+        )
 
 
 class _Job:
@@ -157,7 +162,7 @@ class _Job:
         self.roads = roads
         self._progress = progress
 
-    def make(self, time_limit_s: float, seed: int) -> Plan:
+    def make(self, time_limit_s: float, seed: int, now: datetime) -> Plan:
         """The plan, done.
 
         Raises:
@@ -168,7 +173,7 @@ class _Job:
             self._plan.municipality,
             *(each for each in self._plan.municipalities if each != self._plan.municipality),
         ]
-        zone, now = self._settings.zone, utc_now()
+        zone = self._settings.zone
         known = bins_of_day(self._state, self._readings, slugs, self._plan.date, zone=zone, now=now)
         chosen = chosen_bins(self._state, self._readings, known, self._settings)
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
@@ -210,7 +215,6 @@ def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Ch
         plan,
         state=PlanState.DONE,
         progress=1.0,
-        finished_at=utc_now(),
         distance_source=routes.source or plan.distance_source,
         distance_m=sum(route.distance_m for route in routes.routes),
         duration_s=sum(route.duration_s for route in routes.routes),

@@ -40,9 +40,9 @@ def plan_missing(state: State, settings: Settings, now: datetime) -> list[Plan]:
         if in_force is not None:
             hour = _replanning_hour(in_force, municipality, local)
             if hour is not None and (tried_at is None or tried_at < hour):
-                queued.append(queue_replan(state, in_force.plan_id))
+                queued.append(queue_replan(state, in_force.plan_id, now))
         elif is_collected(municipality, today, settings.holidays_state) and tried_at is None:
-            queued.append(queue_plan(state, together, today))
+            queued.append(queue_plan(state, together, today, now))
     return queued
 
 

@@ -1,11 +1,10 @@
 """Queues plans for the planner: what is to be planned is kept, and nothing is planned here."""
 
 from collections.abc import Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Final
 from uuid import uuid4
 
-from core.clock import utc_now
 from core.errors import ConflictError
 from core.pickup import Plan, PlanState
 from state.state import State
@@ -14,7 +13,7 @@ DEFAULT_TIME_LIMIT_S: Final = 10.0
 """How long the solver searches unless told otherwise."""
 
 
-def new_plan(state: State, municipalities: str | Sequence[str], day: date) -> Plan:
+def new_plan(state: State, municipalities: str | Sequence[str], day: date, now: datetime) -> Plan:
     """A plan to be made, not kept yet, of one municipality or of several together, the first of which leads.
 
     Raises:
@@ -29,7 +28,7 @@ def new_plan(state: State, municipalities: str | Sequence[str], day: date) -> Pl
         municipalities=tuple(sorted(together)) if len(together) > 1 else (),
         date=day,
         state=PlanState.QUEUED,
-        created_at=utc_now(),
+        created_at=now,
     )
 
 
@@ -37,6 +36,7 @@ def queue_plan(
     state: State,
     municipalities: str | Sequence[str],
     day: date,
+    now: datetime,
     *,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
     seed: int = 0,
@@ -48,7 +48,7 @@ def queue_plan(
         NotFoundError: there is no such municipality.
         ConflictError: too many that were asked for wait already.
     """
-    plan = new_plan(state, municipalities, day)
+    plan = new_plan(state, municipalities, day, now)
     state.plan_queue.add(plan, time_limit_s=time_limit_s, seed=seed, asked_for=asked_for)
     return plan
 
@@ -56,6 +56,7 @@ def queue_plan(
 def queue_replan(
     state: State,
     plan_id: str,
+    now: datetime,
     *,
     time_limit_s: float = DEFAULT_TIME_LIMIT_S,
     seed: int = 0,
@@ -79,7 +80,7 @@ def queue_replan(
         municipalities=old.municipalities,
         date=old.date,
         state=PlanState.QUEUED,
-        created_at=utc_now(),
+        created_at=now,
         replaces=plan_id,
     )
     state.plan_queue.add(plan, time_limit_s=time_limit_s, seed=seed, asked_for=asked_for)

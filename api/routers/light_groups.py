@@ -16,14 +16,13 @@ from api.schemas.fields import Id, Items
 from api.schemas.lighting import (
     GroupMembers,
     GroupShown,
+    LevelShown,
     NewGroup,
     NewOverride,
     NightShown,
     OverrideShown,
-    show_group,
-    show_levels,
+    PresenceShown,
     show_override,
-    show_presence,
     show_sun,
 )
 from core.clock import utc_now
@@ -47,7 +46,7 @@ MAX_NAMED: Final = 5
 def list_light_groups(state: StateDep, paging: PagingDep, municipality: MunicipalityQuery = None) -> Items[GroupShown]:
     """List groups of lamps by id."""
     page = state.lighting.page_groups(municipality, paging.limit, paging.cursor)
-    return Items(items=[show_group(group) for group in page.items], next_cursor=page.next_cursor)
+    return Items(items=[GroupShown.model_validate(group) for group in page.items], next_cursor=page.next_cursor)
 
 
 @router.post(
@@ -62,13 +61,13 @@ def add_light_group(new: NewGroup, state: StateDep, response: Response) -> Group
     _check(group, state)
     state.lighting.add_group(group)
     response.headers["Location"] = f"/v1/light-groups/{group.light_group_id}"
-    return show_group(group)
+    return GroupShown.model_validate(group)
 
 
 @router.get("/{light_group_id}", responses=problems(404))
 def get_light_group(light_group_id: GroupPath, state: StateDep) -> GroupShown:
     """Give one group."""
-    return show_group(state.lighting.group(light_group_id))
+    return GroupShown.model_validate(state.lighting.group(light_group_id))
 
 
 @router.put("/{light_group_id}", responses=problems(400, 404, 413))
@@ -77,7 +76,7 @@ def put_light_group(light_group_id: GroupPath, members: GroupMembers, state: Sta
     group = members.group(light_group_id, state.lighting.group(light_group_id).municipality)
     _check(group, state)
     state.lighting.put_group(group)
-    return show_group(group)
+    return GroupShown.model_validate(group)
 
 
 @router.delete("/{light_group_id}", status_code=HTTPStatus.NO_CONTENT, responses=problems(404))
@@ -95,15 +94,15 @@ def preview_schedule(
     plan = read_lighting_plan(state, settings)
     lamps = [lamp for lamp in _lamps(state, group.municipality) if group.includes(lamp)]
     schedule = group_schedule(group, plan, lamps)
-    night = date or today
+    night, presence = date or today, schedule.profile.presence
     return NightShown(
         light_group_id=light_group_id,
         date=night,
         kind=schedule.calendar.kind(night),
         lighting_profile=schedule.profile.name,
-        presence=show_presence(schedule),
+        presence=None if presence is None else PresenceShown.model_validate(presence),
         sun=show_sun(schedule.sun(night)),
-        levels=show_levels(schedule.night(night)),
+        levels=[LevelShown.model_validate(level) for level in schedule.night(night)],
         lamps=len(lamps),
         lamps_with_another_profile=_others(lamps, plan, schedule.profile.name),
     )

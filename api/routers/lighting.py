@@ -11,7 +11,7 @@ from api.errors import problems
 from api.filters import MunicipalityPath
 from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
-from api.schemas.lighting import Event, EventShown, LightingName, ProfileShown, show_event
+from api.schemas.lighting import Event, EventShown, LightingName, ProfileShown
 from core.errors import NotFoundError
 from core.lighting import EventNights
 from lights.catalogue import ProfileEntry, shipped_entries
@@ -66,7 +66,7 @@ def list_event_nights(municipality: MunicipalityPath, state: StateDep, paging: P
     state.municipalities.get(municipality)
     events = [event for event in state.lighting.events() if event.municipality == municipality]
     page, cursor = page_of(events, lambda event: event.name, paging)
-    return Items(items=[show_event(event) for event in page], next_cursor=cursor)
+    return Items(items=[EventShown.model_validate(event) for event in page], next_cursor=cursor)
 
 
 @router.put(_EVENT, responses=problems(400, 404, 409, 413))
@@ -75,7 +75,7 @@ def put_event_nights(municipality: MunicipalityPath, name: EventPath, event: Eve
     state.municipalities.get(municipality)
     kept = EventNights(municipality=municipality, name=name, first=event.first, last=event.last)
     state.lighting.put_event(kept)
-    return show_event(kept)
+    return EventShown.model_validate(kept)
 
 
 @router.delete(_EVENT, status_code=HTTPStatus.NO_CONTENT, responses=problems(404))

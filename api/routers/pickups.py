@@ -49,7 +49,7 @@ def list_plans(state: StateDep, paging: PagingDep, municipality: MunicipalityQue
 def make_plan(new: NewPlan, state: StateDep, today: TodayDep, response: Response) -> PlanShown:
     """Queue a plan of a day's routes; ask for the plan until its state is `done`, `failed` or `cancelled`."""
     day = new.date or today
-    plan = queue_plan(state, new.together, day, time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
+    plan = queue_plan(state, new.together, day, utc_now(), time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
 
@@ -67,7 +67,7 @@ def cancel_plan(plan_id: IdPath, state: StateDep) -> PlanShown:
 )
 def replan(plan_id: IdPath, new: NewReplan, state: StateDep, response: Response) -> PlanShown:
     """Queue a day to be planned again that drivers are at: what is done stays, bins newly due come in."""
-    plan = queue_replan(state, plan_id, time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
+    plan = queue_replan(state, plan_id, utc_now(), time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
 

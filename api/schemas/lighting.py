@@ -2,18 +2,18 @@
 
 import datetime as dt
 from collections.abc import Sequence
+from dataclasses import asdict
 from typing import Annotated, Self
 
-from pydantic import Field, StringConstraints, model_validator
+from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
 from api.schemas.command import Duration, FadeTime
 from api.schemas.fields import Body, Day, DeviceId, Line, Share, Shown, Slug, TimeOut
 from core.command import Command
-from core.lighting import LIGHTING_NAME_PATTERN, EventNights, LightGroup
+from core.lighting import LIGHTING_NAME_PATTERN, LightGroup
 from lights.calendar import NightKind
 from lights.catalogue import ProfileEntry
 from lights.groups import GroupOverride
-from lights.schedule import Schedule, ScheduledLevel
 from lights.sun import SunEvent, SunNight
 
 MAX_MEMBERS = 10_000
@@ -55,11 +55,6 @@ class EventShown(Shown):
     last: dt.date
 
 
-def show_event(event: EventNights) -> EventShown:
-    """An event as the API gives it."""
-    return EventShown.model_validate(event)
-
-
 class GroupMembers(Body):
     """A group of lamps: those named, and those of the street, the circuit, or both at once."""
 
@@ -79,15 +74,8 @@ class GroupMembers(Body):
 
     def group(self, light_group_id: str, municipality: str) -> LightGroup:
         """The group with these members."""
-        return LightGroup(
-            light_group_id=light_group_id,
-            municipality=municipality,
-            name=self.name,
-            lighting_profile=self.lighting_profile,
-            device_ids=frozenset(self.device_ids),
-            street=self.street,
-            circuit=self.circuit,
-        )
+        of_group = self.model_dump() | {"light_group_id": light_group_id, "municipality": municipality}
+        return LightGroup(**(of_group | {"device_ids": frozenset(self.device_ids)}))
 
 
 class NewGroup(GroupMembers):
@@ -103,22 +91,11 @@ class GroupShown(Shown):
     municipality: Slug
     name: str
     lighting_profile: LightingName | None
-    device_ids: list[DeviceId] = Field(description="those named; what `street` and `circuit` find is not listed")
+    device_ids: Annotated[list[DeviceId], BeforeValidator(sorted)] = Field(
+        description="those named; what `street` and `circuit` find is not listed"
+    )
     street: str | None
     circuit: str | None
-
-
-def show_group(group: LightGroup) -> GroupShown:
-    """A group as the API gives it."""
-    return GroupShown(
-        light_group_id=group.light_group_id,
-        municipality=group.municipality,
-        name=group.name,
-        lighting_profile=group.lighting_profile,
-        device_ids=sorted(group.device_ids),
-        street=group.street,
-        circuit=group.circuit,
-    )
 
 
 class NewOverride(Body):
@@ -210,16 +187,8 @@ def show_override(
     return OverrideShown(
         light_group_id=light_group_id,
         dry_run=dry_run,
-        lamps=[
-            LampOverrideShown(
-                device_id=lamp.device_id,
-                dim_level=lamp.dim_level,
-                until=lamp.until,
-                command_id=ids.get(lamp.device_id),
-            )
-            for lamp in override.overrides
-        ],
-        refused=[RefusalShown(device_id=lamp.device_id, reason=lamp.reason) for lamp in override.refused],
+        lamps=[LampOverrideShown(**asdict(lamp), command_id=ids.get(lamp.device_id)) for lamp in override.overrides],
+        refused=[RefusalShown.model_validate(lamp) for lamp in override.refused],
     )
 
 
@@ -232,14 +201,3 @@ def show_sun(sun: SunNight | None) -> SunShown:
             for event in SunEvent
         }
     )
-
-
-def show_levels(levels: tuple[ScheduledLevel, ...]) -> list[LevelShown]:
-    """The levels of a night as the API gives them."""
-    return [LevelShown.model_validate(level) for level in levels]
-
-
-def show_presence(schedule: Schedule) -> PresenceShown | None:
-    """The presence of a schedule's profile as the API gives it."""
-    presence = schedule.profile.presence
-    return None if presence is None else PresenceShown.model_validate(presence)

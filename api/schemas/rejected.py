@@ -1,6 +1,7 @@
 """Rejected messages as the API gives them."""
 
 import base64
+from dataclasses import asdict
 
 from pydantic import BaseModel, Field
 
@@ -28,20 +29,13 @@ class RejectedShown(BaseModel):
 
 def show_rejected(message: RejectedMessage) -> RejectedShown:
     """A rejected message as the API gives it."""
-    return RejectedShown(
-        rejected_id=message.rejected_id or 0,
-        topic=message.topic,
-        payload=message.payload.decode("utf-8", "replace"),
-        payload_base64=base64.b64encode(message.payload).decode(),
-        payload_size=message.payload_size,
-        truncated=is_truncated(message),
-        reason=message.reason,
-        partial=message.partial,
-        municipality=message.municipality,
-        device_type=message.device_type,
-        device_id=message.device_id,
-        received_at=message.received_at,
-        replayed_at=message.replayed_at,
+    return RejectedShown.model_validate(
+        asdict(message)
+        | {
+            "payload": message.payload.decode("utf-8", "replace"),
+            "payload_base64": base64.b64encode(message.payload).decode(),
+            "truncated": is_truncated(message),
+        }
     )
 
 

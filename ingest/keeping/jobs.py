@@ -1,9 +1,11 @@
 """The jobs of the platform, run by APScheduler inside ingest."""
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
@@ -31,96 +33,105 @@ SCHEDULED_KEPT: Final = timedelta(days=7)
 """Commands of schedules: some for every lamp every night."""
 
 
+@dataclass(frozen=True, slots=True)
+class Job:
+    """What is done every so often, given the present; `led`: once for the platform, so of several ingests one does."""
+
+    name: str
+    every_s: float
+    run: Callable[[datetime], object]
+    led: bool = False
+
+
+def jobs_of(
+    settings: Settings,
+    pipeline: Pipeline,
+    *,
+    state: State,
+    readings: ReadingStore,
+    operations: Operations | None,
+    clock: Callable[[], datetime] = utc_now,
+) -> list[Job]:
+    """All jobs of ingest; `clock` is for those that take so long that they ask again what time it is."""
+    readings_kept = timedelta(days=settings.retention_days)
+
+    def prune_commands(now: datetime) -> None:
+        state.commands.prune(now - COMMANDS_KEPT)
+        state.commands.prune(now - SCHEDULED_KEPT, Reason.SCHEDULE)
+
+    jobs = [
+        Job("reload the registry", 1, pipeline.reload),
+        Job("write last-seen times", 2, lambda _: pipeline.writer.write_seen()),
+        Job("find silent devices", 15, pipeline.judge_silence),
+        Job("send profiles", 60, pipeline.send_profiles),
+        Job("expire commands", 5, state.commands.expire, led=True),
+        Job("notify", 5, lambda _: deliver_due(state, settings, clock), led=True),
+        Job("roll up readings", 30, readings.roll_up, led=True),
+        Job("prune rejected messages", 60, lambda _: state.rejected.prune(settings.rejected_keep), led=True),
+        Job("prune commands", 3600, prune_commands, led=True),
+        Job("show energy", 3600, lambda now: show_energy(state, readings, settings, now), led=True),
+        Job(
+            "forget quantities",
+            DELETED_WITHIN.total_seconds(),
+            lambda now: forget_due(settings, readings, now),
+            led=True,
+        ),
+        Job("delete old readings", 86_400, lambda now: readings.delete(before=now - readings_kept), led=True),
+    ]
+    if operations is not None:
+        jobs.append(Job("report to the time-series database", 10, operations.report))
+    return jobs
+
+
 class Jobs:
-    """Starts and stops the jobs. A job that fails says so when its trouble begins and ends, and is tried again.
+    """Starts and stops jobs. One that fails says so when its trouble begins and ends, and is tried again.
 
     Args:
-        leads: whether this process runs what the platform needs once: of several ingests one does.
+        leads: whether this process runs what the platform needs once.
     """
 
-    def __init__(
-        self,
-        settings: Settings,
-        pipeline: Pipeline,
-        *,
-        state: State,
-        readings: ReadingStore,
-        operations: Operations | None,
-        leads: Callable[[], bool] = lambda: True,
-    ) -> None:
+    def __init__(self, jobs: Sequence[Job], zone: ZoneInfo, leads: Callable[[], bool]) -> None:
         self._leads = leads
-        self._settings = settings
-        self._pipeline = pipeline
-        self._state = state
-        self._readings = readings
-        self._operations = operations
-        self._scheduler = BackgroundScheduler(
-            timezone=settings.zone,
+        self.scheduler = BackgroundScheduler(
+            timezone=zone,
             executors={"default": ThreadPoolExecutor(4)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": 60},
         )
+        for job in jobs:
+            first = datetime.now(zone) + min(timedelta(seconds=job.every_s), STARTS_WITHIN)
+            runs = self._guarded(job)
+            self.scheduler.add_job(runs, "interval", seconds=job.every_s, name=job.name, next_run_time=first)
 
     def start(self) -> None:
         """Start all jobs."""
-        self._every(1, "reload the registry", self._pipeline.reload)
-        self._every(2, "write last-seen times", self._pipeline.writer.write_seen)
-        self._every_led(5, "expire commands", lambda: self._state.commands.expire(utc_now()))
-        if self._operations is not None:
-            self._every(10, "report to the time-series database", self._operations.report)
-        self._every(60, "send profiles", self._pipeline.send_profiles)
-        self._every(15, "find silent devices", self._pipeline.judge_silence)
-        self._every_led(60, "prune rejected messages", lambda: self._state.rejected.prune(self._settings.rejected_keep))
-        self._every_led(3600, "prune commands", self._prune_commands)
-        self._every_led(5, "notify", lambda: deliver_due(self._state, self._settings, utc_now))
-        self._every_led(3600, "show energy", self._show_energy)
-        self._every_led(86_400, "delete what is older than the retention", self._delete_old)
-        self._every_led(30, "roll up readings", lambda: self._readings.roll_up(utc_now()))
-        self._every_led(
-            DELETED_WITHIN.total_seconds(), "forget quantities", lambda: forget_due(self._settings, self._readings)
-        )
-        self._scheduler.start()
+        self.scheduler.start()
 
-    def follow_clock(self) -> None:
+    def follow_clock(self, now: datetime) -> None:
         """Run at once what waits for an instant that is far ahead only since the wall clock was set back.
 
         APScheduler waits by the wall clock: without this no job would run until it shows that time again.
         """
-        now = datetime.now(self._settings.zone)
-        for job in self._scheduler.get_jobs():
+        for job in self.scheduler.get_jobs():
             if job.next_run_time is not None and job.next_run_time - now > max(job.trigger.interval, STARTS_WITHIN):
                 job.modify(next_run_time=now)
 
     def stop(self) -> None:
         """Stop all jobs; one that runs is waited for."""
-        self._scheduler.shutdown(wait=True)
+        self.scheduler.shutdown(wait=True)
 
-    def _every_led(self, seconds: float, name: str, job: Callable[[], object]) -> None:
-        self._every(seconds, name, lambda: job() if self._leads() else None)
-
-    def _every(self, seconds: float, name: str, job: Callable[[], object]) -> None:
-        trouble = RepeatedTrouble(logger, f"job {name}")
+    def _guarded(self, job: Job) -> Callable[[], None]:
+        trouble = RepeatedTrouble(logger, f"job {job.name}")
 
         def run() -> None:
             try:
-                job()
+                if self._leads() or not job.led:
+                    job.run(utc_now())
             except KreispulsError as error:
                 trouble.happened(str(error))
             except Exception as error:
                 trouble.happened(f"{type(error).__name__}: {error}")
-                logger.debug("job %s", name, exc_info=True)
+                logger.debug("job %s", job.name, exc_info=True)
             else:
                 trouble.over()
 
-        first = datetime.now(self._settings.zone) + min(timedelta(seconds=seconds), STARTS_WITHIN)
-        self._scheduler.add_job(run, "interval", seconds=seconds, name=name, next_run_time=first)
-
-    def _prune_commands(self) -> None:
-        now = utc_now()
-        self._state.commands.prune(now - COMMANDS_KEPT)
-        self._state.commands.prune(now - SCHEDULED_KEPT, Reason.SCHEDULE)
-
-    def _show_energy(self) -> None:
-        show_energy(self._state, self._readings, self._settings, utc_now())
-
-    def _delete_old(self) -> None:
-        self._readings.delete(before=utc_now() - timedelta(days=self._settings.retention_days))
+        return run

@@ -1,8 +1,8 @@
 """What Grafana shows of ingest itself and of the registry, written where the time-series database takes it."""
 
+from datetime import datetime
 from typing import Final
 
-from core.clock import utc_now
 from core.device import Connection
 from core.settings import Settings
 from ingest import metrics
@@ -23,13 +23,12 @@ class Operations:
         self._written_revision: int | None = None
         self._written_at_s = 0.0
 
-    def report(self) -> None:
+    def report(self, now: datetime) -> None:
         """Write how ingest is doing.
 
         Raises:
             StorageError: the store did not take it.
         """
-        now = utc_now()
         lag_s, batch_readings = metrics.recent.take()
         connected = sum(device.connection is Connection.ONLINE for device in self._registry.devices.values())
         report = IngestReport(

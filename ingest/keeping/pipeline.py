@@ -130,14 +130,13 @@ class Pipeline:
 
     # -- jobs ----------------------------------------------------------------------------------------------------
 
-    def reload(self) -> None:
+    def reload(self, now: datetime) -> None:
         """Take over what changed in the registry, of our share and of operators' overrides; tell of lamps.
 
         Raises:
             StorageError: the state database failed; what is not taken over yet is with the next call.
         """
         with self._reload_lock:
-            now = utc_now()
             registry = self._registry
             self._changed |= registry.reload()
             if self._changed or self._listing.unsettled:
@@ -187,7 +186,7 @@ class Pipeline:
             return []
         return [level for levels in every for level in levels]
 
-    def send_profiles(self) -> None:
+    def send_profiles(self, now: datetime) -> None:
         """Tell lamps that follow profiles what to show in the coming night.
 
         Raises:
@@ -195,17 +194,17 @@ class Pipeline:
         """
         lamps = [device for device in tuple(self._registry.devices.values()) if self._follows_profile(device)]
         if lamps:
-            self._profiles.send(lamps, read_lighting_plan(self._state, self._settings), utc_now())
+            self._profiles.send(lamps, read_lighting_plan(self._state, self._settings), now)
 
     def _follows_profile(self, device: Device) -> bool:
         if device.device_type != "streetlight" or device.status is not DeviceStatus.ACTIVE:
             return False
         return self._share.runs(device.municipality) and control_of(device.attributes) is Control.PROFILE
 
-    def judge_silence(self) -> None:
+    def judge_silence(self, now: datetime) -> None:
         """Raise alerts for devices that have fallen silent."""
         with self._rules_lock:
-            changes = self._rules.judge_silence(utc_now())
+            changes = self._rules.judge_silence(now)
         for change in changes:
             self.writer.put(change)
 

@@ -11,13 +11,14 @@ from multiprocessing.connection import Connection
 from typing import Final
 
 from actions.lights.send_profiles import NightProfiles
+from core.clock import utc_now
 from core.errors import KreispulsError, SettingsError
 from core.logs import configure_logging
 from core.processes import end_with_parent, request_slice, tune_interpreter
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
-from ingest.keeping.jobs import Jobs
+from ingest.keeping.jobs import Jobs, jobs_of
 from ingest.keeping.lamps_told import LampsTold
 from ingest.keeping.lease import SessionLease
 from ingest.keeping.listing import Listing
@@ -162,17 +163,11 @@ class _KeepingParts:
             publish=lambda topic, payload: answers.say(Publish(topic, payload)),
             profiles=NightProfiles(settings, lambda topic, payload: answers.say(Publish(topic, payload, 1))),
         )
-        patience.until_done(self._pipeline.reload)
+        patience.until_done(lambda: self._pipeline.reload(utc_now()))
         self._listing = listing
         operations = Operations(settings, registry, readings) if isinstance(readings, KeepsOperations) else None
-        self._jobs = Jobs(
-            settings,
-            self._pipeline,
-            state=state,
-            readings=readings,
-            operations=operations,
-            leads=lambda: lease.leads,
-        )
+        jobs = jobs_of(settings, self._pipeline, state=state, readings=readings, operations=operations)
+        self._jobs = Jobs(jobs, settings.zone, leads=lambda: lease.leads)
         self._pipeline.writer.start()
 
     def _serve_metrics(self, settings: Settings, opened: ExitStack, within_s: float = 0.0) -> None:
@@ -207,7 +202,7 @@ class _KeepingParts:
         look_at_s = 0.0
         while not self._is_lost:
             if time.monotonic() >= look_at_s:
-                self._jobs.follow_clock()
+                self._jobs.follow_clock(utc_now())
                 look_at_s = time.monotonic() + CLOCK_EVERY_S
             if not self._pipe.poll(CLOCK_EVERY_S):
                 continue

@@ -13,27 +13,19 @@ from core.travel import Position
 from pickups.sheet.itinerary import Halt, HaltKind, itinerary, knows_roads, line, numbered_routes, time_of_day
 
 CSV_COLUMNS: Final = (
-    "route",
-    "vehicle",
-    "sequence",
-    "device_id",
-    "name",
-    "latitude",
-    "longitude",
-    "filling_level",
-    "volume_l",
-    "reasons",
-    "arrival_s",
-    "distance_m",
-    "state",
-    "stop_id",
-    "time",
-    "street",
-    "waste_kind",
-    "remark",
-    "skip_reason",
+    "route", "vehicle", "sequence", "device_id", "name", "latitude", "longitude", "filling_level", "volume_l",
+    "reasons", "arrival_s", "distance_m", "state", "stop_id", "time", "street", "waste_kind", "remark", "skip_reason",
     "done_at",
-)
+)  # fmt: skip
+_OF_PLAN: Final = (
+    "plan_id", "municipality", "date", "state", "progress", "error", "created_at", "finished_at", "distance_source",
+    "distance_m", "duration_s", "unplanned", "unplanned_reasons", "municipalities", "notice", "replaces",
+)  # fmt: skip
+_OF_STOP: Final = (
+    "stop_id", "sequence", "device_id", "name", "filling_level", "volume_l", "reasons", "arrival_s", "distance_m",
+    "state", "done_at", "skip_reason", "street", "waste_kind", "remark", "content_l", "weight_kg", "service_s",
+)  # fmt: skip
+"""What is told of a plan and of a stop, in this order."""
 ATTRIBUTION: Final = "Roads © OpenStreetMap contributors, ODbL"
 """Where lines follow roads they are from OpenStreetMap, whichever engine found them; its licence asks to say so."""
 _NOT_IN_XML: Final = re.compile(r"[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
@@ -135,35 +127,20 @@ def plan_csv(plan: Plan, route_id: str | None = None) -> str:
     Raises:
         NotFoundError: the plan has no such route.
     """
-    return write_csv(
-        CSV_COLUMNS,
-        (
-            (
-                number,
-                route.vehicle,
-                stop.sequence,
-                stop.device_id,
-                stop.name,
-                stop.latitude,
-                stop.longitude,
-                stop.filling_level,
-                stop.volume_l,
-                " ".join(stop.reasons),
-                stop.arrival_s,
-                stop.distance_m,
-                stop.state.value,
-                stop.stop_id,
-                time_of_day(route, stop.arrival_s),
-                stop.street,
-                stop.waste_kind,
-                stop.remark,
-                stop.skip_reason,
-                format_rfc3339(stop.done_at) if stop.done_at else None,
-            )
-            for number, route in numbered_routes(plan, route_id)
-            for stop in route.stops
-        ),
-    )
+    rows = (_csv_row(number, route, stop) for number, route in numbered_routes(plan, route_id) for stop in route.stops)
+    return write_csv(CSV_COLUMNS, rows)
+
+
+def _csv_row(number: int, route: Route, stop: Stop) -> list[Any]:
+    told = _stop(stop) | {
+        "route": number,
+        "vehicle": route.vehicle,
+        "latitude": stop.latitude,
+        "longitude": stop.longitude,
+        "reasons": " ".join(stop.reasons),
+        "time": time_of_day(route, stop.arrival_s),
+    }
+    return [told[name] for name in CSV_COLUMNS]
 
 
 def plan_document(plan: Plan) -> dict[str, Any]:
@@ -193,46 +170,22 @@ def plan_document(plan: Plan) -> dict[str, Any]:
 
 
 def _head(plan: Plan) -> dict[str, Any]:
-    return {
-        "plan_id": plan.plan_id,
-        "municipality": plan.municipality,
+    return {name: getattr(plan, name) for name in _OF_PLAN} | {
         "date": plan.date.isoformat(),
         "state": plan.state.value,
-        "progress": plan.progress,
-        "error": plan.error,
         "created_at": format_rfc3339(plan.created_at),
         "finished_at": format_rfc3339(plan.finished_at) if plan.finished_at else None,
-        "distance_source": plan.distance_source,
-        "distance_m": plan.distance_m,
-        "duration_s": plan.duration_s,
         "unplanned": list(plan.unplanned),
         "unplanned_reasons": dict(plan.unplanned_reasons),
         "municipalities": list(plan.municipalities),
-        "notice": plan.notice,
-        "replaces": plan.replaces,
     }
 
 
 def _stop(stop: Stop) -> dict[str, Any]:
-    return {
-        "stop_id": stop.stop_id,
-        "sequence": stop.sequence,
-        "device_id": stop.device_id,
-        "name": stop.name,
-        "filling_level": stop.filling_level,
-        "volume_l": stop.volume_l,
+    return {name: getattr(stop, name) for name in _OF_STOP} | {
         "reasons": [reason.value for reason in stop.reasons],
-        "arrival_s": stop.arrival_s,
-        "distance_m": stop.distance_m,
         "state": stop.state.value,
         "done_at": format_rfc3339(stop.done_at) if stop.done_at else None,
-        "skip_reason": stop.skip_reason,
-        "street": stop.street,
-        "waste_kind": stop.waste_kind,
-        "remark": stop.remark,
-        "content_l": stop.content_l,
-        "weight_kg": stop.weight_kg,
-        "service_s": stop.service_s,
     }
 
 

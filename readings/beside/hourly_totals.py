@@ -33,7 +33,8 @@ from sqlalchemy import (
 
 from core.reading import Aggregate, GroupBy
 from readings.beside.hourly_run import Part, Run
-from readings.contract import HOUR_US, TotalRow, TotalsQuery
+from readings.calls import TotalRow, TotalsQuery
+from readings.contract import HOUR_US
 from sql.columns import Text
 from sql.transaction import insert_into, reading, writing
 

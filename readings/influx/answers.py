@@ -15,7 +15,8 @@ from core.errors import StorageError
 from core.quantity import CATALOGUE, Kind, Value
 from core.reading import Aggregate, DeviceObservation, GroupBy
 from readings.beside.hourly_run import Part
-from readings.contract import HOUR_US, SeriesQuery, TotalsQuery, interval_start
+from readings.calls import SeriesQuery, TotalsQuery
+from readings.contract import HOUR_US, interval_start
 from readings.influx.flux import CONVERTED, GROUP_COLUMN
 from readings.newest import newest_of
 

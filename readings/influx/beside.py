@@ -11,7 +11,8 @@ from core.reading import DeviceObservation, Reading
 from devices.registry import device_types
 from readings.beside.hourly_run import Part, Run
 from readings.beside.opened import Beside
-from readings.contract import HOUR_US, TotalRow, Totals, TotalsQuery, add_totals, rows_of
+from readings.calls import TotalRow, TotalsQuery
+from readings.contract import HOUR_US, Totals, add_totals, rows_of
 from readings.influx import answers, flux
 from readings.influx.reads import Ask
 

@@ -13,7 +13,8 @@ from typing import Final
 
 from core.clock import from_epoch_us, to_epoch_us
 from core.counter import CounterSpan
-from readings.counters import CountersQuery, span_of
+from readings.calls import CountersQuery
+from readings.counters import span_of
 from readings.influx.answers import parse_rows
 from readings.influx.flux import Filter, Flux, narrowed
 from readings.influx.reads import MAX_DEVICE_FILTER, Ask

@@ -13,7 +13,7 @@ from core.quantity import Kind, Quantity
 from core.reading import Aggregate, GroupBy
 from devices.registry import device_types
 from readings.beside.hourly_run import Span
-from readings.contract import MAX_US, MIN_US, SeriesQuery, TotalsQuery
+from readings.calls import MAX_US, MIN_US, SeriesQuery, TotalsQuery
 
 _EVENTS: Final = 'import "contrib/tomhollingworth/events"\n'
 CONVERTED: Final = "_converted"

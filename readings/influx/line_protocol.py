@@ -17,7 +17,8 @@ from core.clock import to_epoch_us
 from core.quantity import Kind, Quantity, Value
 from core.reading import Reading
 from devices.registry import device_types
-from readings.contract import MAX_US, MIN_US, check_instant, check_key, refuse_values
+from readings.calls import MAX_US, MIN_US
+from readings.contract import check_instant, check_key, refuse_values
 
 
 def encode_lines(readings: Iterable[Reading], apart: frozenset[str] = frozenset()) -> Iterator[str]:

@@ -7,7 +7,7 @@ from typing import Any, Final
 from core.quantity import CATALOGUE
 from core.reading import Aggregate, DeviceObservation
 from devices.registry import device_types
-from readings.contract import SeriesQuery, TotalRow, TotalsQuery
+from readings.calls import SeriesQuery, TotalRow, TotalsQuery
 from readings.influx import answers, flux
 from readings.influx.flux import Flux
 

@@ -21,25 +21,17 @@ from core.counter import CounterSpan
 from core.device import is_device_id, is_municipality
 from core.errors import SettingsError, StorageError, StorageUnavailableError
 from core.quantity import CATALOGUE
-from core.reading import Aggregate, DeviceObservation, GroupBy, Observation, Reading, Total
+from core.reading import DeviceObservation, Reading
 from readings.beside.opened import Beside
-from readings.contract import (
-    MAX_US,
-    MIN_US,
-    TotalRow,
-    TotalsQuery,
-    check_delete,
-    clamp_us,
-    series_query,
-    totals_query,
-)
-from readings.counters import counters_query
+from readings.calls import MAX_US, MIN_US, CountersQuery, SeriesQuery, TotalRow, TotalsQuery, clamp_us
+from readings.contract import check_delete
 from readings.influx import flux, reads
 from readings.influx.answers import parse_rows
 from readings.influx.beside import InfluxBeside
 from readings.influx.counters import counter_spans
 from readings.influx.flux import Flux
 from readings.influx.line_protocol import encode_lines
+from readings.store import ReadingStore
 
 LINES_PER_REQUEST: Final = 5_000
 """What InfluxData recommends for a batch."""
@@ -53,7 +45,7 @@ _PING_TIMEOUT_MS: Final = (2_000, 3_000)
 _UNAVAILABLE: Final = frozenset({0, None, 408, 429, 500, 502, 503, 504})
 
 
-class InfluxReadings:
+class InfluxReadings(ReadingStore):
     """A `ReadingStore` in a bucket, which is made when it is missing and the token may do so. Safe for threads.
 
     Args:
@@ -131,67 +123,16 @@ class InfluxReadings:
             return self._beside.latest(device_ids, municipality, device_type)
         return reads.last_points(self._query, self._threads, device_ids, municipality, device_type)
 
-    def series(
-        self,
-        device_id: str,
-        quantities: Collection[str] | None,
-        start: datetime,
-        end: datetime,
-        *,
-        every: timedelta | None = None,
-        aggregate: Aggregate | None = None,
-        limit: int | None = None,
-        after: tuple[datetime, str] | None = None,
-    ) -> list[Observation]:
-        """Observations of one device; see `ReadingStore`."""
-        query = series_query(
-            device_id, quantities, start, end, every=every, aggregate=aggregate, limit=limit, after=after
-        )
-        return [] if query.empty else query.page(reads.series(self._query, query))
+    def _series(self, query: SeriesQuery) -> Mapping[tuple[int, str], Any]:
+        return reads.series(self._query, query)
 
-    def totals(
-        self,
-        quantity: str,
-        start: datetime,
-        end: datetime,
-        *,
-        group_by: GroupBy,
-        every: timedelta,
-        aggregate: Aggregate = Aggregate.MEAN,
-        streets: Mapping[str, str] | None = None,
-        municipality: str | None = None,
-        device_type: str | None = None,
-    ) -> list[Total]:
-        """An aggregate per group and interval; see `ReadingStore`."""
-        query = totals_query(
-            quantity,
-            start,
-            end,
-            group_by=group_by,
-            every=every,
-            aggregate=aggregate,
-            streets=streets,
-            municipality=municipality,
-            device_type=device_type,
-        )
-        if query.empty:
-            return []
-
+    def _totals(self, query: TotalsQuery, quantity: str) -> list[TotalRow]:
         def ask(part: TotalsQuery) -> list[TotalRow]:
             return reads.totals(self._query, self._threads, part, quantity)
 
-        return query.totals(ask(query) if self._beside is None else self._beside.totals(query, quantity, ask))
+        return ask(query) if self._beside is None else self._beside.totals(query, quantity, ask)
 
-    def counters(
-        self,
-        quantity: str,
-        bounds: Sequence[datetime],
-        *,
-        municipality: str | None = None,
-        device_ids: Collection[str] | None = None,
-    ) -> list[CounterSpan]:
-        """What a counter did per interval; see `ReadingStore`."""
-        query = counters_query(quantity, bounds, municipality, device_ids)
+    def _counters(self, query: CountersQuery) -> list[CounterSpan]:
         return counter_spans(self._query, self._threads, query)
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:

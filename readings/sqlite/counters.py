@@ -13,8 +13,9 @@ from typing import Final
 
 from core.clock import from_epoch_us
 from core.counter import CounterSpan, joined
-from readings.contract import DAY_US, HOUR_US, MIN_US
-from readings.counters import CountersQuery, span_of
+from readings.calls import MIN_US, CountersQuery
+from readings.contract import DAY_US, HOUR_US
+from readings.counters import span_of
 from readings.sqlite.file import SqliteFile
 from readings.sqlite.statements import TypeTables
 

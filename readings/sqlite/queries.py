@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from core.reading import Aggregate, GroupBy
-from readings.contract import SeriesQuery, TotalsQuery
+from readings.calls import SeriesQuery, TotalsQuery
 from readings.sqlite.statements import TypeTables
 
 Parameters = dict[str, object]

@@ -5,7 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 from core.reading import Reading
-from readings.contract import DAY_US, HOUR_US, MIN_US
+from readings.calls import MIN_US
+from readings.contract import DAY_US, HOUR_US
 from readings.sqlite.rollup_statements import MARK_DAY, MARK_HOUR, find_days
 from readings.sqlite.statements import TypeTables
 

@@ -8,17 +8,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from core.reading import Aggregate, GroupBy
-from readings.contract import (
-    DAY_US,
-    HOUR_US,
-    SeriesQuery,
-    TotalRow,
-    Totals,
-    TotalsQuery,
-    add_totals,
-    interval_start,
-    rows_of,
-)
+from readings.calls import SeriesQuery, TotalRow, TotalsQuery
+from readings.contract import DAY_US, HOUR_US, Totals, add_totals, interval_start, rows_of
 from readings.sqlite import queries
 from readings.sqlite.file import SqliteFile
 from readings.sqlite.rollup_statements import select_days

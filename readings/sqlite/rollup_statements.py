@@ -11,7 +11,8 @@ from collections.abc import Sequence
 from typing import Final
 
 from core.quantity import CATALOGUE, Kind
-from readings.contract import DAY_US, HOUR_US, MIN_US
+from readings.calls import MIN_US
+from readings.contract import DAY_US, HOUR_US
 from readings.sqlite.statements import TypeTables
 
 _LAST_TYPE: Final = {

@@ -12,20 +12,9 @@ from core.clock import to_epoch_us
 from core.counter import CounterSpan
 from core.errors import SettingsError
 from core.quantity import CATALOGUE
-from core.reading import Aggregate, DeviceObservation, GroupBy, Observation, Reading, Total
-from readings.contract import (
-    MAX_US,
-    MIN_US,
-    SeriesQuery,
-    check_delete,
-    check_instant,
-    check_key,
-    clamp_us,
-    refuse_values,
-    series_query,
-    totals_query,
-)
-from readings.counters import counters_query
+from core.reading import DeviceObservation, Reading
+from readings.calls import MAX_US, MIN_US, CountersQuery, SeriesQuery, TotalRow, TotalsQuery, clamp_us
+from readings.contract import check_delete, check_instant, check_key, refuse_values
 from readings.newest import newest_of
 from readings.sqlite import queries
 from readings.sqlite.counters import counter_spans
@@ -36,6 +25,7 @@ from readings.sqlite.rollup_reads import series_from_rollups, totals_from_rollup
 from readings.sqlite.rollup_statements import create_rollups
 from readings.sqlite.rollups import Rollups
 from readings.sqlite.statements import TypeTables, create_tables, type_tables
+from readings.store import ReadingStore
 from sql.sqlite_rows import in_chunks
 
 KEYS_PER_DELETE: Final = 200
@@ -45,7 +35,7 @@ _Identity = tuple[str, str, str]
 """Device id, device type, municipality."""
 
 
-class SqliteReadings:
+class SqliteReadings(ReadingStore):
     """A `ReadingStore` in a file. Several threads and several processes may use the same file at once.
 
     What `write` returned from is on disk. Readers are never blocked by a writer.
@@ -113,25 +103,8 @@ class SqliteReadings:
         quantities = {kind: table.quantities for kind, table in self._tables.items()}
         return newest_of(rows, lambda row: zip(quantities[row[1]], row[4::2], row[3::2], strict=True))
 
-    def series(
-        self,
-        device_id: str,
-        quantities: Collection[str] | None,
-        start: datetime,
-        end: datetime,
-        *,
-        every: timedelta | None = None,
-        aggregate: Aggregate | None = None,
-        limit: int | None = None,
-        after: tuple[datetime, str] | None = None,
-    ) -> list[Observation]:
-        """Observations of one device; see `ReadingStore`."""
-        query = series_query(
-            device_id, quantities, start, end, every=every, aggregate=aggregate, limit=limit, after=after
-        )
-        if query.empty:
-            return []
-        return query.page(self._aggregated(query) if query.every_us else self._observed(query))
+    def _series(self, query: SeriesQuery) -> dict[tuple[int, str], Any]:
+        return self._aggregated(query) if query.every_us else self._observed(query)
 
     def _observed(self, query: SeriesQuery) -> dict[tuple[int, str], Any]:
         found: dict[tuple[int, str], Any] = {}
@@ -158,54 +131,18 @@ class SqliteReadings:
                     found[row[0], quantity.name] = row[1]
         return found
 
-    def totals(
-        self,
-        quantity: str,
-        start: datetime,
-        end: datetime,
-        *,
-        group_by: GroupBy,
-        every: timedelta,
-        aggregate: Aggregate = Aggregate.MEAN,
-        streets: Mapping[str, str] | None = None,
-        municipality: str | None = None,
-        device_type: str | None = None,
-    ) -> list[Total]:
-        """An aggregate per group and interval; see `ReadingStore`."""
-        query = totals_query(
-            quantity,
-            start,
-            end,
-            group_by=group_by,
-            every=every,
-            aggregate=aggregate,
-            streets=streets,
-            municipality=municipality,
-            device_type=device_type,
-        )
+    def _totals(self, query: TotalsQuery, quantity: str) -> list[TotalRow]:
         tables = [
             table
             for table in self._tables.values()
-            if quantity in table.quantities and device_type in (None, table.device_type)
+            if quantity in table.quantities and query.device_type in (None, table.device_type)
         ]
-        if query.empty or not tables:
+        if not tables:
             return []
         rolled = totals_from_rollups(self._file, query, quantity, tables)
-        if rolled is not None:
-            return query.totals(rolled)
-        sql, parameters = queries.select_totals(query, quantity, tables)
-        return query.totals(self._file.select(sql, parameters))
+        return self._file.select(*queries.select_totals(query, quantity, tables)) if rolled is None else rolled
 
-    def counters(
-        self,
-        quantity: str,
-        bounds: Sequence[datetime],
-        *,
-        municipality: str | None = None,
-        device_ids: Collection[str] | None = None,
-    ) -> list[CounterSpan]:
-        """What a counter did per interval; see `ReadingStore`."""
-        query = counters_query(quantity, bounds, municipality, device_ids)
+    def _counters(self, query: CountersQuery) -> list[CounterSpan]:
         return counter_spans(self._file, self._tables, query)
 
     def delete(self, *, device_id: str | None = None, before: datetime | None = None) -> None:

@@ -8,6 +8,7 @@ import threading
 import uuid
 import zipfile
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,7 @@ from core.reading import Reading
 from core.rejected import RejectedMessage
 from core.settings import Settings
 from readings.sqlite.store import SqliteReadings
+from sql.columns import Choice
 from sql.engine import open_engine
 from state.rejected import RejectedFilter
 from state.state import open_state
@@ -58,6 +60,8 @@ VALUES: dict[Kind, Callable[[str, int], Any]] = {
 def value(column: sa.Column[Any], number: int) -> Any:
     if column.nullable and number % 3 == 0:
         return None
+    if isinstance(column.type, Choice):
+        return list(column.type.kind)[number % len(column.type.kind)]
     return VALUES[kind_of(column)](column.name, number)
 
 
@@ -260,7 +264,7 @@ def test_any_damaged_byte_is_found_or_changes_nothing(archive: Path, tmp_path: P
     for position in range(0, len(whole), max(1, len(whole) // 300)):
         damaged.write_bytes(whole[:position] + bytes([whole[position] ^ 0x41]) + whole[position + 1 :])
         try:
-            with ArchiveReader(damaged) as reader:
+            with closing(ArchiveReader(damaged)) as reader:
                 reader.verify(silent)
                 for name in reader.manifest.members:
                     with reader.reading(name) as stream:

@@ -63,7 +63,7 @@ def test_a_route_as_geojson(extract: Path) -> None:
         ((A, B, "--height", "3.6"), "50.0,9.0: no road that the vehicle may use"),
         ((A,), "two positions"),
         ((A, "Vaduz"), "'Vaduz' is no position"),
-        ((A, "95,9"), "'95,9' is no position"),
+        ((A, "95,9"), "'95,9' is not within 90 degrees"),
         ((A, B, "--geojson", "nowhere/way.geojson"), "cannot be written"),
     ],
 )

@@ -94,12 +94,12 @@ class Site:
     def queue(self, time_limit_s: float = 0.2) -> Plan:
         """A plan of today that somebody asked for."""
         today = utc_now().astimezone(self.settings.zone).date()
-        return queue_plan(self.state, "marburg", today, time_limit_s=time_limit_s, asked_for=True)
+        return queue_plan(self.state, "marburg", today, utc_now(), time_limit_s=time_limit_s, asked_for=True)
 
     def wait_for(self, plan: Plan, *states: PlanState) -> Plan:
         """Wait until a plan has one of these states."""
         queue = self.state.pickups
-        self.wait_until(lambda: queue.plan_state(plan.plan_id) in states, f"the plan is {' or '.join(states)}", 120)
+        self.wait_until(lambda: queue.get_plan(plan.plan_id).state in states, f"the plan is {' or '.join(states)}", 120)
         return queue.get_plan(plan.plan_id)
 
     def wait_made(self, plan: Plan) -> Plan:

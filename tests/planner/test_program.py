@@ -87,7 +87,7 @@ def test_a_plan_cancelled_while_it_waits_is_passed_over(site: Site) -> None:
     site.state.pickups.cancel_plan(first.plan_id, utc_now())
     with site.program("planner"):
         site.wait_made(second)
-    assert site.state.pickups.plan_state(first.plan_id) is PlanState.CANCELLED
+    assert site.state.pickups.get_plan(first.plan_id).state is PlanState.CANCELLED
 
 
 def test_a_plan_cancelled_while_it_is_made_ends_its_process(site: Site) -> None:

@@ -47,7 +47,7 @@ def test_two_apis_queue_for_one_planner_and_either_may_cancel(
         for plan in short:
             path = f"/v1/pickups/plans/{plan['plan_id']}"
             wait_until(lambda path=path: call(free_ports[0], path)["state"] == "done", "the next are made", 60)
-    states = [site.state.pickups.plan_state(plan["plan_id"]) for plan in (long, waiting)]
+    states = [site.state.pickups.get_plan(plan["plan_id"]).state for plan in (long, waiting)]
     assert states == [PlanState.CANCELLED] * 2
 
 
@@ -58,6 +58,6 @@ def test_a_stopped_api_takes_no_plan_with_it(site: Site, wait_until: Wait, free_
         plan = call(port, "/v1/pickups/plans", {"municipality": "marburg"})
         api.terminate()
         assert api.wait(60) == 0
-    assert site.state.pickups.plan_state(plan["plan_id"]) is PlanState.QUEUED
+    assert site.state.pickups.get_plan(plan["plan_id"]).state is PlanState.QUEUED
     with site.program("planner"):
         site.wait_made(site.state.pickups.get_plan(plan["plan_id"]))

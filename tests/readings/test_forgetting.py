@@ -7,7 +7,6 @@ from typing import Any
 
 import pytest
 
-from core.clock import utc_now
 from core.errors import StorageError
 from core.quantity import Value
 from core.reading import Aggregate, GroupBy, Reading
@@ -112,13 +111,13 @@ def test_retention_is_that_of_the_settings(backend: str, request: pytest.Fixture
             "influxdb_bucket": f"test-{uuid.uuid4().hex}",
         }
     settings = Settings(**chosen, retention_hours="temperature_c=10,zoo/presence=72", _env_file=None)
-    now = utc_now()
+    now = NOON
     with closing(open_readings(settings)) as store:
         for hours in (1, 9.5, 46.5, 47.5, 70, 72.5):
             for town in ("marburg", "zoo"):
                 at = now - hours * HOUR
                 store.write([lamp(at, f"lamp-{town}", town, presence=True, temperature_c=4.0, voltage_v=230.0)])
-        forget_due(settings, store)
+        forget_due(settings, store, now)
 
         def ages(quantity: str, town: str) -> list[float]:
             found = store.series(f"lamp-{town}", [quantity], *ALWAYS)
@@ -146,7 +145,7 @@ def test_one_retention_that_cannot_be_kept_does_not_stop_the_others(influx_readi
     influx_readings.write([lamp(NOON, presence=True, active_power_w=5.0)])
     settings = Settings(retention_hours="active_power_w=1", _env_file=None)
     with pytest.raises(StorageError, match="active_power_w"):
-        forget_due(settings, influx_readings)
+        forget_due(settings, influx_readings, NOON + 72 * HOUR)
     assert kept(influx_readings) == [(0.0, "active_power_w", 5.0)]
 
 

@@ -224,7 +224,7 @@ def test_a_joint_plan_is_in_force_for_each_of_its_municipalities(state: State) -
     for municipality in ("marburg", "lahntal"):
         found = state.pickups.plan_in_force(municipality, DAY)
         assert found == joint
-        assert found.concerns(municipality)
+        assert municipality in found.municipalities
         assert state.pickups.page_plans(municipality).items[0].plan_id == "p1"
     assert state.pickups.plans_in_force(DAY) == [joint]
     assert state.pickups.plan_in_force("wetter", DAY) is None
@@ -243,7 +243,7 @@ def test_a_cancelled_plan_stays_cancelled(state: State) -> None:
     assert state.pickups.cancel_plan("p1", DAWN + 2 * HOUR) == cancelled
     state.pickups.save_plan(DONE)
     assert state.pickups.get_plan("p1") == cancelled
-    assert state.pickups.plan_state("p1") is PlanState.CANCELLED
+    assert state.pickups.get_plan("p1").state is PlanState.CANCELLED
 
 
 def test_what_is_over_cannot_be_cancelled(state: State) -> None:
@@ -253,7 +253,7 @@ def test_what_is_over_cannot_be_cancelled(state: State) -> None:
     with pytest.raises(NotFoundError, match="p2"):
         state.pickups.cancel_plan("p2", DAWN)
     with pytest.raises(NotFoundError, match="p2"):
-        state.pickups.plan_state("p2")
+        state.pickups.get_plan("p2")
 
 
 def test_confirmations_reach_the_plan_that_replaces(state: State) -> None:

@@ -29,7 +29,7 @@ def add(state: State, plan_id: str, *, minute: int = 0, asked_for: bool = False)
 
 
 def state_of(state: State, plan_id: str) -> PlanState:
-    return state.pickups.plan_state(plan_id)
+    return state.pickups.get_plan(plan_id).state
 
 
 def test_the_oldest_is_next_and_those_that_somebody_waits_for_are_first(state: State) -> None:

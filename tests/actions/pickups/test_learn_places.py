@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from actions.pickups import learn_places
 from actions.pickups.learn_places import learn_missing, learn_municipality, public_holidays
 from actions.pickups.levels import forecasts, newest_levels
 from core.device import Device, DeviceStatus, Municipality
@@ -174,62 +173,50 @@ def test_a_sensor_that_stands_is_reckoned_on_until_a_driver_empties_the_bin(worl
     assert world.forecasts(NOW + DAY)["b"] == ("learned_stuck", pytest.approx(0.8, abs=0.05))
 
 
-def test_each_municipality_is_learned_once_a_night(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    def freeze(now: datetime) -> None:
-        monkeypatch.setattr(learn_places, "utc_now", lambda: now)
-
+def test_each_municipality_is_learned_once_a_night(world: World) -> None:
     world.bin("b")
     world.bin("other", "lohra")
     world.fill("b", first=10, last=0)
     world.fill("other", first=10, last=0)
-    freeze(NOW)
-    learn_missing(world.settings)
+    learn_missing(world.settings, NOW)
     assert world.state.places.learned_at() == {"marburg": NOW, "lohra": NOW}
-    freeze(NOW + timedelta(hours=3))
-    learn_missing(world.settings)
+    learn_missing(world.settings, NOW + timedelta(hours=3))
     assert set(world.state.places.learned_at().values()) == {NOW}
     tomorrow = datetime(2026, 5, 21, 0, 30, tzinfo=UTC)  # 02:30 in Berlin
-    freeze(tomorrow)
-    learn_missing(world.settings)
+    learn_missing(world.settings, tomorrow)
     assert set(world.state.places.learned_at().values()) == {tomorrow}
 
 
-def test_the_night_in_which_two_o_clock_comes_twice_is_one_night(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_night_in_which_two_o_clock_comes_twice_is_one_night(world: World) -> None:
     """On 25 October 2026 Berlin has 02:05 at 00:05 and at 01:05 UTC."""
     world.bin("b")
     world.fill("b", first=10, last=0)
     first = datetime(2026, 10, 25, 0, 5, tzinfo=UTC)
     for now in (first, first + timedelta(hours=1)):
-        monkeypatch.setattr(learn_places, "utc_now", lambda now=now: now)
-        learn_missing(world.settings)
+        learn_missing(world.settings, now)
     assert world.state.places.learned_at() == {"marburg": first}
 
 
-def test_a_run_that_takes_long_leaves_the_rest_to_the_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(learn_places, "utc_now", lambda: NOW)
+def test_a_run_that_takes_long_leaves_the_rest_to_the_next(world: World) -> None:
     world.bin("b")
     world.bin("other", "lohra")
     for device_id in ("b", "other"):
         world.fill(device_id, first=10, last=0)
-    learn_missing(world.settings, within_s=-1)
+    learn_missing(world.settings, NOW, within_s=-1)
     assert set(world.state.places.learned_at()) == {"lohra"}
-    learn_missing(world.settings, within_s=-1)
+    learn_missing(world.settings, NOW, within_s=-1)
     assert set(world.state.places.learned_at()) == {"lohra", "marburg"}
 
 
-def test_without_levels_nothing_is_learned_and_next_to_none_is_learned_again_soon(
-    world: World, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_without_levels_nothing_is_learned_and_next_to_none_is_learned_again_soon(world: World) -> None:
     """A new platform, or one whose history is still being written: by the night its forecasts were of no use."""
     world.bin("b")
-    monkeypatch.setattr(learn_places, "utc_now", lambda: NOW)
-    learn_missing(world.settings)
+    learn_missing(world.settings, NOW)
     assert world.state.places.learned_at() == {}
     world.fill("b", first=1, last=0)
     for minutes, learned_minutes in ((0, 0), (2, 0), (6, 6)):
         now = NOW + timedelta(minutes=minutes)
-        monkeypatch.setattr(learn_places, "utc_now", lambda now=now: now)
-        learn_missing(world.settings)
+        learn_missing(world.settings, now)
         assert world.state.places.learned_at() == {"marburg": NOW + timedelta(minutes=learned_minutes)}
 
 

@@ -9,7 +9,6 @@ import pytest
 from sqlalchemy import select
 
 from actions.pickups import plan as plan_pickups
-from actions.pickups import queue_plan as queueing
 from actions.pickups.bins_of_day import ASSUMED_DEPOT
 from actions.pickups.due import due_for
 from actions.pickups.plan import plan_day, run_plan
@@ -38,6 +37,28 @@ class World:
 
     state: State
     readings: SqliteReadings
+    now: datetime = MORNING
+    """What time it is for planning."""
+
+    def clock(self) -> datetime:
+        return self.now
+
+    def plan(self, municipality: str, progress: Callable[[float], None] | None = None) -> Plan:
+        return plan_day(
+            self.state,
+            self.readings,
+            municipality,
+            DAY,
+            settings=SETTINGS,
+            clock=self.clock,
+            time_limit_s=0.2,
+            progress=progress,
+        )
+
+    def run(self, plan_id: str, holder: str) -> Plan:
+        return run_plan(
+            self.state, self.readings, plan_id, holder, settings=SETTINGS, clock=self.clock, time_limit_s=0.2
+        )
 
     def bin(self, device_id: str, **changes: object) -> None:
         device = Device(
@@ -76,18 +97,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     yield World(state, readings)
     readings.close()
     state.close()
-
-
-@pytest.fixture
-def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """Sets what time it is for planning."""
-
-    def freeze(now: datetime) -> None:
-        for module in (plan_pickups, queueing):
-            monkeypatch.setattr(module, "utc_now", lambda: now)
-
-    freeze(MORNING)
-    return freeze
 
 
 class TestDue:
@@ -143,14 +152,12 @@ class TestDue:
         assert world.due(DAY, LATER) == {"before": ("requested",)}
         assert set(world.due(LATER.date(), LATER)) == {"before", "after"}
 
-    def test_a_confirmed_stop_counts_as_emptied_until_the_bin_reports_again(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_a_confirmed_stop_counts_as_emptied_until_the_bin_reports_again(self, world: World) -> None:
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        plan = world.plan("marburg")
         world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(hours=2))
-        frozen(MORNING + timedelta(hours=3))
+        world.now = MORNING + timedelta(hours=3)
         assert world.due(now=MORNING + timedelta(hours=3)) == {}
         world.level("a", MORNING + timedelta(hours=4), 0.85)
         assert world.due(now=MORNING + timedelta(hours=5)) == {"a": ("above_threshold",)}
@@ -176,7 +183,6 @@ class TestDue:
             world.due(day=date.max)
 
 
-@pytest.mark.usefixtures("frozen")
 class TestPlan:
     def test_a_plan_is_made_and_kept(self, world: World) -> None:
         for number in range(3):
@@ -184,7 +190,7 @@ class TestPlan:
             world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
         world.bin("lost", latitude=None, longitude=None)
         world.level("lost", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        plan = world.plan("marburg")
         assert plan.state is PlanState.DONE
         assert (plan.progress, plan.error, plan.created_at) == (1.0, None, MORNING)
         assert sorted(stop.device_id for stop in plan.routes[0].stops) == ["b0", "b1", "b2"]
@@ -200,7 +206,7 @@ class TestPlan:
             assert str(UUID(text, version=4)) == text
 
     def test_nothing_due_is_a_plan_without_routes(self, world: World) -> None:
-        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        plan = world.plan("marburg")
         assert (plan.state, plan.routes, plan.unplanned) == (PlanState.DONE, (), ())
 
     def test_without_a_depot_the_middle_of_the_bins_stands_in_and_is_named(self, world: World) -> None:
@@ -209,7 +215,7 @@ class TestPlan:
             world.bin(device_id, municipality="wyndham", latitude=latitude, longitude=144.0)
             at = MORNING - timedelta(hours=1)
             world.readings.write([Reading(device_id, "waste_bin", "wyndham", at, at, {"filling_level": 1.0})])
-        plan = plan_day(world.state, world.readings, "wyndham", DAY, settings=SETTINGS, time_limit_s=0.2)
+        plan = world.plan("wyndham")
         assert (plan.depot_name, plan.depot_latitude, plan.depot_longitude) == (ASSUMED_DEPOT, -37.95, 144.0)
         assert len(plan.routes[0].stops) == 2
 
@@ -218,7 +224,7 @@ class TestPlan:
         world.state.municipalities.put(no_vehicles)
         world.bin("a")
         world.level("a", MORNING - timedelta(hours=1), 0.9)
-        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        plan = world.plan("marburg")
         assert (plan.state, plan.error) == (PlanState.FAILED, "municipality marburg has no vehicle")
         assert plan.finished_at == MORNING
         assert world.state.pickups.get_plan(plan.plan_id) == plan
@@ -226,29 +232,29 @@ class TestPlan:
     def test_an_unexpected_error_does_not_leave_a_running_plan(
         self, world: World, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        queued = queue_plan(world.state, "marburg", DAY)
+        queued = queue_plan(world.state, "marburg", DAY, world.now)
         world.state.plan_queue.claim("me")
         monkeypatch.setattr(plan_pickups, "plan_routes", None)
         with pytest.raises(TypeError):
-            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+            world.run(queued.plan_id, "me")
         kept = world.state.pickups.get_plan(queued.plan_id)
         assert (kept.state, kept.error) == (PlanState.FAILED, "unexpected TypeError while planning")
 
     def test_a_queued_plan_runs_once(self, world: World) -> None:
-        queued = queue_plan(world.state, "marburg", DAY)
+        queued = queue_plan(world.state, "marburg", DAY, world.now)
         assert queued.state is PlanState.QUEUED
         with pytest.raises(ConflictError, match="is queued, and me is not making it"):
-            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+            world.run(queued.plan_id, "me")
         world.state.plan_queue.claim("me")
         with pytest.raises(ConflictError, match="is running, and another is not making it"):
-            run_plan(world.state, world.readings, queued.plan_id, "another", settings=SETTINGS, time_limit_s=0.2)
-        run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+            world.run(queued.plan_id, "another")
+        world.run(queued.plan_id, "me")
         with pytest.raises(ConflictError, match="is done, and me is not making it"):
-            run_plan(world.state, world.readings, queued.plan_id, "me", settings=SETTINGS, time_limit_s=0.2)
+            world.run(queued.plan_id, "me")
         with pytest.raises(NotFoundError):
-            run_plan(world.state, world.readings, "no-such-plan", "me", settings=SETTINGS, time_limit_s=0.2)
+            world.run("no-such-plan", "me")
         with pytest.raises(NotFoundError):
-            queue_plan(world.state, "nowhere", DAY)
+            queue_plan(world.state, "nowhere", DAY, world.now)
 
     def test_whoever_plans_past_the_queue_gives_signs_of_life(
         self, world: World, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., object]
@@ -266,7 +272,7 @@ class TestPlan:
                 seen.append(last_sign())
                 wait_until(lambda: last_sign() > seen[0], "there is a sign of life while it plans")
 
-        plan = plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2, progress=look)
+        plan = world.plan("marburg", progress=look)
         assert (plan.state, len(seen)) == (PlanState.DONE, 1)
 
     def test_progress_is_kept_while_the_search_goes_on(self, world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -275,7 +281,7 @@ class TestPlan:
         for number in range(6):
             world.bin(f"b{number}", longitude=8.77 + number / 100)
             world.level(f"b{number}", MORNING - timedelta(hours=1), 0.9)
-        plan_day(world.state, world.readings, "marburg", DAY, settings=SETTINGS, time_limit_s=0.2)
+        world.plan("marburg")
         assert kept == sorted(kept)
         assert 0.1 == kept[0] < kept[-1] <= 1.0
         assert len(kept) > 3
@@ -287,17 +293,15 @@ class TestMissing:
         return Settings(data_dir=tmp_path, timezone="Europe/Berlin")
 
     @pytest.fixture
-    def make_missing(
-        self, world: World, settings: Settings, frozen: Callable[[datetime], None]
-    ) -> Callable[[datetime], list[PlanState]]:
+    def make_missing(self, world: World, settings: Settings) -> Callable[[datetime], list[PlanState]]:
         """At an instant the job queues what is missing, and all that waits is made; the states of the plans queued."""
 
         def make(now: datetime) -> list[PlanState]:
-            frozen(now)
+            world.now = now
             queued = plan_missing(world.state, settings, now)
             while (job := world.state.plan_queue.claim("me")) is not None:
-                run_plan(world.state, world.readings, job.plan_id, "me", settings=settings)
-            return [world.state.pickups.plan_state(plan.plan_id) for plan in queued]
+                run_plan(world.state, world.readings, job.plan_id, "me", settings=settings, clock=world.clock)
+            return [world.state.pickups.get_plan(plan.plan_id).state for plan in queued]
 
         return make
 
@@ -329,7 +333,6 @@ class TestMissing:
         assert make_missing(MORNING) == []
         assert make_missing(MORNING + timedelta(hours=1, seconds=1)) == [PlanState.DONE]
 
-    @pytest.mark.usefixtures("frozen")
     def test_a_plan_that_waits_is_queued_once_however_long_it_waits(self, world: World, settings: Settings) -> None:
         world.bin("a")
         (queued,) = plan_missing(world.state, settings, MORNING)

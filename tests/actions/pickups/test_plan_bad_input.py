@@ -7,7 +7,6 @@ from pathlib import Path
 
 import pytest
 
-from actions.pickups import plan as plan_pickups
 from actions.pickups.plan import plan_day
 from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.pickup import Plan, PlanState
@@ -44,14 +43,22 @@ class World:
         self.state.municipalities.put(replace(marburg, **changes))  # type: ignore[arg-type]
 
     def plan(self, roads: Roads | None = None, day: date = DAY) -> Plan:
-        made = plan_day(self.state, self.readings, "marburg", day, settings=SETTINGS, roads=roads, time_limit_s=0.2)
+        made = plan_day(
+            self.state,
+            self.readings,
+            "marburg",
+            day,
+            settings=SETTINGS,
+            clock=lambda: MORNING,
+            roads=roads,
+            time_limit_s=0.2,
+        )
         assert self.state.pickups.get_plan(made.plan_id) == made
         return made
 
 
 @pytest.fixture
-def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[World]:
-    monkeypatch.setattr(plan_pickups, "utc_now", lambda: MORNING)
+def world(tmp_path: Path) -> Iterator[World]:
     state = open_state(f"sqlite:///{tmp_path / 'state.db'}")
     readings = SqliteReadings(str(tmp_path / "readings.db"))
     state.municipalities.put(

@@ -1,14 +1,12 @@
 """A day planned again from the stores: what drivers did stays, what is newly due comes in; joint plans; cancelling."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
-from actions.pickups import plan as plan_pickups
-from actions.pickups import queue_plan as queueing
 from actions.pickups.plan import plan_day, run_plan
 from actions.pickups.plan_missing import plan_missing
 from actions.pickups.queue_plan import queue_plan, queue_replan
@@ -46,6 +44,11 @@ class World:
     state: State
     readings: SqliteReadings
     settings: Settings
+    now: datetime = MORNING
+    """What time it is for planning."""
+
+    def clock(self) -> datetime:
+        return self.now
 
     def bin(self, device_id: str, *, level: float = 0.9, at: datetime = MORNING, **changes: object) -> None:
         device = Device(
@@ -61,16 +64,22 @@ class World:
         """The job queues what is missing, and what waits is made."""
         queued = plan_missing(self.state, self.settings, now)
         while (job := self.state.plan_queue.claim("me")) is not None:
-            run_plan(self.state, self.readings, job.plan_id, "me", settings=self.settings, time_limit_s=0.3)
+            run_plan(
+                self.state, self.readings, job.plan_id, "me", settings=self.settings, clock=self.clock, time_limit_s=0.3
+            )
         return [self.state.pickups.get_plan(plan.plan_id) for plan in queued]
 
     def plan(self, *municipalities: str, day: date = DAY) -> Plan:
-        return plan_day(self.state, self.readings, municipalities, day, settings=self.settings, time_limit_s=0.3)
+        return plan_day(
+            self.state, self.readings, municipalities, day, settings=self.settings, clock=self.clock, time_limit_s=0.3
+        )
 
     def replan(self, plan: Plan) -> Plan:
-        queued = queue_replan(self.state, plan.plan_id)
+        queued = queue_replan(self.state, plan.plan_id, self.now)
         self.state.plan_queue.claim("me")
-        made = run_plan(self.state, self.readings, queued.plan_id, "me", settings=self.settings, time_limit_s=0.3)
+        made = run_plan(
+            self.state, self.readings, queued.plan_id, "me", settings=self.settings, clock=self.clock, time_limit_s=0.3
+        )
         assert (made.state, made.error) == (PlanState.DONE, None)
         assert made.replaces == plan.plan_id
         return made
@@ -87,18 +96,6 @@ def world(tmp_path: Path) -> Iterator[World]:
     state.close()
 
 
-@pytest.fixture(autouse=True)
-def frozen(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
-    """Sets what time it is for planning."""
-
-    def freeze(now: datetime) -> None:
-        for module in (plan_pickups, queueing):
-            monkeypatch.setattr(module, "utc_now", lambda: now)
-
-    freeze(MORNING)
-    return freeze
-
-
 def street(world: World, count: int) -> None:
     for number in range(count):
         world.bin(f"b{number}", longitude=8.77 + number / 100)
@@ -109,16 +106,14 @@ def ids(plan: Plan) -> list[str]:
 
 
 class TestReplan:
-    def test_what_is_done_stays_and_a_bin_newly_due_comes_in(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_what_is_done_stays_and_a_bin_newly_due_comes_in(self, world: World) -> None:
         street(world, 4)
         plan = world.plan("marburg")
         (route,) = plan.routes
         for stop in route.stops[:2]:
             world.state.pickups.stop_done(stop.stop_id, MORNING + timedelta(seconds=stop.arrival_s + stop.service_s))
         later = MORNING + timedelta(hours=2)
-        frozen(later)
+        world.now = later
         world.bin("new", at=later, longitude=8.775)
         again = world.replan(plan)
         (changed,) = again.routes
@@ -133,9 +128,7 @@ class TestReplan:
         assert [stop.device_id for stop in changed.stops if stop.changed] == ["new"]
         assert world.state.pickups.plan_in_force("marburg", DAY) == again
 
-    def test_a_skipped_bin_is_not_tried_again_and_an_emptied_one_is_dropped(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_a_skipped_bin_is_not_tried_again_and_an_emptied_one_is_dropped(self, world: World) -> None:
         street(world, 3)
         plan = world.plan("marburg")
         skipped = [
@@ -145,7 +138,7 @@ class TestReplan:
         plan = replace(plan, routes=(replace(plan.routes[0], stops=tuple(skipped)),))
         world.state.pickups.save_plan(plan)
         later = MORNING + timedelta(hours=1)
-        frozen(later)
+        world.now = later
         world.level("b2", 0.05, later)
         again = world.replan(plan)
         assert ids(again) == ["b0"]
@@ -153,28 +146,26 @@ class TestReplan:
         once_more = world.replan(again)
         assert (ids(once_more), once_more.unplanned_reasons) == (["b0"], again.unplanned_reasons)
 
-    def test_a_late_vehicle_comes_later_to_the_rest(self, world: World, frozen: Callable[[datetime], None]) -> None:
+    def test_a_late_vehicle_comes_later_to_the_rest(self, world: World) -> None:
         street(world, 2)
         plan = world.plan("marburg")
         first, second = plan.routes[0].stops
         world.state.pickups.stop_done(
             first.stop_id, MORNING + timedelta(seconds=first.arrival_s + first.service_s + 1800)
         )
-        frozen(MORNING + timedelta(hours=2))
+        world.now = MORNING + timedelta(hours=2)
         again = world.replan(plan)
         assert again.routes[0].stops[1].arrival_s == second.arrival_s + 1800
         assert again.routes[0].duration_s == plan.routes[0].duration_s + 1800
 
-    def test_what_a_vehicle_does_not_get_to_is_for_others(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_what_a_vehicle_does_not_get_to_is_for_others(self, world: World) -> None:
         """Its second stop is due half an hour before its shift ends, seven and a half hours late."""
         world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 2, 10_000, 28_800),)))
         street(world, 3)
         plan = world.plan("marburg")
         (route,) = plan.routes
         world.state.pickups.stop_done(route.stops[0].stop_id, MORNING + timedelta(hours=7, minutes=55))
-        frozen(MORNING + timedelta(hours=8))
+        world.now = MORNING + timedelta(hours=8)
         first, second = world.replan(plan).routes
         assert [stop.state for stop in first.stops] == [StopState.DONE]
         assert [stop.device_id for stop in second.stops] == [stop.device_id for stop in route.stops[1:]]
@@ -188,9 +179,7 @@ class TestReplan:
         assert (again.depot_name, again.depot_longitude) == (plan.depot_name, plan.depot_longitude)
         assert sorted(ids(again)) == ["b0", "b1", "b2"]
 
-    def test_the_job_plans_again_at_the_municipality_s_hours(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_the_job_plans_again_at_the_municipality_s_hours(self, world: World) -> None:
         """At 9, because a driver is at it; not before, not twice, and not where nobody drives."""
         world.state.municipalities.put(replace(MARBURG, replanning_hours=(9,)))
         street(world, 2)
@@ -198,25 +187,23 @@ class TestReplan:
         assert world.plan_missing(MORNING + timedelta(hours=3)) == []
         world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(minutes=10))
         assert world.plan_missing(MORNING + timedelta(hours=2, minutes=59)) == []
-        frozen(MORNING + timedelta(hours=3))
+        world.now = MORNING + timedelta(hours=3)
         (waiting,) = plan_missing(world.state, world.settings, MORNING + timedelta(hours=3))
         assert world.plan_missing(MORNING + timedelta(hours=4)) == [], "it waits already"
         new = world.state.pickups.get_plan(waiting.plan_id)
         assert (new.replaces, new.state) == (plan.plan_id, PlanState.DONE)
         assert world.plan_missing(MORNING + timedelta(hours=5)) == []
 
-    def test_only_the_plan_in_force_can_be_planned_again(
-        self, world: World, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_only_the_plan_in_force_can_be_planned_again(self, world: World) -> None:
         street(world, 1)
         old = world.plan("marburg")
-        frozen(MORNING + timedelta(minutes=1))
+        world.now = MORNING + timedelta(minutes=1)
         new = world.plan("marburg")
         with pytest.raises(ConflictError, match=f"not in force any more: plan {new.plan_id} is"):
-            queue_replan(world.state, old.plan_id)
-        queued = queue_plan(world.state, "marburg", DAY)
+            queue_replan(world.state, old.plan_id, world.now)
+        queued = queue_plan(world.state, "marburg", DAY, world.now)
         with pytest.raises(ConflictError, match="is queued, not done"):
-            queue_replan(world.state, queued.plan_id)
+            queue_replan(world.state, queued.plan_id, world.now)
 
 
 @pytest.mark.parametrize(
@@ -230,20 +217,18 @@ class TestClockChange:
     """Sundays of 23 and of 25 hours; `six` is 06:00 in Berlin, five and seven hours after midnight."""
 
     @pytest.fixture(autouse=True)
-    def _morning(self, world: World, six: datetime, frozen: Callable[[datetime], None]) -> None:
-        frozen(six)
+    def _morning(self, world: World, six: datetime) -> None:
+        world.now = six
         for number in range(2):
             world.bin(f"b{number}", longitude=8.77 + number / 100, at=six)
 
     @pytest.mark.parametrize("late", [timedelta(0), timedelta(minutes=30)])
-    def test_a_vehicle_is_as_late_as_it_is(
-        self, world: World, day: date, six: datetime, late: timedelta, frozen: Callable[[datetime], None]
-    ) -> None:
+    def test_a_vehicle_is_as_late_as_it_is(self, world: World, day: date, six: datetime, late: timedelta) -> None:
         plan = world.plan("marburg", day=day)
         (route,) = plan.routes
         first, second = route.stops
         world.state.pickups.stop_done(first.stop_id, six + timedelta(seconds=first.arrival_s + first.service_s) + late)
-        frozen(six + timedelta(hours=2))
+        world.now = six + timedelta(hours=2)
         (again,) = world.replan(plan).routes
         late_s = round(late.total_seconds())
         assert (route.start_s, again.start_s) == (21_600, 21_600)
@@ -266,12 +251,12 @@ class TestClockChange:
         assert [made.replaces for made in world.plan_missing(six + timedelta(hours=3))] == [plan.plan_id]
 
 
-def test_an_hour_that_comes_twice_is_one_hour_of_replanning(world: World, frozen: Callable[[datetime], None]) -> None:
+def test_an_hour_that_comes_twice_is_one_hour_of_replanning(world: World) -> None:
     """On 25 October 2026 Berlin has 02:30 at 00:30 and at 01:30 UTC."""
     world.state.municipalities.put(replace(MARBURG, replanning_hours=(2,)))
     first = datetime(2026, 10, 25, 0, 30, tzinfo=UTC)
     world.bin("b", at=first)
-    frozen(first)
+    world.now = first
     plan = world.plan("marburg", day=first.date())
     world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, first + timedelta(minutes=10))
     assert world.plan_missing(first + timedelta(hours=1)) == []
@@ -323,7 +308,7 @@ class TestJointPlans:
 class TestCancel:
     def test_a_plan_cancelled_while_it_is_made_stays_cancelled(self, world: World) -> None:
         street(world, 3)
-        queued = queue_plan(world.state, "marburg", DAY)
+        queued = queue_plan(world.state, "marburg", DAY, world.now)
         world.state.plan_queue.claim("me")
         told: list[float] = []
 
@@ -337,10 +322,11 @@ class TestCancel:
             queued.plan_id,
             "me",
             settings=world.settings,
+            clock=world.clock,
             time_limit_s=0.3,
             progress=cancel,
         )
         assert (made.state, made.routes, made.finished_at) == (PlanState.CANCELLED, (), MORNING)
         assert told
         with pytest.raises(ConflictError, match="is cancelled, and me is not making it"):
-            run_plan(world.state, world.readings, queued.plan_id, "me", settings=world.settings)
+            run_plan(world.state, world.readings, queued.plan_id, "me", settings=world.settings, clock=world.clock)

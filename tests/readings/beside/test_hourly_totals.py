@@ -11,7 +11,8 @@ from core.reading import Aggregate, GroupBy
 from readings.beside.hourly_run import Run
 from readings.beside.hourly_totals import HourlyTotals
 from readings.beside.opened import open_beside
-from readings.contract import HOUR_US, totals_query
+from readings.calls import totals_query
+from readings.contract import HOUR_US
 
 MARBURG, ZOO = ("marburg", "streetlight"), ("zoo", "streetlight")
 MOST = 100
