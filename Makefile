@@ -1,7 +1,7 @@
 # Every target makes the environment it needs; nothing else has to be installed by hand.
 # make demo ARGS="--for 30"   make test ARGS="-k topics"   make check   make bench   make lock
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench lock licences format hooks clean
+.PHONY: help demo test check bench trace lock licences format hooks clean
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
@@ -57,6 +57,9 @@ bench: $(VENV)/.dev ## measurements; last line of each is one JSON object
 	@$(BIN)/python benchmarks/history.py
 
 LOCK := pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header pyproject.toml
+trace: $(VENV)/.dev ## the own files on the way of a reading and of a presence
+	@$(BIN)/python benchmarks/trace.py
+
 lock: $(VENV)/.uv ## write the lock files anew
 	@$(UV) $(LOCK) --all-extras -o requirements.lock
 	@$(UV) $(LOCK) -c requirements.lock -o requirements-base.lock

@@ -4,9 +4,10 @@ Real processes on loopback: Mosquitto, one ingest on SQLite, a publisher and a s
 presence is at a lamp that is down: it is stored, raises the lamp and `--neighbours` on each side, and they are lowered
 `--hold` seconds later. Beside the presences other readings are stored (`--background` a second). Open loop: a message
 goes out when it is due, whatever became of the ones before. The clock runs from just before the write to just after the
-read. `echo`: the same messages at the same rate
-through the broker alone, without ingest. The first seconds warm up and do not count. The last line of output is one
-JSON object.
+read. `--beside plan,export,backup`: measured once alone, and once while such work goes on without a pause, one process
+each: a day of 300 bins is planned, the registry is exported, both stores are backed up. `echo`: the same messages at
+the same rate through the broker alone, without ingest. The first seconds warm up and do not count. The last line of
+output is one JSON object.
 """
 
 import argparse
@@ -17,15 +18,25 @@ import platform
 import shutil
 import socket
 import statistics
+import subprocess
 import sys
 import tempfile
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from datetime import UTC, datetime
 from importlib.metadata import version
 from multiprocessing.connection import Connection
 from pathlib import Path
 
 from end_to_end import broker_command, counter, free_port, kreispuls, register, running, wait_for_port, wait_until
 from load import Publisher, mid_of, publish_packet
+
+from core.device import Device, Municipality, Place, Vehicle
+from core.reading import Reading
+from readings.sqlite.store import SqliteReadings
+from state.state import open_state
 
 OTHERS = 1_000
 """Lamps that only report, for the background."""
@@ -45,6 +56,7 @@ def main() -> None:
     parser.add_argument("--warm-up", type=float, default=3, help="seconds before them that do not count")
     parser.add_argument("--neighbours", type=int, default=0, help="lamps raised on each side")
     parser.add_argument("--hold", type=float, default=5, help="seconds until a raised lamp is lowered")
+    parser.add_argument("--beside", default="", help="of plan,export,backup: work that goes on beside")
     options = parser.parse_args()
     mosquitto = shutil.which("mosquitto", path=f"{os.environ['PATH']}:/usr/sbin")
     if mosquitto is None:
@@ -85,11 +97,81 @@ def measure(options: argparse.Namespace, folder: Path, mosquitto: str) -> dict[s
             wait_until(lambda: counter(metrics_port, "kreispuls_broker_connected") == 1)
             greeted = greet(mqtt_port, presences * (2 * options.neighbours + 1))
             wait_until(lambda: counter(metrics_port, "kreispuls_readings_stored") >= greeted)
-            light = distribution(options, mqtt_port, ROOT + "/{lamp}/event/up", ROOT + "/+/command/set_light", level=4)
+            topics = ROOT + "/{lamp}/event/up", ROOT + "/+/command/set_light"
+            light = distribution(options, mqtt_port, *topics, level=4)
             wait_until(lambda: counter(metrics_port, "kreispuls_readings_stored") >= greeted + wanted)
-    return {f"echo_{name}": value for name, value in echo.items()} | {
-        f"presence_{name}": value for name, value in light.items()
+            figures = {f"echo_{name}": value for name, value in echo.items()}
+            figures |= {f"presence_{name}": value for name, value in light.items()}
+            if options.beside:
+                time.sleep(2 * options.hold)  # the lamps are down again
+                with work(options.beside.split(","), folder, environment):
+                    echo = distribution(options, mqtt_port, "echo/{lamp}", "echo/+", level=1)
+                    light = distribution(options, mqtt_port, *topics, level=4)
+                figures |= {f"beside_echo_{name}": value for name, value in echo.items()}
+                figures |= {f"beside_{name}": value for name, value in light.items()}
+    return figures
+
+
+@contextmanager
+def work(kinds: list[str], folder: Path, environment: dict[str, str]) -> Iterator[None]:
+    """Work of a county's server, again and again until the end."""
+    if "plan" in kinds:
+        register_bins(folder)
+    commands = {
+        "plan": ["plan", "--municipality", "waste", "--time-limit", "5", "--format", "json"],
+        "export": ["devices", "export", "--format", "geojson"],
+        "backup": ["backup", str(folder / "backup.zip")],
     }
+    enough = threading.Event()
+
+    def repeat(command: list[str]) -> None:
+        while not enough.is_set():
+            process = subprocess.Popen(
+                kreispuls(*command), env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
+            )
+            while process.poll() is None:
+                if enough.wait(0.1):
+                    process.terminate()
+            (folder / "backup.zip").unlink(missing_ok=True)
+
+    threads = [threading.Thread(target=repeat, args=(commands[kind],)) for kind in kinds]
+    for thread in threads:
+        thread.start()
+    try:
+        yield
+    finally:
+        enough.set()
+        for thread in threads:
+            thread.join()
+
+
+def register_bins(folder: Path) -> None:
+    """A town with 300 bins, all of them full."""
+    with closing(open_state(f"sqlite:///{folder / 'state.db'}")) as state:
+        depot = Place("Depot", 50.8, 8.77)
+        state.municipalities.put(
+            Municipality(
+                municipality="waste", name="Waste", depot=depot, vehicles=(Vehicle("truck", 3, 10_000.0, 8 * 3600),)
+            )
+        )
+        state.devices.put_many(
+            [
+                Device(
+                    device_id=f"bin-{number}",
+                    device_type="waste_bin",
+                    municipality="waste",
+                    latitude=50.75 + number % 17 * 0.006,
+                    longitude=8.7 + number % 19 * 0.008,
+                    attributes={"volume_l": 240},
+                )
+                for number in range(300)
+            ]
+        )
+    now = datetime.now(UTC)
+    with closing(SqliteReadings(str(folder / "readings.db"))) as readings:
+        readings.write(
+            [Reading(f"bin-{number}", "waste_bin", "waste", now, now, {"filling_level": 0.9}) for number in range(300)]
+        )
 
 
 def greet(port: int, lamps: int) -> int:

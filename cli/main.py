@@ -11,6 +11,7 @@ from typer.core import TyperGroup
 
 from cli.extras import missing_extra
 from core.errors import KreispulsError
+from core.processes import give_way
 
 COMMANDS: Final = {
     "demo": ("cli.demo:demo", "Watch a simulated county at work: everything in one go, nothing to configure."),
@@ -33,6 +34,8 @@ COMMANDS: Final = {
     "restore": ("cli.backup:restore", "Put back what an archive holds, all or nothing."),
 }
 """Where each command is, and a line for the list of all; one without a line is for the programs themselves."""
+_AT_ONCE: Final = frozenset({"ingest", "broker", "demo", "up"})
+"""Commands that light waits for, or that start those; all others give way to it."""
 
 
 class _Commands(TyperGroup):
@@ -46,6 +49,8 @@ class _Commands(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
+        if cmd_name not in _AT_ONCE:
+            give_way()
         module, _, name = COMMANDS[cmd_name][0].partition(":")
         found = getattr(importlib.import_module(module), name)
         if not isinstance(found, typer.Typer):

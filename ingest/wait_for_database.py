@@ -20,6 +20,7 @@ class Stop(Protocol):
 
 
 RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
+"""Pauses between tries of whatever needs a store; the last goes on."""
 
 
 class StoppedWaitingError(Exception):

@@ -2,7 +2,6 @@
 
 import logging
 import multiprocessing
-import os
 import signal
 import sys
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from core.clock import utc_now
 from core.errors import KreispulsError
 from core.logs import configure_logging
 from core.pickup import PlanState
-from core.processes import end_with_parent
+from core.processes import end_with_parent, give_way
 from core.settings import Settings
 from readings.open import open_readings
 from state.plan_queue import PlanJob
@@ -23,8 +22,6 @@ from state.state import open_state
 
 logger = logging.getLogger(__name__)
 
-NICENESS: Final = 10
-"""Planning has time: on a processor that ingest wants too, light goes first."""
 _ENDS_WITHIN_S: Final = 5.0
 # Loading solver and stores takes a second and a half: children are forks of a server that has them loaded. It runs no
 # threads and holds no connection, and ends with us.
@@ -125,5 +122,5 @@ def _do(settings: Settings, job: Callable[[Settings], None]) -> None:
 def _begin(settings: Settings) -> None:
     end_with_parent()  # it is no daemon, since the solver starts processes of its own
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group; the planner ends its child itself
-    os.nice(NICENESS)
+    give_way()
     configure_logging(settings.log_level)

@@ -1,7 +1,6 @@
 """The keeping process of ingest: decodes, stores, judges, runs the jobs; the receiving one is its parent."""
 
 import logging
-import os
 import signal
 import threading
 import time
@@ -14,7 +13,7 @@ from actions.lights.send_profiles import NightProfiles
 from core.clock import utc_now
 from core.errors import KreispulsError, SettingsError
 from core.logs import configure_logging
-from core.processes import end_with_parent, request_slice, tune_interpreter
+from core.processes import end_with_parent, give_way, request_slice, tune_interpreter
 from core.settings import Settings
 from core.topics import Topics
 from ingest import metrics
@@ -53,8 +52,6 @@ logger = logging.getLogger(__name__)
 CLOCK_EVERY_S: Final = 1.0
 METRICS_WITHIN_S: Final = 2.0
 """How long a taken port is waited for: a predecessor whose parent was killed may be just ending."""
-NICENESS: Final = 10
-"""Light goes first on a processor that both want: storing gets a tenth of it. Measured: docs/performance.md."""
 
 
 def keep_as_process(settings: Settings, pipe: Connection, *, drains: bool) -> None:
@@ -62,7 +59,7 @@ def keep_as_process(settings: Settings, pipe: Connection, *, drains: bool) -> No
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGTERM, signal.SIGINT):  # sent to the whole group: the parent finishes what is in hand
         signal.signal(number, signal.SIG_IGN)
-    os.nice(NICENESS)
+    give_way()
     request_slice(0)
     configure_logging(settings.log_level)
     keep(settings, pipe, drains=drains)

@@ -12,13 +12,13 @@ from core.logs import RepeatedTrouble
 from core.reading import Reading
 from ingest import metrics
 from ingest.spool.spool import Spool
+from ingest.wait_for_database import RETRY_S
 from readings.store import ReadingStore
 
 logger = logging.getLogger(__name__)
 
 PATIENCE_S: Final = 1.0
 """A store that takes longer for a batch is slow: the batch is spooled, which lets its messages be acknowledged."""
-RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
 
 class SpooledReadings:
