@@ -69,4 +69,4 @@ licences: $(VENV)/.dev ## write the table of docs/licences.md anew
 	@$(BIN)/python -m tests.licences
 
 clean: ## remove the environment and caches
-	@rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	@rm -rf $(VENV) .venv-newest build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis
