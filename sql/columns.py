@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, TIMESTAMP, BigInteger, Dialect, TypeDecorator
+from sqlalchemy import JSON, TIMESTAMP, BigInteger, ColumnElement, Dialect, TypeDecorator
 from sqlalchemy import Text as SqlText
 from sqlalchemy.types import TypeEngine
 
@@ -50,6 +50,11 @@ class Choice(Text):
         """The member itself."""
         del dialect
         return None if value is None else self.kind(value)
+
+
+def only_where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    """For an index: of the rows that meet a condition alone."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
 
 
 class Instant(TypeDecorator[datetime]):
