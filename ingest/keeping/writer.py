@@ -4,7 +4,6 @@ import logging
 import threading
 from collections.abc import Callable
 from datetime import datetime
-from typing import Final
 from urllib.parse import quote
 
 import msgspec
@@ -25,15 +24,13 @@ from ingest.keeping.decoding import Understood, rejection
 from ingest.keeping.receipt import take_first_receipts
 from ingest.spool.spool import Spool
 from ingest.spool.spooled_readings import SpooledReadings
+from ingest.wait_for_database import RETRY_S
 from mqtt.client import Message
 from readings.store import ReadingStore
 from rules.engine import AlertChange
 from state.state import State
 
 logger = logging.getLogger(__name__)
-
-RETRY_S: Final = (0.2, 0.5, 1.0, 2.0, 5.0)
-
 
 Item = Understood | Command | AlertChange
 
