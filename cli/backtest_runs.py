@@ -68,7 +68,7 @@ class Saving:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The comparison in words, for people."""
         if self.ours is None or self.saved is None:
             return f"than {self.than}: none of ours serves as well"
         return f"than {self.than}: {self.ours} drives {self.saved:.0%} fewer km and serves no worse"
@@ -98,7 +98,7 @@ def savings(rows: Sequence[Row]) -> list[Saving]:
 
 
 def read_policy(text: str) -> PolicySpec:
-    """`fixed:0.98`, `threshold:0.75`, `fullest:0.2`, `ours:20`, `ours:20:0.5:4`.
+    """The policy that a text names: `fixed:0.98`, `threshold:0.75`, `fullest:0.2`, `ours:20`, `ours:20:0.5:4`.
 
     Raises:
         InvalidInputError: it is none of these.

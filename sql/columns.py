@@ -76,7 +76,7 @@ class Instant(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else to_epoch_us(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Always aware UTC."""
+        """Give the instant, always aware UTC."""
         if value is None:
             return None
         return value.astimezone(UTC) if dialect.name == "postgresql" else from_epoch_us(value)

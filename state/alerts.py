@@ -47,9 +47,9 @@ class AlertFilter:
     device_id: str | None = None
     rule: str | None = None
     since: datetime | None = None
-    """Started then or later."""
+    """The alert started then or later."""
     until: datetime | None = None
-    """Started before then."""
+    """The alert started before then."""
     muted: bool | None = None
     """Whether the device is in maintenance."""
 

@@ -146,7 +146,7 @@ class NewestValues:
     def latest(
         self, device_ids: Collection[str] | None, municipality: str | None, device_type: str | None
     ) -> list[DeviceObservation]:
-        """As `ReadingStore.latest`."""
+        """Answer as `ReadingStore.latest` does."""
         where = ["true"]
         with reading(self._engine) as connection:
             dialect = connection.dialect.name
