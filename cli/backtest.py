@@ -115,9 +115,9 @@ def _simulated(
     bins: int, days: int, seed: int, municipalities: int, *, joint: bool, roads: "Roads"
 ) -> "list[Replayed]":
     from cli.backtest_data import simulated
-    from cli.backtest_runs import progress_bar
+    from cli.progress import progress_bar
 
-    with progress_bar() as progress:
+    with progress_bar(gone_when_done=True) as progress:
         task = progress.add_task("simulating", total=bins)
         return simulated(
             bins=bins,

@@ -9,10 +9,9 @@ from datetime import date
 from typing import Any, Final
 
 import numpy as np
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.backtest_data import Replayed
+from cli.progress import progress_bar
 from core.errors import InvalidInputError
 from pickups.backtest.day_planner import DayPlanner
 from pickups.backtest.policies import Fullest, Policy, PrizeCollecting, Threshold, fixed_rounds
@@ -69,7 +68,7 @@ class Saving:
 
     @property
     def sentence(self) -> str:
-        """For people."""
+        """The comparison in words, for people."""
         if self.ours is None or self.saved is None:
             return f"than {self.than}: none of ours serves as well"
         return f"than {self.than}: {self.ours} drives {self.saved:.0%} fewer km and serves no worse"
@@ -99,7 +98,7 @@ def savings(rows: Sequence[Row]) -> list[Saving]:
 
 
 def read_policy(text: str) -> PolicySpec:
-    """`fixed:0.98`, `threshold:0.75`, `fullest:0.2`, `ours:20`, `ours:20:0.5:4`.
+    """The policy that a text names: `fixed:0.98`, `threshold:0.75`, `fullest:0.2`, `ours:20`, `ours:20:0.5:4`.
 
     Raises:
         InvalidInputError: it is none of these.
@@ -161,7 +160,7 @@ def run(
     outcomes: dict[int, list[Outcome]] = {number: [] for number in range(len(specs))}
     workers = min(processes or os.cpu_count() or 1, len(jobs))
     days = sum(part.deposits.days - part.deposits.index(start) for _, part in jobs)
-    with progress_bar() as progress:
+    with progress_bar(gone_when_done=True) as progress:
         task = progress.add_task("driving", total=days)
         for number, outcome in _outcomes(jobs, specs, start, time_limit_s, seed, workers=workers):
             outcomes[number].append(outcome)
@@ -198,15 +197,3 @@ def _replay(part: Replayed, spec: PolicySpec, start: date, time_limit_s: float, 
     plan = DayPlanner(tuple(area.volumes_l.tolist()), time_limit_s, seed)
     policy = build_policy(spec, part, start)
     return replay(area, part.deposits, policy, part.works, plan, start=start, sensor=part.sensor, seed=seed)
-
-
-def progress_bar() -> Progress:
-    """On standard error, gone when done."""
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-        transient=True,
-    )

@@ -11,10 +11,9 @@ from typing import Annotated, Final
 from uuid import uuid4
 
 import typer
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from cli.options import read_pairs, read_zone
+from cli.progress import progress_bar
 from cli.recording import Recorded, Recording, read_recording
 from core.clock import LARGEST_LEAD, utc_now
 from core.device import is_municipality
@@ -87,7 +86,7 @@ def replay(
         if publish
         else store_readings(settings, device_type, municipality, _batches(paced, BATCH if factor is None else 1))
     )
-    with _progress() as progress:
+    with progress_bar() as progress:
         task = progress.add_task("publishing" if publish else "storing", total=len(recording.readings))
         for done in played:
             progress.update(task, completed=done)
@@ -169,13 +168,3 @@ def _say_unusable(recording: Recording) -> None:
         typer.echo(f"line {line}: {reason}", err=True)
     if len(recording.unusable) > SHOWN_PROBLEMS:
         typer.echo(f"and {len(recording.unusable) - SHOWN_PROBLEMS} more lines that cannot be used", err=True)
-
-
-def _progress() -> Progress:
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        console=Console(stderr=True),
-    )

@@ -18,6 +18,8 @@ Step = tuple[float | None, str]
 """From this value on, this colour."""
 Panel = TypeVar("Panel", stat.Panel, table.Panel, timeseries.Panel, bargauge.Panel, geomap.Panel)
 
+HALF: Final = 12
+"""Of the width of a dashboard, which is 24."""
 GREEN_TO_RED: Final[Sequence[Step]] = ((None, "green"), (0.6, "yellow"), (0.8, "red"))
 PLAIN: Final[Sequence[Step]] = ((None, "blue"),)
 NONE_IS_GOOD: Final[Sequence[Step]] = ((None, "green"), (1, "red"))
@@ -84,10 +86,9 @@ def lines(
     top: float | None = None,
     bars: bool = False,
     stacked: bool = False,
-    width: int = 12,
 ) -> timeseries.Panel:
     """Values over time; `series` names each line by its labels, `top` fixes the axis from 0 to it."""
-    panel = _common(timeseries.Panel(), title, german, queries, (width, 8))
+    panel = _common(timeseries.Panel(), title, german, queries, (HALF, 8))
     panel.unit(unit).display_name(series).line_width(1).fill_opacity(10).axis_soft_min(0).span_nulls(True)
     panel.show_points(common_model.VisibilityMode.NEVER)
     panel.legend(
@@ -116,14 +117,13 @@ def rows(
     columns: Mapping[str, tuple[str, str]],
     join_by: str | None = None,
     coloured: Mapping[str, Sequence[Step]] | None = None,
-    width: int = 12,
     height: int = 9,
 ) -> table.Panel:
     """A table; `columns` gives each column's heading and unit in order, others are hidden.
 
     With `join_by` the results of several queries become one table, joined by that column.
     """
-    panel = _common(table.Panel(), title, german, queries, (width, height))
+    panel = _common(table.Panel(), title, german, queries, (HALF, height))
     if join_by:
         panel.with_transformation(
             model.DataTransformerConfig(id_val="joinByField", options={"byField": join_by, "mode": "outer"})
@@ -151,9 +151,9 @@ def rows(
     return panel
 
 
-def bars(title: str, german: str, text: str, *, unit: str, steps: Sequence[Step], width: int = 12) -> bargauge.Panel:
+def bars(title: str, german: str, text: str, *, unit: str, steps: Sequence[Step]) -> bargauge.Panel:
     """One horizontal bar from 0 to 1 per row, named by its first text column."""
-    panel = _common(bargauge.Panel(), title, german, text, (width, 9))
+    panel = _common(bargauge.Panel(), title, german, text, (HALF, 9))
     panel.unit(unit).min(0).max(1).thresholds(thresholds(steps)).orientation(common_model.VizOrientation.HORIZONTAL)
     panel.display_mode(common_model.BarGaugeDisplayMode.BASIC)
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
@@ -190,13 +190,10 @@ def places_map(
     queries: Mapping[str, str],
     *,
     layers: Sequence[common.MapLayerOptions],
-    steps: Sequence[Step] = GREEN_TO_RED,
-    width: int = 12,
-    height: int = 12,
 ) -> geomap.Panel:
     """A map that shows all points; its base map is the one Grafana is set to."""
-    panel = _common(geomap.Panel(), title, german, queries, (width, height))
-    panel.thresholds(thresholds(steps))
+    panel = _common(geomap.Panel(), title, german, queries, (HALF, 12))
+    panel.thresholds(thresholds(GREEN_TO_RED))
     panel.color_scheme(dashboard.FieldColor().mode(model.FieldColorModeId.THRESHOLDS))
     panel.override_by_regexp("level|threshold", [model.DynamicConfigValue(id_val="unit", value="percentunit")])
     panel.view(geomap.MapViewConfig().id("fit").all_layers(True).padding(5).zoom(15))

@@ -81,7 +81,7 @@ def add_totals(totals: Totals, rows: Iterable[tuple[int, str, Any, int]], aggreg
 
 
 def rows_of(totals: Totals) -> list[TotalRow]:
-    """As `TotalsQuery.totals` takes them."""
+    """The rows of totals, as `TotalsQuery.totals` takes them."""
     return [(start_us, group, value, count) for (start_us, group), (value, count) in totals.items()]
 
 

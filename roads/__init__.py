@@ -1,22 +1,13 @@
 """Ways by road: matrices and lines from an OpenStreetMap extract, a routing service, or great circles."""
 
-from collections.abc import Sequence
 from typing import Protocol
 
 from core.settings import Settings
-from core.travel import Position, TravelMatrix, TruckProfile
+from core.travel import Roads
 
 
-class RoadEngine(Protocol):
-    """`core.travel.Roads` that can say what it is."""
-
-    def matrix(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> TravelMatrix:
-        """As `core.travel.Roads`."""
-        ...
-
-    def legs(self, positions: Sequence[Position], truck: TruckProfile | None = None) -> list[list[Position]]:
-        """As `core.travel.Roads`."""
-        ...
+class RoadEngine(Roads, Protocol):
+    """An engine that can say what it is."""
 
     def check(self, *, fix: bool = False) -> str:
         """What is used, in one sentence; with `fix`, what it prepares once is prepared now.

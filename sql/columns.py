@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Final
 
-from sqlalchemy import JSON, TIMESTAMP, BigInteger, Dialect, TypeDecorator
+from sqlalchemy import JSON, TIMESTAMP, BigInteger, ColumnElement, Dialect, TypeDecorator
 from sqlalchemy import Text as SqlText
 from sqlalchemy.types import TypeEngine
 
@@ -52,6 +52,11 @@ class Choice(Text):
         return None if value is None else self.kind(value)
 
 
+def only_where(condition: ColumnElement[bool]) -> dict[str, Any]:
+    """For an index: of the rows that meet a condition alone."""
+    return {"sqlite_where": condition, "postgresql_where": condition}
+
+
 class Instant(TypeDecorator[datetime]):
     """An aware instant, exact to the microsecond: TIMESTAMPTZ on PostgreSQL, epoch microseconds on SQLite."""
 
@@ -71,7 +76,7 @@ class Instant(TypeDecorator[datetime]):
         return value if dialect.name == "postgresql" else to_epoch_us(value)
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Always aware UTC."""
+        """Give the instant, always aware UTC."""
         if value is None:
             return None
         return value.astimezone(UTC) if dialect.name == "postgresql" else from_epoch_us(value)

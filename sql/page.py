@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from sqlalchemy import Column, Connection, Row, Select, tuple_
+from sqlalchemy import Column, Connection, Row, Select, Table, tuple_
 
 from core.cursor import Kind, decode_cursor, encode_cursor
 from core.errors import InvalidInputError
@@ -32,6 +32,11 @@ def check_limit(limit: int) -> None:
     """
     if not 1 <= limit <= MAX_LIMIT:
         raise InvalidInputError(f"limit: expected 1 to {MAX_LIMIT}, got {limit}")
+
+
+def given(query: Select[Any], table: Table, **wanted: object) -> Select[Any]:
+    """Of the rows of a query those with these values in columns of a table; None: whatever is there."""
+    return query.where(*(table.c[name] == value for name, value in wanted.items() if value is not None))
 
 
 def fetch_page(

@@ -1,10 +1,10 @@
 """Transactions on the state database: reading, writing, upserts, and driver errors translated at the door."""
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 from sqlalchemy import URL, Connection, Engine, Table, exc, func, select
 from sqlalchemy.dialects import sqlite
@@ -55,6 +55,16 @@ def insert_into(connection: Connection, table: Table) -> "postgresql.Insert | sq
 
         return postgresql.insert(table)
     return sqlite.insert(table)
+
+
+def put_rows(
+    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], kept: Collection[str] = ()
+) -> None:
+    """Insert rows, at least one; those with a known primary key replace it, but for the columns to be `kept`."""
+    insert = insert_into(connection, table)
+    key = [column.name for column in table.primary_key]
+    replaced = {name: insert.excluded[name] for name in rows[0] if name not in {*key, *kept}}
+    connection.execute(insert.on_conflict_do_update(index_elements=key, set_=replaced), rows)
 
 
 def database_now(connection: Connection) -> datetime:

@@ -25,7 +25,7 @@ from sqlalchemy import (
 from core.alert import Alert, AlertEvent, AlertState, Severity
 from core.device import DeviceStatus
 from core.errors import ConflictError, NotFoundError
-from sql.page import Page, fetch_page
+from sql.page import Page, fetch_page, given
 from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.notification_tables import alert_events
@@ -47,9 +47,9 @@ class AlertFilter:
     device_id: str | None = None
     rule: str | None = None
     since: datetime | None = None
-    """Started then or later."""
+    """The alert started then or later."""
     until: datetime | None = None
-    """Started before then."""
+    """The alert started before then."""
     muted: bool | None = None
     """Whether the device is in maintenance."""
 
@@ -132,12 +132,7 @@ class Alerts:
             NotFoundError: there is no such alert.
             ConflictError: it is resolved.
         """
-        changes = {
-            "state": AlertState.ACKNOWLEDGED,
-            "acknowledged_at": at,
-            "acknowledged_by": by,
-            "comment": comment,
-        }
+        changes = {"state": AlertState.ACKNOWLEDGED, "acknowledged_at": at, "acknowledged_by": by, "comment": comment}
         here = alerts.c.alert_id == alert_id
         with writing(self._engine) as connection:
             changed = connection.execute(update(alerts).where(here).where(is_open).values(changes)).rowcount
@@ -165,11 +160,8 @@ _IS_MUTED: Final = exists().where(
 
 
 def _narrowed(wanted: AlertFilter) -> Select[Any]:
-    query = select(alerts)
-    for name in ("state", "severity", "municipality", "device_id", "rule"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(alerts.c[name] == value)
+    equal = {name: getattr(wanted, name) for name in ("state", "severity", "municipality", "device_id", "rule")}
+    query = given(select(alerts), alerts, **equal)
     if wanted.since is not None:
         query = query.where(alerts.c.started_at >= wanted.since)
     if wanted.until is not None:

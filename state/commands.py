@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, delete, func, select, update
 
 from core.command import Command, CommandState, Reason
 from core.errors import InvalidInputError, NotFoundError
-from sql.page import check_limit
+from sql.page import check_limit, given
 from sql.records import from_row
 from sql.sqlite_rows import bound, run_many
 from sql.transaction import insert_into, reading, writing
@@ -93,10 +93,9 @@ class Commands:
         """
         check_limit(limit)
         query = select(commands).order_by(commands.c.issued_at.desc(), commands.c.command_id.desc()).limit(limit)
-        if municipality is not None:
-            query = query.where(commands.c.municipality == municipality)
         with reading(self._engine) as connection:
-            return [from_row(Command, row) for row in connection.execute(query)]
+            rows = connection.execute(given(query, commands, municipality=municipality))
+            return [from_row(Command, row) for row in rows]
 
     def held(self, now: datetime) -> list[Command]:
         """What lamps may still hold at `now`, by device: the newest command of each, and its override in force.

@@ -12,10 +12,10 @@ from core.clock import utc_now
 from core.device import Connection, Device, DeviceStatus
 from core.errors import ConflictError, InvalidInputError, NotFoundError
 from sql.columns import Instant
-from sql.page import Page, fetch_page
+from sql.page import Page, fetch_page, given
 from sql.records import from_row, to_row
 from sql.sqlite_rows import bound, run_many
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import insert_into, put_rows, reading, writing
 from state.revision import bump_revision, read_revision
 from state.tables import devices
 
@@ -105,9 +105,7 @@ class Devices:
             return
         rows = sorted((_row(_created(device)) for device in many), key=_by_id)  # one order for all: no deadlocks
         with writing(self._engine) as connection:
-            insert = insert_into(connection, devices)
-            replaced = {name: insert.excluded[name] for name in rows[0] if name not in _KEPT_ON_REPLACE}
-            connection.execute(insert.on_conflict_do_update(index_elements=["device_id"], set_=replaced), rows)
+            put_rows(connection, devices, rows, kept=_KEPT_ON_REPLACE)
             bump_revision(connection)
 
     def change(self, device_id: str, merge: Callable[[Device], Device]) -> Device:
@@ -218,10 +216,8 @@ def _folded(text: str) -> str:
 
 
 def _narrowed(query: Select[Any], wanted: DeviceFilter) -> Select[Any]:
-    for name in ("municipality", "device_type", "status"):
-        value = getattr(wanted, name)
-        if value is not None:
-            query = query.where(devices.c[name] == value)
+    equal = {name: getattr(wanted, name) for name in ("municipality", "device_type", "status")}
+    query = given(query, devices, **equal)
     if wanted.bbox is not None:
         west, south, east, north = wanted.bbox
         after_west, before_east = devices.c.longitude >= west, devices.c.longitude <= east

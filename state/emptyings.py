@@ -7,6 +7,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, and_, delete, func, insert, or_, select
 
 from core.pickup import Emptying
+from sql.page import given
 from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.tables import emptyings
@@ -63,8 +64,7 @@ class Emptyings:
     def last(self, municipality: str | None = None) -> dict[str, datetime]:
         """When each bin was last emptied, as far as known."""
         query = select(emptyings.c.device_id, func.max(emptyings.c.at).label("last_at"))
-        if municipality is not None:
-            query = query.where(emptyings.c.municipality == municipality)
+        query = given(query, emptyings, municipality=municipality)
         with reading(self._engine) as connection:
             rows = connection.execute(query.group_by(emptyings.c.device_id)).all()
         return {row.device_id: row.last_at for row in rows}

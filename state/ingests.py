@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Engine, delete, select
 
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import put_rows, reading, writing
 from state.revision import bump_revision
 from state.tables import ingests
 
@@ -50,8 +50,7 @@ class Ingests:
             "subscribed": _names(ingest.subscribed),
         }
         with writing(self._engine) as connection:
-            insert = insert_into(connection, ingests).values(row)
-            connection.execute(insert.on_conflict_do_update(index_elements=["session"], set_=row))
+            put_rows(connection, ingests, [row])
             bump_revision(connection)
 
     def remove(self, session: str) -> None:

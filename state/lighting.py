@@ -7,9 +7,9 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, delete, fu
 
 from core.errors import ConflictError, NotFoundError
 from core.lighting import EventNights, LightGroup
-from sql.page import Page, fetch_page
+from sql.page import Page, fetch_page, given
 from sql.records import from_row, to_row
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import insert_into, put_rows, reading, writing
 from state.lighting_tables import event_nights, light_groups, lighting_profiles
 from state.revision import bump_revision
 
@@ -35,9 +35,7 @@ class Lighting:
         Raises:
             InvalidInputError: wrong limit (1-1000) or cursor.
         """
-        query = select(light_groups)
-        if municipality is not None:
-            query = query.where(light_groups.c.municipality == municipality)
+        query = given(select(light_groups), light_groups, municipality=municipality)
         with reading(self._engine) as connection:
             page = fetch_page(connection, query, [light_groups.c.light_group_id], limit=limit, cursor=cursor)
         return Page([_group(row) for row in page.items], page.next_cursor)
@@ -142,9 +140,7 @@ class Lighting:
         with writing(self._engine) as connection:
             others = (table.c.municipality == row["municipality"]) & (table.c.name != row["name"])
             _check_room(connection, table, str(row["municipality"]), others)
-            insert = insert_into(connection, table).values(row)
-            replaced = {name: insert.excluded[name] for name in row if name not in ("municipality", "name")}
-            connection.execute(insert.on_conflict_do_update(index_elements=["municipality", "name"], set_=replaced))
+            put_rows(connection, table, [row])
             bump_revision(connection)
 
     def _delete(self, table: Table, municipality: str, name: str, what: str) -> None:

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, Row, Select, select, update
 from core.device import DisposalSite, Municipality, Place, Vehicle
 from core.errors import NotFoundError
 from sql.records import from_row
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import insert_into, put_rows, reading, writing
 from state.revision import bump_revision
 from state.tables import municipalities
 
@@ -55,9 +55,7 @@ class Municipalities:
             return
         rows = sorted((_row(each) for each in many), key=lambda row: str(row["municipality"]))
         with writing(self._engine) as connection:
-            insert = insert_into(connection, municipalities)
-            replaced = {name: insert.excluded[name] for name in rows[0] if name != "municipality"}
-            connection.execute(insert.on_conflict_do_update(index_elements=["municipality"], set_=replaced), rows)
+            put_rows(connection, municipalities, rows)
             bump_revision(connection)
 
     def change(self, slug: str, merge: Callable[[Municipality], Municipality]) -> Municipality:

@@ -6,7 +6,7 @@ from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, 
 
 from core.alert import AlertState, Severity
 from core.notification import Language
-from sql.columns import Choice, Instant, Text
+from sql.columns import Choice, Instant, Text, only_where
 from sql.metadata import COUNTED, metadata
 
 alert_events: Final = Table(
@@ -23,7 +23,7 @@ alert_events: Final = Table(
     comment="what happened to alerts",
 )
 is_new: Final = alert_events.c.queued_at.is_(None)
-Index("ix_alert_events_new", alert_events.c.event_id, sqlite_where=is_new, postgresql_where=is_new)
+Index("ix_alert_events_new", alert_events.c.event_id, **only_where(is_new))
 
 notification_subscriptions: Final = Table(
     "notification_subscriptions",
@@ -76,6 +76,5 @@ Index(
     "ix_notifications_waiting",
     notifications.c.subscription_id,
     notifications.c.notification_id,
-    sqlite_where=is_waiting,
-    postgresql_where=is_waiting,
+    **only_where(is_waiting),
 )

@@ -6,7 +6,7 @@ from typing import NamedTuple
 from sqlalchemy import Engine, select
 
 from core.pickup import Plan, PlanState
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import put_rows, reading, writing
 from state.pickup_tables import weekly_rounds
 from state.plan_rows import plans_with_stops
 from state.tables import plan_partners, plans
@@ -53,5 +53,4 @@ class PickupHistory:
     def keep_weekly_round(self, municipality: str, found: WeeklyRound) -> None:
         """Keep a municipality's round in the place of the one before."""
         with writing(self._engine) as connection:
-            insert = insert_into(connection, weekly_rounds).values(municipality=municipality, **found._asdict())
-            connection.execute(insert.on_conflict_do_update(index_elements=["municipality"], set_=found._asdict()))
+            put_rows(connection, weekly_rounds, [{"municipality": municipality, **found._asdict()}])

@@ -6,7 +6,7 @@ from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, 
 
 from core.errors import ConflictError, NotFoundError
 from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
-from sql.page import Page, fetch_page
+from sql.page import Page, fetch_page, given
 from sql.records import from_row, to_row
 from sql.transaction import insert_into, reading, writing
 from state.plan_queue import is_made_by
@@ -28,9 +28,7 @@ class Pickups:
 
     def open_requests(self, municipality: str | None = None) -> list[PickupRequest]:
         """Requests that are not closed, oldest first."""
-        query = select(pickup_requests).where(is_unanswered)
-        if municipality is not None:
-            query = query.where(pickup_requests.c.municipality == municipality)
+        query = given(select(pickup_requests).where(is_unanswered), pickup_requests, municipality=municipality)
         query = query.order_by(pickup_requests.c.requested_at, pickup_requests.c.pickup_request_id)
         with reading(self._engine) as connection:
             return [from_row(PickupRequest, row) for row in connection.execute(query)]

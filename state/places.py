@@ -8,6 +8,7 @@ from typing import Any
 from sqlalchemy import Engine, delete, func, insert, select
 
 from core.pickup import StopState
+from sql.page import given
 from sql.transaction import reading, writing
 from state.tables import devices, place_models, stops
 
@@ -53,9 +54,7 @@ class Places:
 
     def models(self, municipality: str | None = None) -> StoredModels:
         """What was learned, of one municipality or of all."""
-        query = select(place_models)
-        if municipality is not None:
-            query = query.where(place_models.c.municipality == municipality)
+        query = given(select(place_models), place_models, municipality=municipality)
         with reading(self._engine) as connection:
             rows = connection.execute(query).all()
         return StoredModels(

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, bindparam, delete, func, insert, select, update
 
 from core.errors import NotFoundError
 from core.rejected import KEPT_PAYLOAD_BYTES, RejectedMessage
-from sql.page import Page, fetch_page
+from sql.page import Page, fetch_page, given
 from sql.records import from_row, to_row
 from sql.transaction import reading, writing
 from state.tables import rejected_messages
@@ -77,11 +77,7 @@ class RejectedMessages:
         Raises:
             InvalidInputError: wrong limit (1-1000) or cursor.
         """
-        query = select(rejected_messages)
-        for name in RejectedFilter.__slots__:
-            value = getattr(rejected_filter, name)
-            if value is not None:
-                query = query.where(rejected_messages.c[name] == value)
+        query = given(select(rejected_messages), rejected_messages, **to_row(rejected_filter))
         key = [rejected_messages.c.rejected_id]
         with reading(self._engine) as connection:
             rows = fetch_page(connection, query, key, limit=limit, cursor=cursor, newest_first=True)

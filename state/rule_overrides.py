@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from sqlalchemy import Engine, delete, select
 
 from core.errors import NotFoundError
-from sql.transaction import insert_into, reading, writing
+from sql.transaction import put_rows, reading, writing
 from state.revision import bump_revision
 from state.tables import rule_overrides
 
@@ -29,12 +29,7 @@ class RuleOverrides:
         """Set or replace as a whole; values are what JSON can hold."""
         row = {"municipality": municipality, "rule": rule, "override": dict(override)}
         with writing(self._engine) as connection:
-            insert = insert_into(connection, rule_overrides).values(row)
-            connection.execute(
-                insert.on_conflict_do_update(
-                    index_elements=["municipality", "rule"], set_={"override": insert.excluded.override}
-                )
-            )
+            put_rows(connection, rule_overrides, [row])
             bump_revision(connection)
 
     def delete(self, municipality: str, rule: str) -> None:

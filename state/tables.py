@@ -21,7 +21,7 @@ from core.alert import AlertState, Severity
 from core.command import CommandState, Reason
 from core.device import Connection, DeviceStatus
 from core.pickup import EmptyingSource, PlanState, StopState
-from sql.columns import Choice, Instant, Json, Text
+from sql.columns import Choice, Instant, Json, Text, only_where
 from sql.metadata import COUNTED
 from sql.metadata import metadata as metadata  # noqa: PLC0414 - given on
 from state import (
@@ -95,15 +95,8 @@ alerts: Final = Table(
     Column("circuit", Text, comment="the circuit that the alert is about as a whole"),
 )
 is_open: Final = alerts.c.state != literal_column("'resolved'")  # in the text: a parameter would not match the index
-Index(
-    "ux_alerts_open",
-    alerts.c.device_id,
-    alerts.c.rule,
-    unique=True,
-    sqlite_where=is_open,
-    postgresql_where=is_open,
-)
-Index("ix_alerts_open_municipality", alerts.c.municipality, sqlite_where=is_open, postgresql_where=is_open)
+Index("ux_alerts_open", alerts.c.device_id, alerts.c.rule, unique=True, **only_where(is_open))
+Index("ix_alerts_open_municipality", alerts.c.municipality, **only_where(is_open))
 Index("ix_alerts_started_at", alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_municipality", alerts.c.municipality, alerts.c.started_at, alerts.c.alert_id)
 Index("ix_alerts_device_id", alerts.c.device_id, alerts.c.started_at)
@@ -130,14 +123,8 @@ is_sent: Final = commands.c.state == literal_column("'sent'")
 is_override: Final = commands.c.reason == literal_column("'override'")
 Index("ix_commands_issued_at", commands.c.issued_at, commands.c.command_id)
 Index("ix_commands_municipality", commands.c.municipality, commands.c.issued_at, commands.c.command_id)
-Index("ix_commands_sent", commands.c.expires_at, sqlite_where=is_sent, postgresql_where=is_sent)
-Index(
-    "ix_commands_override",
-    commands.c.device_id,
-    commands.c.issued_at,
-    sqlite_where=is_override,
-    postgresql_where=is_override,
-)
+Index("ix_commands_sent", commands.c.expires_at, **only_where(is_sent))
+Index("ix_commands_override", commands.c.device_id, commands.c.issued_at, **only_where(is_override))
 
 rejected_messages: Final = Table(
     "rejected_messages",
@@ -178,13 +165,7 @@ pickup_requests: Final = Table(
     Column("closed_at", Instant),
 )
 is_unanswered: Final = pickup_requests.c.closed_at.is_(None)
-Index(
-    "ux_pickup_requests_open",
-    pickup_requests.c.device_id,
-    unique=True,
-    sqlite_where=is_unanswered,
-    postgresql_where=is_unanswered,
-)
+Index("ux_pickup_requests_open", pickup_requests.c.device_id, unique=True, **only_where(is_unanswered))
 
 emptyings: Final = Table(
     "emptyings",

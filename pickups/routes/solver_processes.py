@@ -5,19 +5,18 @@ one is not started at all: then runs happen here, one after the other.
 """
 
 import multiprocessing
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from multiprocessing.process import BaseProcess
-from threading import Thread
 from typing import Final
 
 from pyvrp import Solution
 
 from core.errors import PlanningCancelledError, PlanningError
+from core.processes import end_with_parent
 from pickups.routes.problem import Problem
 from pickups.routes.pyvrp_model import Mix, Orders, PyvrpModel
 from pickups.routes.search import search
@@ -209,18 +208,6 @@ def _answer(runner: Runner, run: Run) -> Outcome | str:
         return runner(run)
     except Exception as error:  # noqa: BLE001 - whatever it is, the parent has to say it
         return f"{type(error).__name__}: {error}"
-
-
-def end_with_parent() -> None:
-    """End this process when the one that started it dies, whatever it is doing then."""
-    Thread(target=_wait_for_parent, daemon=True).start()
-
-
-def _wait_for_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _cost(solution: Solution) -> int:

@@ -17,8 +17,8 @@ from pyvrp.stop import MaxRuntime
 from vrplib.parse import parse_vrplib
 
 from core.errors import InvalidInputError, PlanningError
+from core.processes import end_with_parent
 from pickups.routes.search import SMALL_STEPS, search
-from pickups.routes.solver_processes import end_with_parent
 
 MAX_DIMENSION: Final = 4_000
 """Distances are a full matrix: this many nodes are 128 MB of it, and more than the search can use."""

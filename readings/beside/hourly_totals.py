@@ -36,7 +36,8 @@ from readings.beside.hourly_run import Part, Run
 from readings.calls import TotalRow, TotalsQuery
 from readings.contract import HOUR_US
 from sql.columns import Text
-from sql.transaction import insert_into, reading, writing
+from sql.page import given
+from sql.transaction import insert_into, put_rows, reading, writing
 
 MARKS_PER_TRANSACTION: Final = 10_000
 NEVER: Final = 2**40
@@ -192,11 +193,7 @@ class HourlyTotals:
                 if (municipality, hour) in right
             ]
             if rows:
-                insert = insert_into(connection, _hours)
-                changed = {name: insert.excluded[name] for name in ("n", "s", "lo", "hi")}
-                connection.execute(
-                    insert.on_conflict_do_update(index_elements=list(_hours.primary_key), set_=changed), rows
-                )
+                put_rows(connection, _hours, rows)
             done = [{"the_hour": hour, "the_municipality": municipality} for municipality, hour in sorted(right)]
             whose = (_stale.c.hour == bindparam("the_hour"), _stale.c.municipality == bindparam("the_municipality"))
             connection.execute(_stale.delete().where(_stale.c.device_type == run.device_type, *whose), done)
@@ -263,10 +260,7 @@ def _totals(query: TotalsQuery, name: str, first_hour: int, end_hour: int) -> Se
     rows = select(start, group, value, n).where(
         _hours.c.quantity == name, _hours.c.hour >= first_hour, _hours.c.hour < end_hour
     )
-    if query.municipality is not None:
-        rows = rows.where(_hours.c.municipality == query.municipality)
-    if query.device_type is not None:
-        rows = rows.where(_hours.c.device_type == query.device_type)
+    rows = given(rows, _hours, municipality=query.municipality, device_type=query.device_type)
     return rows.group_by(start, group)
 
 
@@ -276,9 +270,7 @@ def _mark(connection: Connection, hours: Iterable[tuple[Whose, int]]) -> None:
         for (municipality, kind), hour in hours
     ]
     if rows:
-        insert = insert_into(connection, _stale)
-        changed = {"stamp": insert.excluded.stamp}
-        connection.execute(insert.on_conflict_do_update(index_elements=list(_stale.primary_key), set_=changed), rows)
+        put_rows(connection, _stale, rows)
 
 
 def _stamp() -> int:

@@ -28,6 +28,7 @@ from readings.beside.newest_groups import (
 )
 from readings.newest import newest_of
 from sql.columns import Text
+from sql.page import given
 from sql.sqlite_rows import run_many
 from sql.transaction import insert_into, reading, writing
 
@@ -145,7 +146,7 @@ class NewestValues:
     def latest(
         self, device_ids: Collection[str] | None, municipality: str | None, device_type: str | None
     ) -> list[DeviceObservation]:
-        """As `ReadingStore.latest`."""
+        """Answer as `ReadingStore.latest` does."""
         where = ["true"]
         with reading(self._engine) as connection:
             dialect = connection.dialect.name
@@ -179,9 +180,7 @@ class NewestValues:
 
     def keep(self, keep: Keep, *, device_id: str | None = None) -> None:
         """Keep only these values, of one device or of all."""
-        query = select(_rows.c.device_id, _rows.c.device_type, _rows.c.municipality)
-        if device_id is not None:
-            query = query.where(_rows.c.device_id == device_id)
+        query = given(select(_rows.c.device_id, _rows.c.device_type, _rows.c.municipality), _rows, device_id=device_id)
         with self._changing() as connection:
             _fold(connection)
             keys = [(row[0], row[1], row[2]) for row in connection.execute(query)]

@@ -92,7 +92,7 @@ class InfluxBeside:
     def latest(
         self, device_ids: Collection[str] | None, municipality: str | None, device_type: str | None
     ) -> list[DeviceObservation]:
-        """As `ReadingStore.latest`."""
+        """Answer as `ReadingStore.latest` does."""
         return self._newest.latest(device_ids, municipality, device_type)
 
     def totals(self, query: TotalsQuery, name: str, ask: Callable[[TotalsQuery], list[TotalRow]]) -> list[TotalRow]:
@@ -111,7 +111,7 @@ class InfluxBeside:
         return rows_of(totals)
 
     def roll_up(self, now: datetime, within: timedelta) -> bool:
-        """As `ReadingStore.roll_up`."""
+        """Work as `ReadingStore.roll_up` does."""
         deadline = time.monotonic() + within.total_seconds()
         self._hours.advance(to_epoch_us(now - GRACE) // HOUR_US, self._newest.whose)
         while run := self._hours.next_run(self._per_run):

@@ -150,7 +150,7 @@ def _ends_and_falls(flux: Flux, run: _Run, filters: list[Filter]) -> None:
 
 
 def _told(answer: str, run: _Run) -> dict[tuple[str, str, int], _Told]:
-    """By device, municipality and interval."""
+    """What an answer tells, by device, municipality and interval."""
     told: dict[tuple[str, str, int], _Told] = {}
     rows = parse_rows(answer, "result", "device_id", "municipality", "_start", "_time", "_value")
     for result, device_id, municipality, start, at, value in rows:

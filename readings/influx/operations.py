@@ -5,7 +5,7 @@ Written only with the InfluxDB backend (`InfluxReadings.write_lines`); times are
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Final
 
@@ -55,42 +55,19 @@ class EnergyDay:
 def energy_lines(days: Iterable[EnergyDay]) -> list[str]:
     """One line per day, dated at its start: measurement `energy`, tag `municipality`. Write today's every hour."""
     return [
-        _line(
-            ENERGY_MEASUREMENT,
-            {"municipality": day.municipality},
-            {
-                "lamps": day.lamps,
-                "energy_kwh": day.energy_kwh,
-                "estimated_kwh": day.estimated_kwh,
-                "reference_kwh": day.reference_kwh,
-                "saving_kwh": day.saving_kwh,
-                "co2_saved_kg": day.co2_saved_kg,
-                "hours_unknown": day.hours_unknown,
-            },
-            day.start,
-        )
+        _line(ENERGY_MEASUREMENT, {"municipality": day.municipality}, _fields(day, "municipality", "start"), day.start)
         for day in days
     ]
 
 
 def ingest_lines(reports: Iterable[IngestReport]) -> list[str]:
     """One line per report: measurement `ingest`, tag `session`. Write one every 10 s."""
-    return [
-        _line(
-            INGEST_MEASUREMENT,
-            {"session": report.session},
-            {
-                "received": report.received,
-                "stored": report.stored,
-                "rejected": report.rejected,
-                "lag_s": None if report.lag_s is None else float(report.lag_s),
-                "batch_readings": report.batch_readings,
-                "connected_devices": report.connected_devices,
-            },
-            report.at,
-        )
-        for report in reports
-    ]
+    lines = []
+    for report in reports:
+        fields = _fields(report, "session", "at")
+        fields["lag_s"] = None if report.lag_s is None else float(report.lag_s)
+        lines.append(_line(INGEST_MEASUREMENT, {"session": report.session}, fields, report.at))
+    return lines
 
 
 def device_lines(devices: Iterable[Device], municipalities: Sequence[Municipality], at: datetime) -> list[str]:
@@ -130,6 +107,10 @@ def device_lines(devices: Iterable[Device], municipalities: Sequence[Municipalit
             )
         )
     return lines
+
+
+def _fields(said: IngestReport | EnergyDay, *others: str) -> dict[str, Field | None]:
+    return {name: value for name, value in asdict(said).items() if name not in others}
 
 
 def _line(measurement: str, tags: Mapping[str, str], fields: Mapping[str, Field | None], at: datetime) -> str:
