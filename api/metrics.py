@@ -1,6 +1,5 @@
 """Prometheus metrics of the API: requests counted as they happen, gauges read from the state when asked."""
 
-import logging
 from collections.abc import Iterator
 from typing import Final
 
@@ -9,8 +8,6 @@ from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
 from state.state import State
-
-logger = logging.getLogger(__name__)
 
 METHODS: Final = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 

@@ -1,7 +1,6 @@
 """The embedded broker of `demo` and `up`: amqtt on the loopback address, made to keep the promise of QoS 1."""
 
 import asyncio
-import logging
 import threading
 from typing import Final
 
@@ -14,8 +13,6 @@ from amqtt.plugins.base import BaseAuthPlugin
 from amqtt.session import OutgoingApplicationMessage, Session
 
 from core.errors import BrokerError
-
-logger = logging.getLogger(__name__)
 
 WINDOW: Final = 1000
 """How many messages are on their way to one client unacknowledged; the others wait in its session."""

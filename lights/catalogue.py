@@ -148,15 +148,6 @@ class ProfileEntry(_Entry):
         return self
 
 
-def parse_profile(name: str, data: object, where: str) -> LightingProfile:
-    """A profile from what TOML or JSON holds of it without its name; `where` is said in errors.
-
-    Raises:
-        InvalidInputError: it is wrong; names profile, night, step and key.
-    """
-    return profile_of(name, parse_entry(name, data, where))
-
-
 def parse_entry(name: str, data: object, where: str) -> ProfileEntry:
     """The checked entry of what TOML or JSON holds of a profile without its name; `where` is said in errors.
 

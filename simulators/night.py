@@ -68,7 +68,6 @@ class Watched:
     looks: int = 0
     dark: int = 0
     least: float = 1.0
-    darkest_s: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,8 +269,7 @@ class StreetNight:
             promised = max(promised, self._presence.dim_level)
         if least < promised - TOLERANCE:
             watched.dark += 1
-        if least < watched.least:
-            watched.least, watched.darkest_s = least, at_s
+        watched.least = min(watched.least, least)
 
     def _look(self, levels: Levels, column: int, at_s: float) -> None:
         levels[:, column] = [lamp.level(at_s) for lamp in self._lamps]

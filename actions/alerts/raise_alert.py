@@ -1,7 +1,6 @@
 """Makes changes of alerts known: kept in the state database, told to listeners, acted on."""
 
 import json
-import logging
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from datetime import datetime
@@ -13,8 +12,6 @@ from core.topics import Topics
 from rules.engine import AlertChange
 from rules.rule import Action
 from state.state import State
-
-logger = logging.getLogger(__name__)
 
 
 def apply_alert_changes(

@@ -1,5 +1,6 @@
 """The outlook of a bin: levels to come, when it is full, when it was emptied."""
 
+from dataclasses import asdict
 from itertools import zip_longest
 from typing import Annotated
 
@@ -37,14 +38,7 @@ def get_forecast(
         full_from=first.full_from if first else None,
         full_until=first.full_until if first else None,
         levels=[
-            LevelExpected(
-                at=expected.at,
-                filling_level=expected.filling_level,
-                low=expected.low,
-                high=expected.high,
-                overflow_probability=expected.overflow_probability,
-                observed_level=observed,
-            )
+            LevelExpected.model_validate(asdict(expected) | {"observed_level": observed})
             for expected, observed in zip_longest(outlook.forecasts, outlook.observed_levels)
         ],
         emptyings=[EmptyingShown.model_validate(emptying) for emptying in outlook.emptyings],

@@ -25,7 +25,6 @@ from sql.sqlite_rows import places
 
 GRACE: Final = timedelta(minutes=10)
 """An hour is rolled up so long after its end: most of what belongs to it is there, the rest is late."""
-HOURS_PER_DAY: Final = 24
 MARKS_AT_ONCE: Final = 5_000
 MARKS_PER_TRANSACTION: Final = 20_000
 DAYS_PER_RUN: Final = 31
@@ -33,7 +32,6 @@ HOURS_PER_RUN: Final = 24
 RUNS_PER_TRANSACTION: Final = 25
 KEYS_PER_SEARCH: Final = 500
 
-_Identity = tuple[str, str, str]
 _Mark = tuple[tuple[Any, ...], int, int]
 """Whose bucket, its number since 1970, its stamp."""
 _Made = dict[str, list[tuple[object, ...]]]

@@ -7,7 +7,7 @@ import pytest
 from core.device import Attribute, Device, Municipality
 from core.lighting import EventNights, LightGroup
 from lights.assignment import LightingPlan, schedules
-from lights.catalogue import parse_profile
+from lights.catalogue import parse_entry, profile_of
 from lights.profile import LightingProfile, PresenceResponse, standby_profile
 
 DEFAULT = standby_profile(PresenceResponse(dim_level=1.0, standby_dim_level=0.2, hold_s=60, fade_s=1, lamps_ahead=2))
@@ -25,7 +25,8 @@ def lamp(
 
 
 def profile(name: str, level: float) -> LightingProfile:
-    return parse_profile(name, {"nights": [{"days": ["every_day"], "dim_level": level}]}, "test")
+    entry = parse_entry(name, {"nights": [{"days": ["every_day"], "dim_level": level}]}, "test")
+    return profile_of(name, entry)
 
 
 def group(group_id: str, lighting_profile: str | None, municipality: str = "marburg", **members: Any) -> LightGroup:

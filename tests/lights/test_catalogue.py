@@ -7,9 +7,14 @@ import pytest
 
 from core.errors import InvalidInputError, SettingsError
 from lights.calendar import WEEK, NightKind
-from lights.catalogue import parse_profile, parse_profile_file, shipped_profiles
-from lights.profile import NightPlan, PresenceResponse, Step, SunTime
+from lights.catalogue import parse_entry, parse_profile_file, profile_of, shipped_profiles
+from lights.profile import LightingProfile, NightPlan, PresenceResponse, Step, SunTime
 from lights.sun import SunEvent
+
+
+def parse_profile(name: str, data: object, where: str) -> LightingProfile:
+    return profile_of(name, parse_entry(name, data, where))
+
 
 EVERY_DAY = {"days": ["every_day"], "dim_level": 1.0}
 
