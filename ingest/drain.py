@@ -41,8 +41,6 @@ def drain(settings: Settings, session: str, stop: threading.Event, *, own_proces
         if keeper.wait_ready(stop, lambda _answer: None) is None:
             return 0
         count = _Drained(own, keeper).run(stop)
-        if not keeper.lives:
-            raise keeper.failure
     if not stop.is_set():
         _forget(settings, session)
     return count
@@ -74,6 +72,8 @@ class _Drained:
             self._mqtt.publish_confirmed(self._end, b"")
             while not self._at_end.wait(LOOK_EVERY_S) and not stop.is_set() and self._keeper.lives:
                 pass
+            if not self._keeper.lives:
+                raise self._keeper.failure
             self._mqtt.pause()
             self._keeper.stop()  # all in hand is durable and acknowledged now
             self._mqtt.flush()

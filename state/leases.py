@@ -29,6 +29,11 @@ class Leases:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
+    def now(self) -> datetime:
+        """The present instant by the clock of leases."""
+        with reading(self._engine) as connection:
+            return database_now(connection)
+
     def acquire(self, name: str, holder: str, now: datetime | None = None, hold: timedelta = LEASE_FOR) -> bool:
         """Take a name that nobody has, whose lease has expired or that is ours; whether we have it now."""
         with writing(self._engine) as connection:

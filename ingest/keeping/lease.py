@@ -76,7 +76,8 @@ class SessionLease:
             if self._clock() < self._patient_until_s:
                 self._leases.all()
                 return False
-            return self._leases.acquire(self._name, self._holder, hold=self._hold)
+            # As of now: while the database makes us wait, it makes the one wait too who wants to renew.
+            return self._leases.acquire(self._name, self._holder, self._leases.now(), hold=self._hold)
         except StorageError as error:
             logger.warning("the lease on the session %s cannot be taken: %s", self._session, error)
             self._patient_until_s = self._clock() + self._hold.total_seconds()

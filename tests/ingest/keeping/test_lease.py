@@ -1,9 +1,10 @@
 """The lease on a session, by a clock that the test sets; the database's own instants come from the same clock."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -36,6 +37,9 @@ class Database(Leases):
         if self.is_away:
             raise StorageUnavailableError("away")
         return datetime(2026, 3, 1, tzinfo=UTC) + timedelta(seconds=self._clock.s)
+
+    def now(self) -> datetime:
+        return self._now()
 
     def acquire(self, name, holder, now=None, hold=timedelta(seconds=HOLD_S)):  # type: ignore[no-untyped-def] # noqa: ANN001, ANN201
         return super().acquire(name, holder, now or self._now(), hold)
@@ -77,6 +81,25 @@ def test_one_has_it_and_the_other_gets_it_when_it_is_not_renewed_any_more(
     clock.s += 1
     assert second.try_take()
     assert not first.renew(), "it was too slow, and knows it"
+
+
+def test_what_runs_out_while_the_database_makes_one_wait_is_not_taken(
+    two: tuple[SessionLease, SessionLease], database: Database, clock: Clock
+) -> None:
+    """A lock that lasts longer than the lease holds up the renewal as well as who would take it."""
+    first, second = two
+    assert first.try_take()
+    acquire: Callable[..., bool] = database.acquire
+
+    def held_up(*arguments: Any, **options: Any) -> bool:
+        clock.s += 2 * HOLD_S
+        return acquire(*arguments, **options)
+
+    database.acquire = held_up  # type: ignore[method-assign]
+    assert not second.try_take()
+    database.acquire = acquire  # type: ignore[method-assign]
+    assert first.renew()
+    assert not second.try_take()
 
 
 def test_given_back_it_is_free_at_once(two: tuple[SessionLease, SessionLease]) -> None:
