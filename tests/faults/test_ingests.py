@@ -421,8 +421,12 @@ def test_alerts_go_with_their_town_and_what_is_on_no_list_is_the_rest(county: Co
     assert drained.returncode == 0, drained.stderr
     assert "the session is gone" in drained.stdout
     assert [row.session for row in county.state.ingests.all()] == ["kreispuls-ingest"]
-    county.say("town-1/waste_bin/bin-town-1/event/up", full)
-    county.wait_until(lambda: sorted(alerts()) == [AlertState.FIRING, AlertState.RESOLVED], "it is the rest's again")
+
+    def full_again() -> bool:
+        county.say("town-1/waste_bin/bin-town-1/event/up", full)
+        return sorted(alerts()) == [AlertState.FIRING, AlertState.RESOLVED]
+
+    county.wait_until(full_again, "it is the rest's again", 60)
 
 
 def test_what_waits_in_sessions_of_workers_is_stored_by_one_command(county: County) -> None:
