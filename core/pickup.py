@@ -162,6 +162,19 @@ class Route:
     """Whose vehicle drives it."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OutOfService:
+    """A vehicle that drives no further on a day: that of a route, or (`route_id` None) one that has none yet.
+
+    `keeps_load`: it stands where it is with what it has loaded; else it unloads and goes home.
+    """
+
+    vehicle: str
+    municipality: str = ""
+    route_id: str | None = None
+    keeps_load: bool = False
+
+
 class PlanState(StrEnum):
     """How far a planning job is."""
 
@@ -204,6 +217,10 @@ class Plan:
     """What planning had to do without, in one sentence."""
     replaces: str | None = None
     """The plan of the same day that this one was made from, with what drivers had confirmed by then."""
+    levels_known: int | None = None
+    """Of how many bins a level was known when it was made; None: not kept."""
+    out: tuple[OutOfService, ...] = ()
+    """Vehicles that drive no further, where it was made for that."""
 
     def routes_for(self, municipality: str) -> tuple[Route, ...]:
         """What a municipality is shown of a joint plan: its vehicles' routes, of others' the stops at its bins."""

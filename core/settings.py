@@ -138,6 +138,9 @@ class Settings(BaseSettings):
         description="what the codes on drivers' sheets open, with {latitude} and {longitude}; also geo:",
     )
     timezone: str = Field("Europe/Berlin", description="local time of the municipalities")
+    plan_again_on_change: bool = Field(
+        default=True, description="make a day's plan anew when far more is known or due than when it was made"
+    )
     holidays_state: FederalState = Field("HE", description="federal state whose public holidays count")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="how much is logged")
 

@@ -19,6 +19,7 @@ from pickups.hours import collection_windows
 from pickups.routes.problem import LeftOut, Window
 
 NO_POSITION: Final = "no position"
+_ASKED_FOR_LEVEL: Final = 0.8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +27,7 @@ class Choice:
     """A bin that must (`required`) or may be emptied, leaving it out costing `prize_eur` euros.
 
     `is_due`: the due list has it; others are only offered because a vehicle may pass by.
+    `urgency`: from 1 to 4, see `urgency_of`; of those that must be emptied and find no room the least urgent stay.
     `content_l` and `weight_kg`: what it is expected to hold; `vehicles`: names of those that may go there, None: all.
     """
 
@@ -41,6 +43,7 @@ class Choice:
     overflow_probability: float | None
     is_due: bool
     required: bool
+    urgency: float
     prize_eur: float
     windows: tuple[Window, ...]
     vehicles: frozenset[str] | None
@@ -135,10 +138,22 @@ def _choice(device: Device, known: Known, municipality: Municipality) -> Choice 
         overflow_probability=probability,
         is_due=bool(reasons) or required,
         required=required,
+        urgency=urgency_of(level, reasons),
         prize_eur=prize_eur,
         windows=windows,
         vehicles=vehicles,
     )
+
+
+def urgency_of(level: Level | None, reasons: Collection[DueReason]) -> float:
+    """What a bin counts beside others on a day on which not all find room: 1 up to half full, 4 when it is full.
+
+    One that somebody asked for counts as one at four fifths at least, one never measured as full. Assumed: a full bin
+    outweighs a detour of some minutes to one that can wait, and never a street of such.
+    """
+    filling_level = 1.0 if level is None else level.filling_level
+    asked_for = _ASKED_FOR_LEVEL if DueReason.REQUESTED in reasons else 0.0
+    return 1.0 + 3.0 * min(1.0, max(0.0, 2.0 * max(filling_level, asked_for) - 1.0))
 
 
 def _level_at_visit(level: Level | None, expected: Forecast | None) -> float:

@@ -12,13 +12,14 @@ from uuid import uuid4
 
 from actions.pickups.find_weekly_round import find_missing_rounds
 from actions.pickups.learn_places import learn_missing
-from actions.pickups.plan_missing import plan_missing
+from actions.pickups.plan_missing import plan_changed, plan_missing
 from core.clock import utc_now
 from core.errors import KreispulsError, StorageError
 from core.logs import RepeatedTrouble
 from core.settings import Settings
 from planner.child import Child, begin_job, begin_plan
 from readings.open import open_readings
+from readings.store import ReadingStore
 from state.plan_queue import BEAT_S, LEASE
 from state.state import State, open_state
 
@@ -29,6 +30,7 @@ LOOK_S: Final = 0.5
 LEASE_FOR: Final = timedelta(seconds=30)
 """What a killed planner did once for all, another one does after this."""
 MISSING_EVERY_S: Final = 20.0
+CHANGED_EVERY_S: Final = 60.0
 TAKE_EVERY_S: Final = 10.0
 JOB_EVERY_S: Final = 60.0
 
@@ -40,15 +42,16 @@ def run(settings: Settings, stop: threading.Event) -> None:
         SettingsError: a store's setting is wrong.
         StorageUnavailableError: the state database does not answer at the start; later that is waited for.
     """
-    open_readings(settings, must_answer=False).close()  # children open it: what is wrong is said before the first
     state = open_state(settings.state_url)
+    readings = open_readings(settings, must_answer=False)
     try:
-        planner = _Planner(settings, state)
+        planner = _Planner(settings, state, readings)
         logger.info("plans are made by %s", planner.name)
         while not stop.wait(LOOK_S):
             planner.look()
         planner.stop()
     finally:
+        readings.close()
         state.close()
 
 
@@ -60,10 +63,11 @@ def learn(settings: Settings) -> None:
 class _Planner:
     """What it is at, and when it does what next."""
 
-    def __init__(self, settings: Settings, state: State) -> None:
+    def __init__(self, settings: Settings, state: State, readings: ReadingStore) -> None:
         self.name = f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"
         self._settings = settings
         self._state = state
+        self._readings = readings
         self._child: Child | None = None
         self._beat = _Every(BEAT_S)
         self._leads_until_s = 0.0
@@ -75,6 +79,7 @@ class _Planner:
             _Step("the lease", BEAT_S, self._lead),
             _Step("taking over interrupted plans", TAKE_EVERY_S, self._take_from_silent),
             _Step("queueing the day's plans", MISSING_EVERY_S, self._queue_missing),
+            _Step("queueing plans that the day has overtaken", CHANGED_EVERY_S, self._queue_changed),
             _Step("beginning", 0.0, self._begin),
         ]
 
@@ -109,7 +114,11 @@ class _Planner:
 
     def _queue_missing(self) -> None:
         if self._leads():
-            plan_missing(self._state, self._settings, utc_now())
+            plan_missing(self._state, self._readings, self._settings, utc_now())
+
+    def _queue_changed(self) -> None:
+        if self._leads() and self._settings.plan_again_on_change:
+            plan_changed(self._state, self._readings, self._settings, utc_now())
 
     def _watch(self) -> None:
         """Give signs of life for the plan in hand; end a child that nobody wants any more."""

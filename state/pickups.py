@@ -1,8 +1,9 @@
 """Pickups in the state database: requests, plans and the confirmation of their stops."""
 
 from datetime import date, datetime
+from typing import Final
 
-from sqlalchemy import ColumnElement, Connection, Engine, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Engine, delete, exists, func, insert, or_, select, update
 
 from core.errors import ConflictError, NotFoundError
 from core.pickup import PickupRequest, Plan, PlanState, Stop, StopState
@@ -12,6 +13,10 @@ from sql.transaction import insert_into, reading, writing
 from state.plan_queue import is_made_by
 from state.plan_rows import insert_plan, plan_row, plans_with_stops, stop_of_row, stop_rows
 from state.tables import is_unanswered, pickup_requests, plan_partners, plans, stops
+
+_may_be_in_force: Final = (plans.c.state == PlanState.DONE) & or_(
+    plans.c.levels_known.is_(None), plans.c.levels_known > 0, exists().where(stops.c.plan_id == plans.c.plan_id)
+)
 
 
 class Pickups:
@@ -108,9 +113,11 @@ class Pickups:
                 _must_exist(connection, plan_id)
 
     def plan_in_force(self, municipality: str, day: date) -> Plan | None:
-        """The newest finished (DONE) plan of a municipality for a day, its own or a joint one."""
-        query = select(plans).where(_concerns(municipality), plans.c.date == day)
-        query = query.where(plans.c.state == PlanState.DONE)
+        """The newest finished (DONE) plan of a municipality for a day, its own or a joint one.
+
+        One that was made before any level was known, and so has no stop, is not in force.
+        """
+        query = select(plans).where(_concerns(municipality), plans.c.date == day, _may_be_in_force)
         query = query.order_by(plans.c.created_at.desc(), plans.c.plan_id.desc()).limit(1)
         with reading(self._engine) as connection:
             return next(iter(plans_with_stops(connection, connection.execute(query).all())), None)
@@ -121,7 +128,7 @@ class Pickups:
         newest_first = (plans.c.created_at.desc(), plans.c.plan_id.desc())
         rank = func.row_number().over(partition_by=whose, order_by=newest_first).label("rank")
         ranked = select(plans.c.plan_id, rank).outerjoin(plan_partners, plan_partners.c.plan_id == plans.c.plan_id)
-        done = ranked.where(plans.c.date == day, plans.c.state == PlanState.DONE).subquery()
+        done = ranked.where(plans.c.date == day, _may_be_in_force).subquery()
         in_force = select(done.c.plan_id).where(done.c.rank == 1)
         query = select(plans).where(plans.c.plan_id.in_(in_force)).order_by(plans.c.municipality, plans.c.plan_id)
         with reading(self._engine) as connection:
@@ -165,7 +172,7 @@ class Pickups:
     def stop_skipped(self, stop_id: str, reason: str) -> Stop:
         """Keep why a bin was not emptied: it stays due, its pickup request open; a stop that is done stays so.
 
-        Again with another reason: the last one counts.
+        Again with another reason: the last one counts. Plans that replace the stop's learn of it too.
 
         Raises:
             NotFoundError: there is no such stop.
@@ -175,8 +182,10 @@ class Pickups:
         with writing(self._engine) as connection:
             connection.execute(skipped.values(state=StopState.SKIPPED, skip_reason=reason))
             row = connection.execute(select(stops).where(here)).one_or_none()
-        if row is None:
-            raise _no_stop(stop_id)
+            if row is None:
+                raise _no_stop(stop_id)
+            for newer in _replacing(connection, row.plan_id):
+                _take_over(connection, row.plan_id, newer)
         return stop_of_row(row)
 
     def day_of_stop(self, stop_id: str) -> date:
@@ -222,13 +231,13 @@ def _replacing(connection: Connection, plan_id: str) -> list[str]:
 
 
 def _take_over(connection: Connection, old: str, new: str) -> None:
-    """Confirm the stops of a new plan whose bins are confirmed on the old one."""
-    done = select(stops.c.device_id, stops.c.done_at).where(stops.c.plan_id == old, stops.c.state == StopState.DONE)
-    for row in connection.execute(done).all():
+    """Tell the stops of a new plan what drivers said of their bins on the old one; what was said of its own stays."""
+    told = select(stops).where(stops.c.plan_id == old, stops.c.state != StopState.PLANNED)
+    for row in connection.execute(told).all():
         same = update(stops).where(stops.c.plan_id == new, stops.c.device_id == row.device_id)
-        connection.execute(
-            same.where(stops.c.state == StopState.PLANNED).values(state=StopState.DONE, done_at=row.done_at)
-        )
+        said = {"state": row.state, "done_at": row.done_at, "skip_reason": row.skip_reason}
+        news = [StopState.PLANNED, StopState.SKIPPED] if row.state is StopState.DONE else [StopState.PLANNED]
+        connection.execute(same.where(stops.c.state.in_(news)).values(said))
 
 
 def _close_request(connection: Connection, device_id: str, at: datetime) -> None:

@@ -8,7 +8,7 @@ from typing import Any, Final
 from sqlalchemy import Connection, Row, insert, select
 
 from core.errors import ConflictError
-from core.pickup import DueReason, Pause, PauseKind, Plan, Route, Stop
+from core.pickup import DueReason, OutOfService, Pause, PauseKind, Plan, Route, Stop
 from sql.records import from_row, to_row
 from sql.transaction import insert_into
 from state.tables import plan_partners, plans, stops
@@ -33,6 +33,7 @@ def plan_row(plan: Plan) -> dict[str, Any]:
         "routes": [_route_row(route) for route in plan.routes],
         "unplanned_reasons": dict(plan.unplanned_reasons),
         "legs": [route.legs for route in plan.routes],
+        "out": [asdict(vehicle) for vehicle in plan.out],
     }
     del row["municipalities"]
     return row
@@ -108,6 +109,7 @@ def _plan(row: Row[Any], of_route: defaultdict[tuple[str, int], list[Stop]], par
         unplanned=tuple(row.unplanned),
         unplanned_reasons=row.unplanned_reasons or {},
         municipalities=tuple(partners),
+        out=tuple(OutOfService(**vehicle) for vehicle in row.out or ()),
     )
 
 

@@ -218,6 +218,8 @@ plans: Final = Table(
     Column("unplanned_reasons", Json),
     Column("notice", Text, comment="what planning had to do without"),
     Column("replaces", Text, comment="the plan of the day that it was made from"),
+    Column("levels_known", Integer, comment="of how many bins a level was known when it was made; NULL: not kept"),
+    Column("out", Json, comment="vehicles that drive no further, where it was made for that"),
     Column("legs", Json, comment="the lines of each route's legs, apart because they are long"),
     Column("time_limit_s", Double, nullable=False, server_default="10", comment="how long the solver may search"),
     Column("seed", BigInteger, nullable=False, server_default="0", comment="of the solver"),

@@ -100,6 +100,7 @@ def _choice(device: Device) -> Choice:
         overflow_probability=None,
         is_due=True,
         required=True,
+        urgency=1.0,
         prize_eur=0.0,
         windows=(),
         vehicles=None,

@@ -1,14 +1,16 @@
 """Plans pickups: the routes that empty the bins of a day, from what the stores know."""
 
 import logging
+import math
 import threading
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import Final
 
-from actions.pickups.bins_of_day import bins_of_day, chosen_bins, depot_of, with_depot
+from actions.pickups.bins_of_day import BinsOfDay, bins_of_day, chosen_bins, depot_of, with_depot, zero_of_day
 from actions.pickups.queue_plan import DEFAULT_TIME_LIMIT_S, new_plan
 from actions.pickups.replan import replanned
 from actions.pickups.routes import Routes, Search, plan_routes
@@ -18,6 +20,7 @@ from core.pickup import Plan, PlanState
 from core.settings import Settings
 from core.travel import Roads
 from pickups.choosing import Chosen
+from pickups.due import is_served
 from readings.store import ReadingStore
 from roads import open_roads
 from roads.great_circle import DETOUR_FACTOR, GreatCircleRoads
@@ -135,9 +138,9 @@ def _made(job: "_Job", time_limit_s: float, seed: int, now: datetime) -> Plan:
     except RoadsError as error:
         logger.warning("pickups are planned by straight lines: %s", error)
         job.roads = GreatCircleRoads()
-        return replace(
-            job.make(time_limit_s, seed, now), notice=f"{error}; distances are straight lines x {DETOUR_FACTOR}"
-        )
+        plan = job.make(time_limit_s, seed, now)
+        told = [f"{error}; distances are straight lines x {DETOUR_FACTOR}", *([plan.notice] if plan.notice else [])]
+        return replace(plan, notice="; ".join(told))
 
 
 class _Job:
@@ -178,18 +181,34 @@ class _Job:
         chosen = chosen_bins(self._state, self._readings, known, self._settings)
         municipalities = [with_depot(known.municipalities[slug], chosen) for slug in slugs]
         self._tell(0.0)
-        search = Search(time_limit_s=time_limit_s, seed=seed, progress=self._tell, cancelled=self._is_cancelled)
         if self._plan.replaces is None:
+            from_s = 60 * math.ceil(self._earliest_s(now + timedelta(seconds=time_limit_s)) / 60)
+            search = Search(time_limit_s, seed, self._tell, self._is_cancelled, from_s)
             routes = plan_routes(chosen.choices, municipalities, self.roads, search)
         else:
             old = self._state.pickups.get_plan(self._plan.replaces)
             municipalities[0] = depot_of(old, municipalities[0])
             routes = replanned(
-                old, chosen.choices, municipalities, known, before=self._before(old), roads=self.roads, zone=zone
+                old,
+                chosen.choices,
+                municipalities,
+                known,
+                before=self._before(old),
+                out=self._plan.out,
+                roads=self.roads,
+                zone=zone,
+                from_s=self._earliest_s(now),
             )
         if self._is_cancelled():
             raise PlanningCancelledError(f"plan {self._plan.plan_id} was cancelled")
-        return _finished(self._plan, municipalities[0], routes, chosen)
+        return _finished(self._plan, municipalities[0], routes, chosen, known)
+
+    def _earliest_s(self, at: datetime) -> int:
+        """From which second of the plan's day on something may begin that is not done yet; 0: a day that is over."""
+        zone = self._settings.zone
+        if self._plan.date < at.astimezone(zone).date():
+            return 0
+        return max(0, math.ceil((at - zero_of_day(self._plan.date, zone)).total_seconds()))
 
     def _before(self, plan: Plan) -> list[Plan]:
         """The plans that a plan replaced."""
@@ -209,7 +228,7 @@ class _Job:
         return not self._state.plan_queue.holds(self._plan.plan_id, self._holder)
 
 
-def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Chosen) -> Plan:
+def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Chosen, known: BinsOfDay) -> Plan:
     reasons = {each.device_id: each.reason for each in (*chosen.left_out, *routes.left_out)}
     done = replace(
         plan,
@@ -221,6 +240,8 @@ def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Ch
         routes=routes.routes,
         unplanned=tuple(reasons),
         unplanned_reasons=reasons,
+        levels_known=len(known.levels),
+        notice=_notice(routes, chosen, known),
     )
     if municipality.depot is None:
         return done
@@ -234,3 +255,18 @@ def _finished(plan: Plan, municipality: Municipality, routes: Routes, chosen: Ch
         disposal_latitude=disposal.latitude,
         disposal_longitude=disposal.longitude,
     )
+
+
+def _notice(routes: Routes, chosen: Chosen, known: BinsOfDay) -> str | None:
+    """What somebody who looks at the routes alone would not know."""
+    told = []
+    served = sum(map(is_served, known.bins))
+    if served and not known.levels:
+        told.append(f"none of the {served} bins has told its level yet")
+    if routes.again:
+        told.append(f"the shift of {', '.join(routes.again)} is over: another one is planned from now on")
+    left_out = (*chosen.left_out, *routes.left_out)
+    if left_out and not any(route.stops for route in routes.routes):
+        reason, count = Counter(each.reason for each in left_out).most_common(1)[0]
+        told.append(f"no stop is planned though {len(left_out)} bins are due; {count} of them: {reason}")
+    return "; ".join(told) or None

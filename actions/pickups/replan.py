@@ -1,4 +1,4 @@
-"""Plans a day again that drivers are at: stops done stay, bins newly due come in, routes change where that gains."""
+"""Plans a day again that drivers are at: what they reported stays, newly due bins come in, routes change for a gain."""
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -8,13 +8,14 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from actions.pickups.bins_of_day import BinsOfDay, zero_of_day
+from actions.pickups.out_of_service import Vehicle, cut_short, ended_routes, vehicle_of, vehicles_left
 from actions.pickups.routes import Routes, checked, disposal_sites, driven, told
 from actions.pickups.vehicles_of_day import one_by_one
 from core.device import Device, Municipality
-from core.errors import InvalidInputError, PlanningError
-from core.pickup import Plan, Route, Stop, StopState
+from core.errors import InvalidInputError
+from core.pickup import OutOfService, Plan, Route, Stop, StopState
 from core.travel import Roads
-from pickups.choosing import Choice
+from pickups.choosing import Choice, urgency_of
 from pickups.due import Level
 from pickups.filling.emptying import detect_emptying
 from pickups.hours import collection_windows
@@ -27,8 +28,6 @@ MARGIN_EUR: Final = 2.0
 """What moving a stop must save: some two and a half minutes of a vehicle and its crew. Assumed."""
 
 _LITTLE_L: Final = 1e-3
-_Vehicle = tuple[str, str]
-"""Municipality and name of a kind of vehicle."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,24 +48,28 @@ def replanned(
     known: BinsOfDay,
     *,
     before: Sequence[Plan],
+    out: Sequence[OutOfService],
     roads: Roads,
     zone: ZoneInfo,
+    from_s: int,
 ) -> Routes:
-    """The old plan's routes with what drivers did, and with the bins that are due by now.
+    """The old plan's routes with what drivers reported, and with the bins that are due by now.
 
-    Bins that drivers skipped are not tried again on this day; stops whose bins were emptied otherwise are dropped.
+    Bins that drivers skipped are not tried again on this day; stops whose bins were emptied otherwise are dropped. What
+    a vehicle that is out had still to do is offered to the others.
 
     Args:
-        old: the plan in force, with what drivers did.
+        old: the plan in force, with what drivers reported.
         choices: the bins that must or may be emptied by now.
         municipalities: those of the plan, with depots.
         known: the bins, and their levels.
         before: the plans that the old one replaced.
+        out: vehicles that drive no further.
         roads: the ways between them.
         zone: local time of the plan.
+        from_s: what is not done yet begins no earlier, in seconds of the local day.
 
     Raises:
-        PlanningError: a vehicle of the old plan is not there any more, or has done more than it may.
         RoadsError: the road engine does not answer.
     """
     stops = [stop for route in old.routes for stop in route.stops]
@@ -77,8 +80,6 @@ def replanned(
         for stop in route.stops
         if stop.state is StopState.SKIPPED
     }
-    on_routes = {stop.device_id for stop in stops} | set(skipped)
-    new = [choice for choice in choices if choice.device.device_id not in on_routes]
     chosen = {choice.device.device_id: choice for choice in choices}
     devices = {device.device_id: device for device in known.bins}
     left_out = [
@@ -89,16 +90,27 @@ def replanned(
     kept = {
         stop.device_id: _kept(stop, old, devices.get(stop.device_id), chosen.get(stop.device_id))
         for stop in stops
-        if stop.state is StopState.DONE or (stop.state is StopState.PLANNED and not _is_emptied(stop, known.levels))
+        if not (_is_open(stop) and _is_emptied(stop, known.levels))
     }
-    parts, without = _parts(old, kept, new, municipalities)
+    ended = ended_routes(old, municipalities, out)
+    homeless = {stop.device_id for route in old.routes if route.route_id in ended for stop in route.stops}
+    on_routes = {stop.device_id for stop in stops} | set(skipped)
+    new = [choice for choice in choices if choice.device.device_id not in on_routes]
+    new += [kept[stop.device_id] for stop in stops if stop.device_id in homeless & set(kept) and _is_open(stop)]
+    cut = [
+        cut_short(route, old, municipalities, roads, keeps_load=ended[route.route_id])
+        for route in old.routes
+        if route.route_id in ended
+    ]
+    routes = [route for route in cut if route is not None]
+    going = tuple(route for route in old.routes if route.route_id not in ended)
+    parts, without = _parts(replace(old, routes=going), kept, new, vehicles_left(old, municipalities, out))
     left_out += without
-    routes: list[Route] = []
     source = ""
     for part in parts:
         sites = disposal_sites(municipalities, part.waste_kind)
         task = build_task(part.waste_kind, [*part.choices.values(), *part.new], part.fleets, sites, roads)
-        today = one_by_one(task, part.routes, old.municipality, zero_of_day(old.date, zone))
+        today = one_by_one(task, part.routes, old.municipality, zero_of_day(old.date, zone), from_s)
         solution = continued(
             today.task.problem,
             today.vehicles,
@@ -122,14 +134,9 @@ def _parts(
 ) -> tuple[list[_Part], list[LeftOut]]:
     """Each waste kind with the vehicles it has; vehicles not used yet are shared out between the new bins."""
     every = {(fleet.municipality, fleet.vehicle.name): fleet for fleet in fleets(municipalities)}
-    used: dict[str, Counter[_Vehicle]] = {}
+    used: dict[str, Counter[Vehicle]] = {}
     for route in old.routes:
-        vehicle = (route.municipality or old.municipality, route.vehicle)
-        if vehicle not in every:
-            raise PlanningError(
-                f"vehicle {route.vehicle!r} of municipality {vehicle[0]} is on a route and not there any more"
-            )
-        used.setdefault(route.waste_kind, Counter())[vehicle] += 1
+        used.setdefault(route.waste_kind, Counter())[vehicle_of(route, old)] += 1
     in_use = sum(used.values(), Counter())
     spare = [replace(fleet, count=fleet.count - in_use[vehicle]) for vehicle, fleet in every.items()]
     loads = dict.fromkeys(used, _LITTLE_L)  # what a late vehicle does not get to may need another
@@ -164,14 +171,14 @@ def _parts(
 
 
 def _kept(stop: Stop, old: Plan, device: Device | None, chosen: Choice | None) -> Choice:
-    """The bin of a stop; one that is done stands at no particular time."""
-    if stop.state is StopState.PLANNED and chosen is not None:
+    """The bin of a stop; one that is done or skipped stands at no particular time, a skipped one gave nothing."""
+    if _is_open(stop) and chosen is not None:
         return replace(chosen, required=True, waste_kind=stop.waste_kind)
     if device is None:  # it was taken out of the registry meanwhile
         municipality = stop.municipality or old.municipality
         device = Device(device_id=stop.device_id, device_type="waste_bin", municipality=municipality, name=stop.name)
     windows: tuple[Window, ...] = ()
-    if stop.state is StopState.PLANNED:
+    if _is_open(stop):
         try:
             windows = collection_windows(device.attributes, stop.service_s)
         except InvalidInputError:
@@ -184,18 +191,23 @@ def _kept(stop: Stop, old: Plan, device: Device | None, chosen: Choice | None) -
         position=(stop.latitude, stop.longitude),
         level=level,
         volume_l=stop.volume_l,
-        content_l=round(stop.content_l),
-        weight_kg=round(stop.weight_kg),
+        content_l=0 if stop.state is StopState.SKIPPED else round(stop.content_l),
+        weight_kg=0 if stop.state is StopState.SKIPPED else round(stop.weight_kg),
         service_s=stop.service_s,
         waste_kind=stop.waste_kind,
         reasons=stop.reasons,
         overflow_probability=stop.overflow_probability,
         is_due=True,
         required=True,
+        urgency=urgency_of(level, stop.reasons),
         prize_eur=0.0,
         windows=windows,
         vehicles=None,
     )
+
+
+def _is_open(stop: Stop) -> bool:
+    return stop.state is StopState.PLANNED
 
 
 def _is_emptied(stop: Stop, levels: Mapping[str, Level]) -> bool:
@@ -218,11 +230,20 @@ def _told(route: Route, old: Plan, former: Route | None, late_s: int) -> Route:
     stops = []
     for stop in route.stops:
         before = was.get(stop.device_id)
-        if before is not None and before.state is StopState.DONE:
-            stops.append(replace(stop, state=before.state, done_at=before.done_at))
+        if before is not None and not _is_open(before):
+            stops.append(
+                replace(
+                    stop,
+                    state=before.state,
+                    done_at=before.done_at,
+                    skip_reason=before.skip_reason,
+                    content_l=before.content_l,
+                    weight_kg=before.weight_kg,
+                )
+            )
         else:
             stops.append(replace(stop, arrival_s=stop.arrival_s + late_s, changed=stop.device_id not in same))
-    done = sum(stop.state is StopState.DONE for stop in stops)
+    done = sum(not _is_open(stop) for stop in stops)
     pauses = tuple(
         pause if pause.after < done else replace(pause, arrival_s=pause.arrival_s + late_s) for pause in route.pauses
     )

@@ -14,6 +14,7 @@ from pickups.routes.checker import violations
 from pickups.routes.fleet import fleets, share_out, takes
 from pickups.routes.planner import solve
 from pickups.routes.problem import LeftOut, Solution, Tour, Visit, VisitKind
+from pickups.routes.shift import LEAST_SHIFT_S
 from pickups.routes.task import Task, build_task, truck_profile
 
 _OPTIONAL_WEIGHT: Final = 1e-6
@@ -25,21 +26,29 @@ _DIGITS: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class Search:
-    """How the solver searches: seconds for all kinds together, its seed, whom it tells, and who may end it."""
+    """How the solver searches: seconds for all kinds together, its seed, whom it tells, and who may end it.
+
+    `from_s`: nothing begins earlier, in seconds of the local day; whose shift is over by then drives another one.
+    """
 
     time_limit_s: float
     seed: int
     progress: Callable[[float], None]
     cancelled: Callable[[], bool]
+    from_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Routes:
-    """The routes, the bins left out, and where distances come from (empty: nothing was to be driven)."""
+    """The routes, the bins left out, and where distances come from (empty: nothing was to be driven).
+
+    `again`: vehicles (names) whose shift was over, and that are planned for another one.
+    """
 
     routes: tuple[Route, ...]
     left_out: tuple[LeftOut, ...]
     source: str
+    again: tuple[str, ...] = ()
 
 
 def plan_routes(
@@ -52,7 +61,7 @@ def plan_routes(
         PlanningError: no vehicle at all, or no kind can be planned.
         RoadsError: the road engine does not answer.
     """
-    tasks, left_out = make_tasks(choices, municipalities, roads)
+    tasks, left_out = make_tasks(choices, municipalities, roads, search.from_s)
     routes: list[Route] = []
     errors: list[PlanningError] = []
     done, total = 0, sum(len(task.choices) for task in tasks)
@@ -73,11 +82,14 @@ def plan_routes(
     if errors and len(errors) == len(tasks):
         raise errors[0]
     source = tasks[0].problem.travel[0].source if tasks else ""
-    return Routes(tuple(routes), tuple(left_out), source)
+    every = [vehicle for municipality in municipalities for vehicle in municipality.vehicles]
+    over = [each.name for each in every if each.shift_start_s + each.shift_s - search.from_s < LEAST_SHIFT_S]
+    used = {route.vehicle for route in routes}
+    return Routes(tuple(routes), tuple(left_out), source, tuple(name for name in dict.fromkeys(over) if name in used))
 
 
 def make_tasks(
-    choices: Sequence[Choice], municipalities: Sequence[Municipality], roads: Roads
+    choices: Sequence[Choice], municipalities: Sequence[Municipality], roads: Roads, from_s: int = 0
 ) -> tuple[list[Task], list[LeftOut]]:
     """One task for each waste kind that there are vehicles and a disposal site for, and the bins of the others."""
     if not choices:
@@ -100,7 +112,7 @@ def make_tasks(
     left_out: list[LeftOut] = []
     for kind, of_kind in sorted(by_kind.items()):
         if kind in shared:
-            tasks.append(build_task(kind, of_kind, shared[kind], sites[kind], roads))
+            tasks.append(build_task(kind, of_kind, shared[kind], sites[kind], roads, from_s=from_s))
             continue
         reason = f"no vehicle is left for {kind} on this day" if sites[kind] else f"no disposal site takes {kind}"
         left_out += [LeftOut(each.device.device_id, reason) for each in of_kind]

@@ -13,6 +13,7 @@ from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
 from api.schemas.pickup import DueBinShown, NewPlan, NewReplan, PlanShown, RouteInForce, RouteShown
 from core.clock import utc_now
+from core.pickup import OutOfService
 
 router = APIRouter(prefix="/v1/pickups", tags=["pickups"])
 
@@ -65,9 +66,18 @@ def cancel_plan(plan_id: IdPath, state: StateDep) -> PlanShown:
     status_code=HTTPStatus.ACCEPTED,
     responses=problems(400, 404, 409, 413) | {202: {"headers": {"Location": {"schema": {"type": "string"}}}}},
 )
-def replan(plan_id: IdPath, new: NewReplan, state: StateDep, response: Response) -> PlanShown:
-    """Queue a day to be planned again that drivers are at: what is done stays, bins newly due come in."""
-    plan = queue_replan(state, plan_id, utc_now(), time_limit_s=new.time_limit_s, seed=new.seed, asked_for=True)
+def replan(plan_id: IdPath, state: StateDep, response: Response, new: NewReplan | None = None) -> PlanShown:
+    """Queue a day to be planned again that drivers are at: what they reported stays, bins newly due come in."""
+    new = new or NewReplan()
+    plan = queue_replan(
+        state,
+        plan_id,
+        utc_now(),
+        out=[OutOfService(**each.model_dump()) for each in new.out],
+        time_limit_s=new.time_limit_s,
+        seed=new.seed,
+        asked_for=True,
+    )
     response.headers["Location"] = f"/v1/pickups/plans/{plan.plan_id}"
     return PlanShown.model_validate(plan)
 

@@ -1,7 +1,7 @@
 """Bins due, plans, routes and stops as the API takes and gives them."""
 
 import datetime as dt
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
@@ -106,6 +106,17 @@ class RouteInForce(RouteShown):
     date: dt.date
 
 
+class VehicleOut(Shown, Body):
+    """A vehicle that drives no further from now on."""
+
+    vehicle: Annotated[str, Field(min_length=1, max_length=100)] = Field(examples=["truck"])
+    municipality: Slug | Literal[""] = Field("", description="whose it is; missing: of the first that has one")
+    route_id: Annotated[str, Field(max_length=100)] | None = Field(
+        None, description="its route, where vehicles of one name drive several"
+    )
+    keeps_load: bool = Field(False, description="it stands where it is; else it unloads and goes home")
+
+
 class PlanShown(Shown):
     """The routes of one municipality, or of several together, for one day, and how far planning is."""
 
@@ -116,6 +127,10 @@ class PlanShown(Shown):
     )
     notice: str | None = Field(description="what planning had to do without, such as the road engine")
     replaces: str | None = Field(description="the plan of the day that it was made from")
+    out: list[VehicleOut] = Field(description="vehicles that drive no further on this day")
+    levels_known: int | None = Field(
+        description="of how many bins a level was known when it was made; of none and without a stop it is not in force"
+    )
     date: dt.date
     state: PlanState
     progress: float = Field(description="0 to 1", examples=[0.4])
@@ -141,6 +156,9 @@ class PlanShown(Shown):
 class NewReplan(Body):
     """A plan to be made again during the day."""
 
+    out: Annotated[list[VehicleOut], Field(max_length=100)] = Field(
+        default_factory=list, description="vehicles that have broken down: others take over what they had still to do"
+    )
     time_limit_s: Annotated[float, Field(ge=0.1, le=300, allow_inf_nan=False)] = 5.0
     seed: Annotated[int, Field(ge=0, le=2**31 - 1)] = 0
 

@@ -12,8 +12,9 @@ from typing import Final
 
 import numpy as np
 
+from pickups.routes.orders import Orders
 from pickups.routes.problem import Problem
-from pickups.routes.pyvrp_model import Mix, Orders
+from pickups.routes.pyvrp_model import Mix
 from pickups.routes.race import Course, rank
 from pickups.routes.solver_processes import Run, Workers
 from pickups.routes.timing import worth
@@ -44,7 +45,15 @@ def orders_in_parts(workers: Workers, problem: Problem, course: Course, whole: M
     now = time.monotonic()
     whole_until = now + (course.until - now) * _WHOLE_SHARE
     firsts = [
-        _run(course, course.candidates, whole, seed=seed + number, until=whole_until) for number in range(workers.count)
+        _run(
+            course,
+            course.candidates,
+            whole,
+            seed=seed + number,
+            until=whole_until,
+            begin=course.begin if course.begin and number % 2 == 0 else None,
+        )
+        for number in range(workers.count)
     ]
     first = min(workers.outcomes(firsts), key=rank)
     if not first.feasible:

@@ -8,20 +8,22 @@ from typing import Final
 
 from core.errors import PlanningError
 from pickups.routes.checker import violations
+from pickups.routes.construction import constructed
 from pickups.routes.mixes import mixes
 from pickups.routes.neighbourhoods import LARGE, orders_in_parts
-from pickups.routes.problem import LeftOut, Problem, Solution, Tour
-from pickups.routes.pyvrp_model import Order, Orders, tidied
-from pickups.routes.race import Course, race, races
+from pickups.routes.orders import Order, Orders, tidied
+from pickups.routes.problem import NO_ROOM, Candidate, LeftOut, Problem, Solution, Tour
+from pickups.routes.race import Course, pressed, race, races
 from pickups.routes.screening import unservable, usable
 from pickups.routes.shift import break_due_s
 from pickups.routes.solver_processes import Workers, open_workers
-from pickups.routes.timing import cost, timed, worth
+from pickups.routes.timing import cost, price, timed
 
-NO_ROOM: Final = "the vehicles of this day have no room or time left"
 NOT_WORTH: Final = "emptying it would cost more than it is worth today"
 _REPAIRED_FROM: Final = 0.85
 """Share of the time after which tours without legal instants are searched anew, where there are windows."""
+_HALF: Final = 0.5
+"""Of the time, for what can be left out where not all seems to fit."""
 _TIMED_ANSWERS: Final = 10
 _WORTH_PROCESSES: Final = (60, 4.0)
 """Candidates and seconds from which on starting processes takes less time than it gains."""
@@ -102,14 +104,17 @@ def _processes(wanted: int | None, candidates: int, time_limit_s: float) -> int:
 
 
 def _tours(workers: Workers, problem: Problem, indices: tuple[int, ...], until: float, seed: int) -> list[Tour]:
-    """The best tours found; those without legal instants are searched anew with room for breaks in every window."""
+    """The best tours found; those without legal instants are searched anew with room for breaks in every window.
+
+    Never worse than the tours that are built before the search.
+    """
     begun = time.monotonic()
+    first = constructed(problem, [index for index in indices if problem.candidates[index].required])
     waits = any(problem.candidates[index].windows for index in indices) or any(site.windows for site in problem.sites)
-    course = Course(candidates=indices, until=begun + (until - begun) * (_REPAIRED_FROM if waits else 1.0))
-    orders = _orders(workers, problem, course, seed) or _orders(workers, problem, replace(course, soft=True), seed)
-    tours, failed = _timed(problem, orders or ())
-    rest = [kind.count - sum(tour.vehicle == kind.name for tour in tours) for kind in problem.vehicles]
+    course = Course(candidates=indices, until=begun + (until - begun) * (_REPAIRED_FROM if waits else 1.0), begin=first)
+    tours, failed = _timed(problem, _orders(workers, problem, course, seed))
     if failed:
+        rest = [kind.count - sum(tour.vehicle == kind.name for tour in tours) for kind in problem.vehicles]
         anew = Course(
             candidates=tuple(sorted(index for _, order in failed for index in order if index >= 0)),
             until=max(until, time.monotonic() + 0.5),
@@ -120,7 +125,8 @@ def _tours(workers: Workers, problem: Problem, indices: tuple[int, ...], until: 
         better, failed = _timed(problem, again)
         tours += better
         tours += [tour for kind, order in failed if (tour := _shortened(problem, kind, order)) is not None]
-    return tours
+    built, _ = _timed(problem, first)
+    return min(tours, built, key=lambda found: price(problem, found, indices))
 
 
 def _shortened(problem: Problem, kind: int, order: Order) -> Tour | None:
@@ -130,22 +136,44 @@ def _shortened(problem: Problem, kind: int, order: Order) -> Tour | None:
         if tour is not None:
             return tour
         stops = [index for index in order if index >= 0]
-        gone = min(stops, key=lambda index: (problem.candidates[index].required, problem.candidates[index].prize))
+        gone = min(stops, key=lambda index: _weight(problem.candidates[index]))
         order = tidied(index for index in order if index != gone)
     return None
 
 
-def _orders(workers: Workers, problem: Problem, course: Course, seed: int) -> Orders | None:
-    """The best orders found, None if none keeps all rules; of the best few the one that is best with its instants."""
+def _weight(candidate: Candidate) -> tuple[float, int]:
+    return candidate.urgency * candidate.required, candidate.prize
+
+
+def _orders(workers: Workers, problem: Problem, course: Course, seed: int) -> Orders:
+    """The best orders found.
+
+    Where the tours built do not serve all that is required, it is first asked what can be left out: on most such days
+    something must be.
+    """
+    if not _serves_all(problem, course, course.begin):
+        halfway = time.monotonic() + (course.until - time.monotonic()) * _HALF
+        found = _found(workers, problem, replace(course, soft=True, until=halfway), seed)
+        course = replace(course, begin=found or course.begin)
+    course = replace(course, soft=not _serves_all(problem, course, course.begin))
+    return _found(workers, problem, course, seed) or course.begin
+
+
+def _serves_all(problem: Problem, course: Course, orders: Orders) -> bool:
+    served = {index for _, order in orders for index in order}
+    return all(index in served for index in course.candidates if problem.candidates[index].required)
+
+
+def _found(workers: Workers, problem: Problem, course: Course, seed: int) -> Orders | None:
+    """The best orders of a search, None if none keeps all rules; of the best few the one best with its instants."""
     tried = mixes(problem, course.candidates)
-    if course.soft:
-        tried = tried[-1:]
     if len(course.candidates) >= LARGE:
         return orders_in_parts(workers, problem, course, tried[-1], seed)
-    feasible = [outcome.orders for outcome in races(workers, course, tried, seed) if outcome.feasible]
+    found = pressed(workers, course, tried[-1], seed) if course.soft else races(workers, course, tried, seed)
+    feasible = [outcome.orders for outcome in found if outcome.feasible]
     return min(
         dict.fromkeys(feasible[:_TIMED_ANSWERS]),
-        key=lambda orders: worth(problem, orders, course.candidates),
+        key=lambda orders: price(problem, _timed(problem, orders)[0], course.candidates),
         default=None,
     )
 

@@ -6,8 +6,12 @@ litres, kilograms. Costs are in a unit that the caller chooses, the same for all
 
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Final
 
 from core.travel import TravelMatrix
+
+NO_ROOM: Final = "the vehicles of this day have no room or time left"
+"""Why a bin that could be emptied is on no tour."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,10 +24,11 @@ class Window:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Candidate:
-    """A bin that must (`required`) or may be emptied; `prize` is the cost of leaving an optional one out.
+    """A bin that must (`required`) or may be emptied; `prize` is the cost of leaving it out.
 
-    `location` is its row in the matrices. Empty `windows`: at any time. `vehicles`: names of the kinds that can get
-    there; None: all.
+    `urgency` (1 and more) says which of the required ones matter most on a day on which not all fit: one of 2 counts as
+    two of 1. `location` is its row in the matrices. Empty `windows`: at any time. `vehicles`: names of the kinds that
+    can get there; None: all.
     """
 
     device_id: str
@@ -32,6 +37,7 @@ class Candidate:
     weight_kg: int
     service_s: int
     required: bool = True
+    urgency: float = 1.0
     prize: int = 0
     windows: tuple[Window, ...] = ()
     vehicles: frozenset[str] | None = None

@@ -23,14 +23,11 @@ from pyvrp import (
     VehicleType,
 )
 
+from pickups.routes.orders import Order, Orders, tidied
 from pickups.routes.problem import Candidate, Problem, Site, VehicleKind, Window
 from pickups.routes.shift import longest_work_s
 from pickups.routes.windows import joined, within
 
-Order = tuple[int, ...]
-"""What a vehicle does: an index into the problem's candidates, or -1 - index of a disposal site."""
-Orders = tuple[tuple[int, Order], ...]
-"""Per vehicle used: its kind (index) and what it does; the unloading before the end is not in it."""
 Mix = tuple[int, ...]
 """How many vehicles of each kind are offered."""
 
@@ -190,7 +187,7 @@ class PyvrpModel:
             pickup=loads,
             service_duration=candidate.service_s,
             required=required and group is None,
-            prize=0 if required else candidate.prize + self._penalty * candidate.required,
+            prize=0 if required else candidate.prize + round(self._penalty * candidate.urgency * candidate.required),
             group=group,
             tw_early=window.start_s if window else 0,
             tw_late=window.end_s if window else FOREVER,
@@ -265,17 +262,6 @@ class PyvrpModel:
             travel.durations_s[places, site.location] + site.unload_s + travel.durations_s[site.location, kind.end]
         )
         return metres, seconds
-
-
-def tidied(order: Iterable[int]) -> Order:
-    """Without unloadings of an empty vehicle, and without one at the end: the way home leads over a disposal site."""
-    kept: list[int] = []
-    for what in order:
-        if what >= 0 or (kept and kept[-1] >= 0):
-            kept.append(what)
-    if kept and kept[-1] < 0:
-        kept.pop()
-    return tuple(kept)
 
 
 def _opening(site: Site, window: Window | None, location: int) -> Depot:

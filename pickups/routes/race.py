@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final
 
+from pickups.routes.orders import Orders
 from pickups.routes.pyvrp_model import Mix
 from pickups.routes.solver_processes import Outcome, Run, Workers
 
@@ -22,10 +23,14 @@ _AGAIN_FURTHER: Final = 4
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Course:
-    """What all runs of a race have in common; `until` in time.monotonic's seconds."""
+    """What all runs of a race have in common; `until` in time.monotonic's seconds.
+
+    `begin`: tours that every other run goes on from, if it has the vehicles for them.
+    """
 
     candidates: tuple[int, ...]
     until: float
+    begin: Orders = ()
     soft: bool = False
     margin_s: int = 0
 
@@ -65,6 +70,37 @@ def races(workers: Workers, course: Course, mixes: Sequence[Mix], seed: int) -> 
     return ranked
 
 
+def pressed(workers: Workers, course: Course, mix: Mix, seed: int) -> list[Outcome]:
+    """Searches that all go on from the best tours so far, until they bring nothing better; the best first.
+
+    For a day on which not all finds room: from random tours no search comes to any that can be driven soon enough.
+    """
+    ranked: list[Outcome] = []
+    number = futile = 0
+    while not ranked or (futile < course.futile and time.monotonic() < course.until):
+        begin = ranked[0].orders if ranked and ranked[0].feasible else course.begin
+        runs = [
+            Run(
+                candidates=course.candidates,
+                mix=mix,
+                seed=seed + number + process,
+                iterations=10**9,
+                idle=course.idle,
+                until=course.until,
+                soft=course.soft,
+                margin_s=course.margin_s,
+                begin=begin or None,
+            )
+            for process in range(workers.count)
+        ]
+        number += workers.count
+        again = workers.outcomes(runs)
+        best = min(again, key=rank)
+        futile = 0 if not ranked or rank(best) < rank(ranked[0]) else futile + 1
+        ranked = sorted([*again, *ranked], key=rank)
+    return ranked
+
+
 def _favourites(ranked: Sequence[Outcome], mixes: Sequence[Mix]) -> list[Mix]:
     """The two best of the mixes used, and the best without one vehicle, of those that are not known to be too few."""
     every = list(dict.fromkeys(used(outcome) for outcome in ranked if outcome.feasible and outcome.orders))
@@ -95,6 +131,7 @@ def race(
             until=course.until,
             soft=course.soft,
             margin_s=course.margin_s,
+            begin=course.begin if course.begin and number % 2 == 0 else None,
         )
         for number in range(-(-course.entrants // len(mixes)))
         for mix in mixes

@@ -3,7 +3,7 @@
 The rest of a route keeps its order but for stops whose move saves a stated margin: drivers know their way.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,13 +11,11 @@ import numpy as np
 import numpy.typing as npt
 
 from core.errors import PlanningError
-from pickups.routes.problem import LeftOut, Problem, Solution, Tour, VehicleKind, VisitKind
-from pickups.routes.pyvrp_model import Order
+from pickups.routes.orders import Order, carries, lasts, location, tidied
+from pickups.routes.problem import NO_ROOM, LeftOut, Problem, Solution, Tour, VehicleKind
 from pickups.routes.screening import unservable
-from pickups.routes.shift import longest_work_s
-from pickups.routes.timing import timed
+from pickups.routes.timing import cost, timed
 
-NO_ROOM: Final = "the vehicles of this day have no room or time left"
 MAX_MOVES: Final = 20
 TRIED: Final = 10
 """So many of the cheapest places, and of the best moves, are tried: most that fail do so for the same full shift."""
@@ -72,7 +70,7 @@ def continued(problem: Problem, vehicles: Sequence[Underway], new: Sequence[int]
             *impossible.values(),
             *(LeftOut(problem.candidates[index].device_id, NO_ROOM) for index in sorted(left)),
         ),
-        cost=missed + sum(_cost(kinds[tour.vehicle], tour) for tour in tours),
+        cost=missed + sum(cost(kinds[tour.vehicle], tour) for tour in tours),
     )
 
 
@@ -83,7 +81,7 @@ class _Day:
         self._problem = problem
         self._kinds = [problem.vehicles[each.kind] for each in vehicles]
         self._fixed = [len(each.done) for each in vehicles]
-        self._orders = [_tidy((*each.done, *each.rest), len(each.done)) for each in vehicles]
+        self._orders = [tidied((*each.done, *each.rest), len(each.done)) for each in vehicles]
         self._ways = {kind.name: _ways(problem, kind) for kind in self._kinds}
         for route, kind in enumerate(self._kinds):
             done = self._orders[route][: self._fixed[route]]
@@ -103,7 +101,7 @@ class _Day:
         for route, kind in enumerate(self._kinds):
             while len(self._orders[route]) > self._fixed[route] and not self._is_legal(kind, self._orders[route]):
                 *kept, last = self._orders[route]
-                self._orders[route] = _tidy(kept, self._fixed[route])
+                self._orders[route] = tidied(kept, self._fixed[route])
                 taken += [last] if last >= 0 else []
         return taken
 
@@ -139,7 +137,7 @@ class _Day:
             before = [*self._orders]
             candidate = self._orders[route][index]
             self._orders[route] = self._orders[route][:index] + self._orders[route][index + 1 :]
-            is_tidy = self._orders[route] == _tidy(self._orders[route], self._fixed[route])
+            is_tidy = self._orders[route] == tidied(self._orders[route], self._fixed[route])
             if is_tidy and self._put(candidate, place, sites=0):
                 return True
             self._orders = before
@@ -153,7 +151,7 @@ class _Day:
         for site in range(sites):
             tries += [(*head, -1 - site, candidate, *tail), (*head, candidate, -1 - site, *tail)]
         for trial in tries:
-            if trial == _tidy(trial, self._fixed[place.route]) and self._is_legal(kind, trial):
+            if trial == tidied(trial, self._fixed[place.route]) and self._is_legal(kind, trial):
                 self._orders[place.route] = trial
                 return True
         return False
@@ -181,7 +179,7 @@ class _Day:
         """What a candidate costs before each item of an order and at its end, ways and service."""
         kind, (between, home) = self._kinds[route], self._ways[self._kinds[route].name]
         there = self._problem.candidates[candidate].location
-        places = np.array([kind.start, *(_location(self._problem, what) for what in order)])
+        places = np.array([kind.start, *(location(self._problem, what) for what in order)])
         leaving, coming = between[places, there], np.append(between[there, places[1:]], home[there])
         direct = np.append(between[places[:-1], places[1:]], home[places[-1]] if order else 0)
         service = kind.cost_per_s * self._problem.candidates[candidate].service_s
@@ -190,9 +188,7 @@ class _Day:
 
     def _is_legal(self, kind: VehicleKind, order: Order) -> bool:
         problem = self._problem
-        return (
-            _carries(problem, kind, order) and _lasts(problem, kind, order) and timed(problem, kind, order) is not None
-        )
+        return carries(problem, kind, order) and lasts(problem, kind, order) and timed(problem, kind, order) is not None
 
 
 def _ways(problem: Problem, kind: VehicleKind) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]:
@@ -204,54 +200,3 @@ def _ways(problem: Problem, kind: VehicleKind) -> tuple[npt.NDArray[np.int64], n
         between[:, site.location] + kind.cost_per_s * site.unload_s + between[site.location, kind.end] for site in sites
     ]
     return between, np.min(over, axis=0)
-
-
-def _carries(problem: Problem, kind: VehicleKind, order: Iterable[int]) -> bool:
-    """Whether no trip is more than a vehicle takes, in litres and kilograms."""
-    litres = kilograms = 0
-    for what in order:
-        if what < 0:
-            litres = kilograms = 0
-            continue
-        litres += problem.candidates[what].volume_l
-        kilograms += problem.candidates[what].weight_kg
-        if litres > kind.capacity_l or (kind.capacity_kg is not None and kilograms > kind.capacity_kg):
-            return False
-    return True
-
-
-def _lasts(problem: Problem, kind: VehicleKind, order: Order) -> bool:
-    """Whether driving and working fit into the shift with its breaks: looked at first, since exact times cost more."""
-    places = [kind.start, *(_location(problem, what) for what in order)]
-    durations = problem.travel[kind.travel].durations_s
-    work_s = int(durations[places[:-1], places[1:]].sum())
-    work_s += sum(
-        problem.candidates[what].service_s if what >= 0 else problem.sites[-1 - what].unload_s for what in order
-    )
-    home_s = min(
-        int(durations[places[-1], site.location]) + site.unload_s + int(durations[site.location, kind.end])
-        for site in problem.sites
-    )
-    return work_s + home_s <= longest_work_s(kind, problem.breaks)
-
-
-def _tidy(order: Sequence[int], fixed: int) -> Order:
-    """Without unloadings of nothing; the last one before home is not part of an order. The first items stay."""
-    kept = list(order[:fixed])
-    for what in order[fixed:]:
-        if what >= 0 or (kept and kept[-1] >= 0):
-            kept.append(what)
-    while len(kept) > fixed and kept[-1] < 0:
-        kept.pop()
-    return tuple(kept)
-
-
-def _location(problem: Problem, what: int) -> int:
-    return problem.candidates[what].location if what >= 0 else problem.sites[-1 - what].location
-
-
-def _cost(kind: VehicleKind, tour: Tour) -> int:
-    rested_s = sum(visit.duration_s for visit in tour.visits if visit.kind is VisitKind.BREAK)
-    return (
-        kind.fixed_cost + kind.cost_per_m * tour.distance_m + kind.cost_per_s * (tour.end_s - tour.start_s - rested_s)
-    )

@@ -1,6 +1,12 @@
 """How much of a shift is left for work once its legal breaks are taken."""
 
+from dataclasses import replace
+from typing import Final
+
 from pickups.routes.problem import BreakRule, VehicleKind
+
+LEAST_SHIFT_S: Final = 3600
+"""With less left of its shift a vehicle does not set out any more. Assumed."""
 
 
 def break_due_s(work_s: int, rule: BreakRule | None) -> int:
@@ -22,3 +28,16 @@ def longest_work_s(kind: VehicleKind, rule: BreakRule | None) -> int:
     lengths = sorted({break_due_s(shift_s, rule), rule.length_s, rule.long_length_s})
     tries = [*(shift_s - length for length in lengths), *steps, rule.long_after_s, shift_s]
     return max((work for work in tries if work + break_due_s(work, rule) <= shift_s), default=shift_s)
+
+
+def leaving_from(kind: VehicleKind, now_s: int, *, again: bool = True) -> VehicleKind:
+    """The vehicle on a day of which so many seconds have gone: its shift ends when it would have ended.
+
+    One whose shift is over is given another one (`again`) from now on, past midnight if need be.
+    """
+    if now_s <= kind.earliest_s:
+        return kind
+    left_s = kind.earliest_s + kind.max_duration_s - now_s
+    if again and left_s < LEAST_SHIFT_S:
+        return replace(kind, earliest_s=now_s, latest_s=max(kind.latest_s, now_s + kind.max_duration_s))
+    return replace(kind, earliest_s=now_s, max_duration_s=max(0, left_s))

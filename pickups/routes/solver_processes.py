@@ -17,8 +17,9 @@ from pyvrp import Solution
 
 from core.errors import PlanningCancelledError, PlanningError
 from core.processes import end_with_parent
+from pickups.routes.orders import Orders
 from pickups.routes.problem import Problem
-from pickups.routes.pyvrp_model import Mix, Orders, PyvrpModel
+from pickups.routes.pyvrp_model import Mix, PyvrpModel
 from pickups.routes.search import search
 
 _LOOK_S: Final = 0.1

@@ -10,6 +10,7 @@ from pickups.choosing import Choice
 from pickups.hours import DAY_S
 from pickups.routes.fleet import Fleet
 from pickups.routes.problem import Candidate, Problem, Site, VehicleKind, Window
+from pickups.routes.shift import leaving_from
 
 UNITS_PER_EURO: Final = 100_000
 """Costs are whole thousandths of a cent: a metre at 0.50 euros a kilometre is still fifty."""
@@ -27,16 +28,22 @@ class Task:
 
 
 def build_task(
-    waste_kind: str, choices: Sequence[Choice], fleets: Sequence[Fleet], sites: Sequence[DisposalSite], roads: Roads
+    waste_kind: str,
+    choices: Sequence[Choice],
+    fleets: Sequence[Fleet],
+    sites: Sequence[DisposalSite],
+    roads: Roads,
+    *,
+    from_s: int = 0,
 ) -> Task:
-    """The problem of emptying bins of one kind with some vehicles, unloading at some sites.
+    """The problem of emptying bins of one kind with some vehicles, unloading at some sites, nothing before `from_s`.
 
     Raises:
         RoadsError: the road engine does not answer.
     """
     depots = list(dict.fromkeys((fleet.depot.latitude, fleet.depot.longitude) for fleet in fleets))
     positions = (*depots, *((site.latitude, site.longitude) for site in sites), *(each.position for each in choices))
-    profiles = list(dict.fromkeys(_profile(fleet.vehicle) for fleet in fleets))
+    profiles = list(dict.fromkeys(truck_profile_of(fleet.vehicle) for fleet in fleets))
     named = {_name(fleet, fleets): fleet for fleet in fleets}
     first_bin = len(depots) + len(sites)
     problem = Problem(
@@ -49,6 +56,7 @@ def build_task(
                 weight_kg=choice.weight_kg,
                 service_s=choice.service_s,
                 required=choice.required,
+                urgency=choice.urgency,
                 prize=round(choice.prize_eur * UNITS_PER_EURO),
                 windows=choice.windows,
                 vehicles=_access(choice, named),
@@ -57,11 +65,14 @@ def build_task(
         ),
         sites=tuple(_site(site, location) for location, site in enumerate(sites, start=len(depots))),
         vehicles=tuple(
-            _kind(
-                name,
-                fleet,
-                depot=depots.index((fleet.depot.latitude, fleet.depot.longitude)),
-                travel=profiles.index(_profile(fleet.vehicle)),
+            leaving_from(
+                _kind(
+                    name,
+                    fleet,
+                    depot=depots.index((fleet.depot.latitude, fleet.depot.longitude)),
+                    travel=profiles.index(truck_profile_of(fleet.vehicle)),
+                ),
+                from_s,
             )
             for name, fleet in named.items()
         ),
@@ -71,10 +82,11 @@ def build_task(
 
 def truck_profile(task: Task, vehicle: str) -> TruckProfile | None:
     """What roads must bear for a vehicle kind of the task."""
-    return _profile(task.fleets[vehicle].vehicle)
+    return truck_profile_of(task.fleets[vehicle].vehicle)
 
 
-def _profile(vehicle: Vehicle) -> TruckProfile | None:
+def truck_profile_of(vehicle: Vehicle) -> TruckProfile | None:
+    """What roads must bear for a vehicle; None: nothing is known of it."""
     if vehicle.weight_t is None and vehicle.height_m is None:
         return None
     return TruckProfile(weight_t=vehicle.weight_t, height_m=vehicle.height_m)

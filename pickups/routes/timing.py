@@ -4,13 +4,13 @@ Breaks are taken after a visit, before driving on. Of all ways to place them, th
 and longer since the last break than another are followed to the end (labels, as in shortest paths with resources).
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from core.travel import TravelMatrix
+from pickups.routes.orders import Order, Orders
 from pickups.routes.problem import BreakRule, Problem, Tour, VehicleKind, Visit, VisitKind, Window
-from pickups.routes.pyvrp_model import Order, Orders
 from pickups.routes.shift import break_due_s
 from pickups.routes.windows import joined, last_begin_s, next_begin_s
 
@@ -77,18 +77,22 @@ def cost(kind: VehicleKind, tour: Tour) -> int:
     return kind.fixed_cost + kind.cost_per_m * tour.distance_m + kind.cost_per_s * worked_s(tour)
 
 
-def worth(problem: Problem, orders: Orders, candidates: Sequence[int]) -> tuple[int, int]:
-    """How good orders are, smaller is better: required candidates not served in time, then the cost."""
-    served: set[int] = set()
+def price(problem: Problem, tours: Iterable[Tour], candidates: Sequence[int]) -> tuple[float, int]:
+    """How good tours are, smaller is better: the urgency of required candidates not served, then the cost."""
+    served: set[str | None] = set()
     total = 0
-    for number, order in orders:
-        kind = problem.vehicles[number]
-        tour = timed(problem, kind, order)
-        if tour is not None:
-            total += cost(kind, tour)
-            served.update(index for index in order if index >= 0)
-    missed = [problem.candidates[index] for index in candidates if index not in served]
-    return sum(one.required for one in missed), total + sum(one.prize for one in missed)
+    kinds = {kind.name: kind for kind in problem.vehicles}
+    for tour in tours:
+        total += cost(kinds[tour.vehicle], tour)
+        served.update(visit.device_id for visit in tour.visits)
+    missed = [one for index in candidates if (one := problem.candidates[index]).device_id not in served]
+    return round(sum(one.urgency for one in missed if one.required), 6), total + sum(one.prize for one in missed)
+
+
+def worth(problem: Problem, orders: Orders, candidates: Sequence[int]) -> tuple[float, int]:
+    """The `price` of orders; what is not served in time counts as not served."""
+    tours = [timed(problem, problem.vehicles[number], order) for number, order in orders]
+    return price(problem, [tour for tour in tours if tour is not None], candidates)
 
 
 def _last_sites(problem: Problem, kind: VehicleKind, travel: TravelMatrix, order: Order) -> list[int]:

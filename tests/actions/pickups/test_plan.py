@@ -12,7 +12,7 @@ from actions.pickups import plan as plan_pickups
 from actions.pickups.bins_of_day import ASSUMED_DEPOT
 from actions.pickups.due import due_for
 from actions.pickups.plan import plan_day, run_plan
-from actions.pickups.plan_missing import plan_missing
+from actions.pickups.plan_missing import plan_changed, plan_missing
 from actions.pickups.queue_plan import queue_plan
 from core.device import Device, DeviceStatus, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError, InvalidInputError, NotFoundError
@@ -298,7 +298,7 @@ class TestMissing:
 
         def make(now: datetime) -> list[PlanState]:
             world.now = now
-            queued = plan_missing(world.state, settings, now)
+            queued = plan_missing(world.state, world.readings, settings, now)
             while (job := world.state.plan_queue.claim("me")) is not None:
                 run_plan(world.state, world.readings, job.plan_id, "me", settings=settings, clock=world.clock)
             return [world.state.pickups.get_plan(plan.plan_id).state for plan in queued]
@@ -335,9 +335,37 @@ class TestMissing:
 
     def test_a_plan_that_waits_is_queued_once_however_long_it_waits(self, world: World, settings: Settings) -> None:
         world.bin("a")
-        (queued,) = plan_missing(world.state, settings, MORNING)
-        assert plan_missing(world.state, settings, MORNING + timedelta(hours=15)) == []
+        world.level("a", MORNING - timedelta(hours=1), 0.9)
+        (queued,) = plan_missing(world.state, world.readings, settings, MORNING)
+        assert plan_missing(world.state, world.readings, settings, MORNING + timedelta(hours=15)) == []
         assert self.plans(world) == [queued]
+
+    def test_before_any_level_there_is_nothing_to_plan(
+        self, world: World, settings: Settings, make_missing: Callable[[datetime], list[PlanState]]
+    ) -> None:
+        """A plan that somebody asks for then is made, says so and is not in force."""
+        world.bin("a")
+        assert plan_missing(world.state, world.readings, settings, MORNING) == []
+        world.now = MORNING
+        early = plan_day(world.state, world.readings, "marburg", DAY, settings=settings, clock=world.clock)
+        assert (early.state, early.levels_known) == (PlanState.DONE, 0)
+        assert early.notice == "none of the 1 bins has told its level yet"
+        assert world.state.pickups.plan_in_force("marburg", DAY) is None
+        assert world.state.pickups.plans_in_force(DAY) == []
+        world.level("a", MORNING, 0.9)
+        assert make_missing(MORNING + timedelta(minutes=1)) == [PlanState.DONE]
+        (in_force,) = world.state.pickups.plans_in_force(DAY)
+        assert [stop.device_id for route in in_force.routes for stop in route.stops] == ["a"]
+
+    def test_a_request_is_something_to_plan(
+        self, world: World, make_missing: Callable[[datetime], list[PlanState]]
+    ) -> None:
+        world.bin("a")
+        request = PickupRequest(device_id="a", municipality="marburg", requested_at=MORNING, reason="smells")
+        world.state.pickups.request(request)
+        assert make_missing(MORNING) == [PlanState.DONE]
+        (plan,) = world.state.pickups.plans_in_force(DAY)
+        assert (plan.levels_known, len(plan.routes)) == (0, 1)
 
     def test_the_hour_in_which_a_plan_failed_is_an_hour_on_the_night_of_25_october(
         self, world: World, settings: Settings, make_missing: Callable[[datetime], list[PlanState]]
@@ -354,5 +382,56 @@ class TestMissing:
         world.bin("a")
         world.level("a", datetime(2026, 10, 24, 20, tzinfo=UTC), 0.9)
         assert make_missing(datetime(2026, 10, 25, 0, 30, tzinfo=UTC)) == [PlanState.FAILED]
-        assert plan_missing(world.state, settings, datetime(2026, 10, 25, 1, 29, tzinfo=UTC)) == []
-        assert len(plan_missing(world.state, settings, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))) == 1
+        assert plan_missing(world.state, world.readings, settings, datetime(2026, 10, 25, 1, 29, tzinfo=UTC)) == []
+        assert len(plan_missing(world.state, world.readings, settings, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))) == 1
+
+
+class TestChanged:
+    """A plan is made anew when the day has overtaken it and nobody drives yet."""
+
+    @pytest.fixture
+    def settings(self, tmp_path: Path) -> Settings:
+        return Settings(data_dir=tmp_path, timezone="Europe/Berlin")
+
+    def planned(self, world: World, settings: Settings, *, full: int, at: datetime) -> Plan:
+        for number in range(10):
+            world.bin(f"b{number}", longitude=8.77 + number / 100)
+        for number in range(full):
+            world.level(f"b{number}", at - timedelta(hours=1), 0.9)
+        world.now = at
+        return plan_day(
+            world.state, world.readings, "marburg", DAY, settings=settings, clock=world.clock, time_limit_s=0.3
+        )
+
+    def test_that_knew_of_one_bin_when_ten_have_told_their_levels(self, world: World, settings: Settings) -> None:
+        at = MORNING + timedelta(hours=4)
+        plan = self.planned(world, settings, full=1, at=at)
+        for number in range(1, 10):
+            world.level(f"b{number}", at + timedelta(minutes=1), 0.9)
+        assert plan_changed(world.state, world.readings, settings, at + timedelta(minutes=2)) == [], "some may come yet"
+        (anew,) = plan_changed(world.state, world.readings, settings, at + timedelta(minutes=6))
+        assert (anew.municipality, anew.date, anew.replaces) == ("marburg", DAY, None)
+        assert plan_changed(world.state, world.readings, settings, at + timedelta(minutes=7)) == [], "it waits already"
+        assert plan.state is PlanState.DONE
+
+    @pytest.mark.parametrize(("more", "expected"), [(2, 0), (3, 1)])
+    def test_when_many_more_are_due_before_anybody_sets_out(
+        self, world: World, settings: Settings, more: int, expected: int
+    ) -> None:
+        at = MORNING - timedelta(hours=2)
+        self.planned(world, settings, full=6, at=at)
+        later = at + timedelta(hours=1)
+        for number in range(6, 6 + more):
+            world.level(f"b{number}", later - timedelta(minutes=1), 0.9)
+        assert len(plan_changed(world.state, world.readings, settings, later)) == expected
+        on_the_way = MORNING + timedelta(hours=1)
+        assert plan_changed(world.state, world.readings, settings, on_the_way) == []
+
+    def test_never_once_a_driver_is_at_it_nor_after_the_shift(self, world: World, settings: Settings) -> None:
+        plan = self.planned(world, settings, full=1, at=MORNING)
+        for number in range(1, 10):
+            world.level(f"b{number}", MORNING, 0.9)
+        evening = MORNING + timedelta(hours=13)
+        assert plan_changed(world.state, world.readings, settings, evening) == []
+        world.state.pickups.stop_skipped(plan.routes[0].stops[0].stop_id, "blocked")
+        assert plan_changed(world.state, world.readings, settings, MORNING + timedelta(hours=1)) == []

@@ -12,9 +12,10 @@ from actions.pickups.plan_missing import plan_missing
 from actions.pickups.queue_plan import queue_plan, queue_replan
 from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError
-from core.pickup import Plan, PlanState, StopState
+from core.pickup import OutOfService, PauseKind, Plan, PlanState, Route, StopState
 from core.reading import Reading
 from core.settings import Settings
+from pickups.routes.problem import NO_ROOM
 from pickups.sheet.exports import plan_csv, plan_gpx
 from pickups.sheet.itinerary import time_of_day
 from readings.sqlite.store import SqliteReadings
@@ -44,7 +45,7 @@ class World:
     state: State
     readings: SqliteReadings
     settings: Settings
-    now: datetime = MORNING
+    now: datetime = MORNING - timedelta(minutes=10)
     """What time it is for planning."""
 
     def clock(self) -> datetime:
@@ -62,7 +63,7 @@ class World:
 
     def plan_missing(self, now: datetime) -> list[Plan]:
         """The job queues what is missing, and what waits is made."""
-        queued = plan_missing(self.state, self.settings, now)
+        queued = plan_missing(self.state, self.readings, self.settings, now)
         while (job := self.state.plan_queue.claim("me")) is not None:
             run_plan(
                 self.state, self.readings, job.plan_id, "me", settings=self.settings, clock=self.clock, time_limit_s=0.3
@@ -74,8 +75,8 @@ class World:
             self.state, self.readings, municipalities, day, settings=self.settings, clock=self.clock, time_limit_s=0.3
         )
 
-    def replan(self, plan: Plan) -> Plan:
-        queued = queue_replan(self.state, plan.plan_id, self.now)
+    def replan(self, plan: Plan, *out: OutOfService) -> Plan:
+        queued = queue_replan(self.state, plan.plan_id, self.now, out=out)
         self.state.plan_queue.claim("me")
         made = run_plan(
             self.state, self.readings, queued.plan_id, "me", settings=self.settings, clock=self.clock, time_limit_s=0.3
@@ -99,6 +100,11 @@ def world(tmp_path: Path) -> Iterator[World]:
 def street(world: World, count: int) -> None:
     for number in range(count):
         world.bin(f"b{number}", longitude=8.77 + number / 100)
+
+
+def starts(route: Route, state: StopState) -> list[int]:
+    """When the stops of a state begin, in seconds of the day."""
+    return [route.start_s + stop.arrival_s for stop in route.stops if stop.state is state]
 
 
 def ids(plan: Plan) -> list[str]:
@@ -141,35 +147,37 @@ class TestReplan:
         world.now = later
         world.level("b2", 0.05, later)
         again = world.replan(plan)
-        assert ids(again) == ["b0"]
+        told = {stop.device_id: (stop.state, stop.skip_reason) for route in again.routes for stop in route.stops}
+        assert told == {"b0": (StopState.PLANNED, None), "b1": (StopState.SKIPPED, "blocked")}
         assert again.unplanned_reasons == {"b1": "skipped on this day: blocked"}
         once_more = world.replan(again)
-        assert (ids(once_more), once_more.unplanned_reasons) == (["b0"], again.unplanned_reasons)
+        assert (ids(once_more), once_more.unplanned_reasons) == (ids(again), again.unplanned_reasons)
 
     def test_a_late_vehicle_comes_later_to_the_rest(self, world: World) -> None:
         street(world, 2)
         plan = world.plan("marburg")
         first, second = plan.routes[0].stops
-        world.state.pickups.stop_done(
-            first.stop_id, MORNING + timedelta(seconds=first.arrival_s + first.service_s + 1800)
-        )
-        world.now = MORNING + timedelta(hours=2)
+        world.now = MORNING + timedelta(seconds=first.arrival_s + first.service_s + 1800)
+        world.state.pickups.stop_done(first.stop_id, world.now)
         again = world.replan(plan)
         assert again.routes[0].stops[1].arrival_s == second.arrival_s + 1800
         assert again.routes[0].duration_s == plan.routes[0].duration_s + 1800
 
     def test_what_a_vehicle_does_not_get_to_is_for_others(self, world: World) -> None:
         """Its second stop is due half an hour before its shift ends, seven and a half hours late."""
-        world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 2, 10_000, 28_800),)))
+        evening = Vehicle("evening truck", 1, 10_000, 28_800, shift_start_s=12 * 3600, cost_per_day=500.0)
+        world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 1, 10_000, 28_800), evening)))
         street(world, 3)
         plan = world.plan("marburg")
         (route,) = plan.routes
+        assert route.vehicle == "truck"
         world.state.pickups.stop_done(route.stops[0].stop_id, MORNING + timedelta(hours=7, minutes=55))
         world.now = MORNING + timedelta(hours=8)
         first, second = world.replan(plan).routes
         assert [stop.state for stop in first.stops] == [StopState.DONE]
-        assert [stop.device_id for stop in second.stops] == [stop.device_id for stop in route.stops[1:]]
+        assert sorted(stop.device_id for stop in second.stops) == sorted(stop.device_id for stop in route.stops[1:])
         assert all(stop.changed for stop in second.stops)
+        assert second.start_s == 14 * 3600
 
     def test_a_plan_without_depot_of_its_own_keeps_the_assumed_one(self, world: World) -> None:
         world.state.municipalities.put(replace(MARBURG, depot=None))
@@ -188,7 +196,7 @@ class TestReplan:
         world.state.pickups.stop_done(plan.routes[0].stops[0].stop_id, MORNING + timedelta(minutes=10))
         assert world.plan_missing(MORNING + timedelta(hours=2, minutes=59)) == []
         world.now = MORNING + timedelta(hours=3)
-        (waiting,) = plan_missing(world.state, world.settings, MORNING + timedelta(hours=3))
+        (waiting,) = plan_missing(world.state, world.readings, world.settings, MORNING + timedelta(hours=3))
         assert world.plan_missing(MORNING + timedelta(hours=4)) == [], "it waits already"
         new = world.state.pickups.get_plan(waiting.plan_id)
         assert (new.replaces, new.state) == (plan.plan_id, PlanState.DONE)
@@ -206,6 +214,114 @@ class TestReplan:
             queue_replan(world.state, queued.plan_id, world.now)
 
 
+class TestNothingLiesBeforeNow:
+    def test_who_has_confirmed_nothing_for_hours_comes_later_to_what_he_has_not_confirmed(self, world: World) -> None:
+        """Confirmed at 06:10, then silence: at 08:23 the next stop is no earlier than that."""
+        street(world, 4)
+        plan = world.plan("marburg")
+        first = plan.routes[0].stops[0]
+        world.state.pickups.stop_done(first.stop_id, MORNING + timedelta(minutes=10))
+        world.now = MORNING + timedelta(hours=2, minutes=23)
+        (route,) = world.replan(plan).routes
+        assert route.stops[0].state is StopState.DONE
+        assert starts(route, StopState.PLANNED)[0] >= 8 * 3600 + 23 * 60
+
+    def test_who_has_not_set_out_sets_out_now(self, world: World) -> None:
+        street(world, 3)
+        plan = world.plan("marburg")
+        world.now = MORNING + timedelta(hours=1)
+        (route,) = world.replan(plan).routes
+        assert route.start_s == 7 * 3600
+        assert len(starts(route, StopState.PLANNED)) == 3
+
+    def test_a_plan_of_today_begins_now_and_ends_with_the_shift(self, world: World) -> None:
+        """Thirty bins of which not all can be emptied between 12:58 and 14:00, when the only shift ends."""
+        for number in range(30):
+            world.bin(f"b{number}", longitude=8.77 + number / 1000)
+        world.now = MORNING + timedelta(hours=6, minutes=58)
+        plan = world.plan("marburg")
+        (route,) = plan.routes
+        assert route.start_s >= 12 * 3600 + 58 * 60
+        assert route.start_s + route.duration_s <= 14 * 3600
+        assert 0 < len(route.stops) < 30
+        assert len(plan.unplanned) == 30 - len(route.stops)
+        assert plan.notice is None
+
+    def test_a_plan_made_after_the_shift_is_for_another_one_and_says_so(self, world: World) -> None:
+        street(world, 3)
+        world.now = MORNING + timedelta(hours=9)
+        plan = world.plan("marburg")
+        assert starts(plan.routes[0], StopState.PLANNED)[0] >= 15 * 3600
+        assert plan.notice == "the shift of truck is over: another one is planned from now on"
+
+    def test_tomorrow_and_yesterday_begin_when_the_shift_does(self, world: World) -> None:
+        street(world, 3)
+        world.now = MORNING + timedelta(hours=9)
+        for day in (DAY - timedelta(days=1), DAY + timedelta(days=1)):
+            plan = world.plan("marburg", day=day)
+            assert [route.start_s for route in plan.routes] in ([21_600], [])
+            assert plan.notice in {None, "none of the 3 bins has told its level yet"}
+
+
+class TestOutOfService:
+    @pytest.fixture(autouse=True)
+    def _two_trucks(self, world: World) -> None:
+        """Two trucks of 500 l, eight bins of 100 l: each has four."""
+        site = DisposalSite("Umladestation", 50.84, 8.76, unloading_s=14_400)
+        trucks = (Vehicle("truck", 2, 420, 28_800),)
+        world.state.municipalities.put(replace(MARBURG, disposal_sites=(site,), vehicles=trucks))
+        for number in range(8):
+            world.bin(f"b{number}", longitude=8.70 + number / 50, level=0.9, attributes={"volume_l": 100})
+
+    def broken_down(self, world: World) -> tuple[Plan, Route, Route]:
+        """Each truck has done its first stop when one can drive no further."""
+        plan = world.plan("marburg")
+        one, other = plan.routes
+        for route in plan.routes:
+            stop = route.stops[0]
+            at = MORNING + timedelta(seconds=stop.arrival_s + stop.service_s)
+            world.state.pickups.stop_done(stop.stop_id, at)
+        world.now = MORNING + timedelta(hours=1)
+        return world.state.pickups.get_plan(plan.plan_id), one, other
+
+    @pytest.mark.parametrize("keeps_load", [False, True])
+    def test_what_it_has_done_stays_and_the_others_take_over(self, world: World, *, keeps_load: bool) -> None:
+        plan, one, other = self.broken_down(world)
+        out = OutOfService(vehicle="truck", municipality="marburg", route_id=one.route_id, keeps_load=keeps_load)
+        again = world.replan(plan, out)
+        by_stops = {route.stops[0].device_id: route for route in again.routes}
+        ended, going = by_stops[one.stops[0].device_id], by_stops[other.stops[0].device_id]
+        assert [(stop.device_id, stop.state) for stop in ended.stops] == [(one.stops[0].device_id, StopState.DONE)]
+        assert [pause.kind for pause in ended.pauses] == ([] if keeps_load else [PauseKind.UNLOADING])
+        assert ended.duration_s >= ended.stops[0].arrival_s + ended.stops[0].service_s
+        assert min(starts(going, StopState.PLANNED)) >= 7 * 3600
+        planned = {stop.device_id for stop in going.stops}
+        left = {stop.device_id for stop in one.stops[1:]} | {stop.device_id for stop in other.stops[1:]}
+        assert planned | set(again.unplanned) >= left
+        assert not planned & set(again.unplanned)
+        assert again.out == (out,)
+
+    def test_a_vehicle_taken_out_of_the_registry_is_out(self, world: World) -> None:
+        plan, *_ = self.broken_down(world)
+        place = world.state.municipalities.get("marburg")
+        for vehicles in ((replace(place.vehicles[0], count=1),), (Vehicle("other", 1, 420, 28_800),)):
+            world.state.municipalities.put(replace(place, vehicles=vehicles))
+            again = world.replan(plan)
+            assert sum(stop.state is StopState.DONE for route in again.routes for stop in route.stops) == 2
+            going = [route for route in again.routes if any(stop.state is StopState.PLANNED for stop in route.stops)]
+            assert [route.vehicle for route in going] == [vehicles[0].name]
+            plan = again
+
+    def test_a_shift_that_ends_earlier_by_now_keeps_what_was_done_in_it(self, world: World) -> None:
+        plan, *_ = self.broken_down(world)
+        place = world.state.municipalities.get("marburg")
+        world.state.municipalities.put(replace(place, vehicles=(replace(place.vehicles[0], shift_s=600),)))
+        again = world.replan(plan)
+        assert {stop.state for route in again.routes for stop in route.stops} == {StopState.DONE}
+        assert len(again.unplanned) == 6
+        assert set(again.unplanned_reasons.values()) == {NO_ROOM}
+
+
 @pytest.mark.parametrize(
     ("day", "six"),
     [
@@ -218,7 +334,7 @@ class TestClockChange:
 
     @pytest.fixture(autouse=True)
     def _morning(self, world: World, six: datetime) -> None:
-        world.now = six
+        world.now = six - timedelta(minutes=10)
         for number in range(2):
             world.bin(f"b{number}", longitude=8.77 + number / 100, at=six)
 
@@ -227,8 +343,8 @@ class TestClockChange:
         plan = world.plan("marburg", day=day)
         (route,) = plan.routes
         first, second = route.stops
-        world.state.pickups.stop_done(first.stop_id, six + timedelta(seconds=first.arrival_s + first.service_s) + late)
-        world.now = six + timedelta(hours=2)
+        world.now = six + timedelta(seconds=first.arrival_s + first.service_s) + late
+        world.state.pickups.stop_done(first.stop_id, world.now)
         (again,) = world.replan(plan).routes
         late_s = round(late.total_seconds())
         assert (route.start_s, again.start_s) == (21_600, 21_600)

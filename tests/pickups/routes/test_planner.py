@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 
 from core.errors import PlanningCancelledError, PlanningError
 from pickups.routes.checker import violations
-from pickups.routes.planner import NO_ROOM, NOT_WORTH, solve
-from pickups.routes.problem import BreakRule, Problem, Site, Solution, Tour, VisitKind, Window
+from pickups.routes.planner import NOT_WORTH, solve
+from pickups.routes.problem import NO_ROOM, BreakRule, Problem, Site, Solution, Tour, VisitKind, Window
 from pickups.routes.screening import NO_VEHICLE_MAY, NO_WINDOW
 from tests.pickups.routes.routing_problems import HOUR, bin_at, line, problem, truck
 

@@ -8,8 +8,8 @@ import pytest
 from core.errors import PlanningError
 from core.travel import TravelMatrix
 from pickups.routes.checker import violations
-from pickups.routes.problem import Candidate, LeftOut, Problem, Site, Solution, VehicleKind, VisitKind, Window
-from pickups.routes.replan import NO_ROOM, Underway, continued
+from pickups.routes.problem import NO_ROOM, Candidate, LeftOut, Problem, Site, Solution, VehicleKind, VisitKind, Window
+from pickups.routes.replan import Underway, continued
 
 TRUCK = VehicleKind(
     name="truck",
