@@ -38,8 +38,8 @@ def change_registered_device(state: State, device_id: str, merge: Callable[[Devi
     return state.devices.change(device_id, merge)
 
 
-def discover_device(state: State, device: Device, max_discovered: int) -> bool:
-    """Register a device that spoke, if its id is unknown; whether it is known now (see `Devices.discover`)."""
+def discover_device(state: State, device: Device, max_discovered: int) -> Device | None:
+    """Register a device that spoke, if its id is unknown; gives it as kept (see `Devices.discover`)."""
     _ensure_municipalities(state, [device])
     return state.devices.discover(device, max_discovered)
 

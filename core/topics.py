@@ -67,6 +67,10 @@ class Topics:
         """Where a program of the platform keeps its own retained status (`_platform` can be no municipality)."""
         return f"{self._prefix}_platform/{program}/{session}/platform/status"
 
+    def platform_echo(self, program: str, session: str) -> str:
+        """What a program says to itself by way of the broker: when it hears that, it has heard all that came before."""
+        return f"{self._prefix}_platform/{program}/{session}/platform/echo"
+
     @property
     def ingest_filters(self) -> list[str]:
         """Subscriptions of ingest: all that devices say, and topics too short to be a device's (kept as rejected).

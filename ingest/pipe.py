@@ -99,11 +99,18 @@ class Unsubscribed:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """All that devices had said by an instant has come, and is before this."""
+
+    at_s: float
+
+
+@dataclass(frozen=True, slots=True)
 class Stop:
     """Finish what is in hand, acknowledge it, end."""
 
 
-Said = Received | Sent | Connected | Subscribed | Lit | Following | Unsubscribed | Stop
+Said = Received | Sent | Connected | Subscribed | Lit | Following | Unsubscribed | Heard | Stop
 
 
 # -- back --------------------------------------------------------------------------------------------------------------

@@ -88,7 +88,7 @@ class _Receiving:
         mqtt = self._mqtt = self._reception.mqtt = MqttClient(
             self._settings.mqtt_url,
             session,
-            filters=ready.filters,
+            filters=[*ready.filters, self._topics.platform_echo("ingest", session)] if ready.filters else [],
             on_message=self._reception.receive,
             persistent=True,
             manual_ack=True,

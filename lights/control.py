@@ -68,6 +68,9 @@ class LightControl:
         self._up: set[str] = set()
         self._following = Following()
         self._reachable = True
+        self._heard_until = FOREVER
+        self._doubtful: set[str] = set()
+        """Lamps whose answers may have come by now, and only wait to be heard."""
 
     # -- what is there ---------------------------------------------------------------------------------------------
 
@@ -94,7 +97,8 @@ class LightControl:
     def overridden(self, overrides: Mapping[str, Command], now: datetime) -> None:
         """Take over the overrides in force by lamp, as an operator's command sent them (`hold_s` None: for good).
 
-        A lamp that does not answer such a command, or was told something else meanwhile, is told it again by `due`.
+        A lamp that does not answer such a command, or was told something else meanwhile, is told it again by `due`. The
+        command may have expired: what the operator wants has not.
         """
         for lamp_id in self._overridden.keys() - overrides.keys():
             state = self._states[lamp_id]
@@ -114,11 +118,22 @@ class LightControl:
     def restore(self, commands: Iterable[Command], now: datetime) -> None:
         """Take up, after a restart, what lamps still hold: commands that were sent or done, in any order.
 
-        A hold for presence goes on, an override too; nothing is sent for what a lamp already holds. After `configure`.
+        A hold for presence goes on, an override too; one whose command expired is sent again. Nothing is sent for what
+        a lamp already holds. After `configure`.
         """
         for command in sorted(commands, key=lambda command: command.issued_at):
             state = self._states.get(command.device_id)
-            if state is None or not state.lamp.is_live or command.state not in _HELD:
+            if state is None or not state.lamp.is_live:
+                continue
+            lapsed = command.state is CommandState.EXPIRED or (
+                command.state is CommandState.SENT and now >= command.expires_at
+            )
+            if lapsed and command.reason is Reason.OVERRIDE:
+                state.take_override(replace(command, state=CommandState.EXPIRED))
+                self._overridden[command.device_id] = command
+                self._deadlines.plan(command.device_id, state, now)
+                continue
+            if command.state not in _HELD:
                 continue
             if state.restore(command, now, timedelta(seconds=HOLD_MARGIN_S)):
                 self._deadlines.plan(command.device_id, state, now)
@@ -208,6 +223,23 @@ class LightControl:
                 self._deadlines.plan(lamp_id, state, at)
         self._responds(lamp_id, state, at)
 
+    def heard(self, until: datetime, now: datetime) -> None:
+        """Know that all that lamps had said by an instant was heard; never told, all counts as heard.
+
+        Nobody is given up for an answer that may only have to wait.
+        """
+        self._heard_until = until
+        for lamp_id in self._doubtful & self._states.keys():
+            self._deadlines.plan(lamp_id, self._states[lamp_id], now)
+        self._doubtful.clear()
+
+    def spoke(self, lamp_id: str, now: datetime) -> None:
+        """A lamp says that it is there, and no more: what it has not answered is said anew."""
+        state = self._states.get(lamp_id)
+        if state is not None:
+            self._following.is_back(lamp_id)
+            self._say_anew(lamp_id, state, now)
+
     # -- what is known ---------------------------------------------------------------------------------------------
 
     def is_told(self, lamp_id: str) -> bool:
@@ -267,6 +299,7 @@ class LightControl:
             else:
                 command = self._commands.make(state.lamp.device, wanted, now)
             state.tell(command, now)
+            self._doubtful.discard(lamp_id)
         if wanted.reason in (Reason.SCHEDULE, Reason.FALLBACK):
             step = wanted.until or FOREVER
             if wanted.reason is Reason.SCHEDULE and state.held_until < step:
@@ -280,7 +313,8 @@ class LightControl:
         return command
 
     def _repeat_at(self, lamp_id: str, state: LampState) -> datetime:
-        if not self._reachable or state.commanded is None or state.answered or lamp_id in self._following.unresponsive:
+        given_up = lamp_id in self._following.unresponsive or lamp_id in self._doubtful
+        if not self._reachable or state.commanded is None or state.answered or given_up:
             return FOREVER
         return state.told_at + timedelta(seconds=FIRST_REPEAT_S * (2**state.attempts - 1))
 
@@ -290,6 +324,9 @@ class LightControl:
             return None
         command = state.commanded
         if command is None or state.attempts >= self._most_attempts or now >= command.expires_at:
+            if self._heard_until < self._repeat_at(lamp_id, state):
+                self._doubtful.add(lamp_id)
+                return None
             self._following.gave_up(lamp_id, state)
             return None
         state.attempts += 1
@@ -300,6 +337,10 @@ class LightControl:
 
     def _responds(self, lamp_id: str, state: LampState, now: datetime) -> None:
         """A lamp that was given up is there: it is to be told what it has missed."""
-        if self._following.is_back(lamp_id) and not state.answered:
+        if self._following.is_back(lamp_id):
+            self._say_anew(lamp_id, state, now)
+
+    def _say_anew(self, lamp_id: str, state: LampState, now: datetime) -> None:
+        if not state.answered:
             state.held_until = state.told_at
             self._deadlines.plan(lamp_id, state, now)

@@ -130,9 +130,9 @@ class LampState:
         return self.commanded is not None and self.commanded.command_id == command.command_id
 
     def take_override(self, command: Command) -> None:
-        """An operator has told the lamp something; it counts as told unless we have told it something since."""
+        """An operator has told the lamp something; that counts as told unless it expired or we told it more since."""
         self.override = command
-        if command.issued_at >= self.told_at:
+        if command.issued_at >= self.told_at and command.state is not CommandState.EXPIRED:
             self.tell(command, command.issued_at)
             self.answered = command.state is CommandState.DONE
 

@@ -40,7 +40,7 @@ class RuleEngine:
 
     def __init__(self, rules: Mapping[str, tuple[Rule, ...]], context: LampContext | None = None) -> None:
         self._shipped = rules
-        self._devices: Mapping[str, Device] = {}
+        self._devices: dict[str, Device] = {}
         self._prepared: dict[tuple[str, str], Prepared] = {}
         self._memories: dict[str, DeviceMemory] = {}
         self._trackers: frozenset[Tracker] = frozenset()
@@ -64,7 +64,7 @@ class RuleEngine:
 
         A device not known before counts as heard `now`: neither a new device nor a restart of ours makes it silent.
         """
-        self._devices = devices
+        self._devices = dict(devices)
         known = {municipality.municipality: municipality for municipality in municipalities}
         self._prepared = {}
         for name in {device.municipality for device in devices.values()} | set(known):
@@ -92,6 +92,15 @@ class RuleEngine:
                 del self._memories[device_id]
         self._trackers = trackers
         return changes
+
+    def add(self, device: Device) -> None:
+        """Judge a device that has just become known; what `configure` knows of it beside comes with the next call."""
+        self._devices[device.device_id] = device
+        key = device.municipality, device.device_type
+        if key not in self._prepared:
+            self._prepared[key] = Prepared(
+                tuple(effective_rule(rule, {}, filling_threshold=None) for rule in self._shipped[device.device_type])
+            )
 
     def restore(self, alerts: Iterable[Alert]) -> None:
         """Take up the open alerts of an earlier run."""

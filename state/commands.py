@@ -13,7 +13,7 @@ from sql.page import check_limit, given
 from sql.records import from_row
 from sql.sqlite_rows import bound, run_many
 from sql.transaction import insert_into, reading, writing
-from state.tables import commands, is_override, is_sent
+from state.tables import commands, is_override, is_sent, is_withdrawn
 
 LONGEST_HELD: Final = timedelta(days=2)
 """A step of a schedule is over within a day; overrides may last longer and are looked for apart."""
@@ -117,11 +117,12 @@ class Commands:
     def active_overrides(self, now: datetime) -> list[Command]:
         """The override in force per device at `now`, by device.
 
-        Of a device's overrides that are SENT or DONE the newest counts, until its hold time has passed (None: never).
+        The newest of a device counts until its hold time has passed (None: never), also one that has EXPIRED: a command
+        expires, what the operator wants does not. One that a lamp refused, or that was withdrawn, never counted.
         """
         newest_first = (commands.c.issued_at.desc(), commands.c.command_id.desc())
         rank = func.row_number().over(partition_by=commands.c.device_id, order_by=newest_first).label("rank")
-        taken = commands.c.state.in_([CommandState.SENT, CommandState.DONE])
+        taken = (commands.c.state != CommandState.REJECTED) & ~is_withdrawn
         ranked = select(commands, rank).where(is_override).where(taken).subquery()
         query = select(ranked).where(ranked.c.rank == 1).order_by(ranked.c.device_id)
         with reading(self._engine) as connection:

@@ -137,23 +137,23 @@ class Devices:
                 raise _unknown(device_id)
             bump_revision(connection)
 
-    def discover(self, device: Device, max_discovered: int) -> bool:
-        """Register a device that spoke, as given, if its id is unknown; True: it is known now (or was before).
+    def discover(self, device: Device, max_discovered: int) -> Device | None:
+        """Register a device that spoke, as given, if its id is unknown; gives it as it is known now (or was before).
 
-        False: its status is DISCOVERED and `max_discovered` such devices are listed already.
+        None: its status is DISCOVERED and `max_discovered` such devices are listed already.
         """
         with reading(self._engine) as connection:  # a flood of unknown ids must not take the write lock
-            if connection.execute(_of_id(device.device_id)).first():
-                return True
+            if row := connection.execute(_of_id(device.device_id)).one_or_none():
+                return from_row(Device, row)
             if device.status is DeviceStatus.DISCOVERED:
                 discovered = select(func.count()).where(devices.c.status == DeviceStatus.DISCOVERED)
                 if connection.execute(discovered).scalar_one() >= max_discovered:
-                    return False
+                    return None
         with writing(self._engine) as connection:
             insert = insert_into(connection, devices).values(_row(_created(device))).on_conflict_do_nothing()
             if connection.execute(insert).rowcount:
                 bump_revision(connection)
-        return True
+            return from_row(Device, connection.execute(_of_id(device.device_id)).one())
 
     def seen(self, last_seen: Mapping[str, datetime]) -> None:
         """Note when devices were last heard of; never moves back; unknown ids are passed over."""

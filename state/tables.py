@@ -121,6 +121,8 @@ commands: Final = Table(
 )
 is_sent: Final = commands.c.state == literal_column("'sent'")
 is_override: Final = commands.c.reason == literal_column("'override'")
+is_withdrawn: Final = (commands.c.state == literal_column("'expired'")) & (commands.c.detail != literal_column("''"))
+"""It never reached the broker, and who sent it was told so."""
 Index("ix_commands_issued_at", commands.c.issued_at, commands.c.command_id)
 Index("ix_commands_municipality", commands.c.municipality, commands.c.issued_at, commands.c.command_id)
 Index("ix_commands_sent", commands.c.expires_at, **only_where(is_sent))

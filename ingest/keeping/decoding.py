@@ -124,18 +124,20 @@ class Decoder:
         return device
 
     def _up(self, topic: DeviceTopic, device: Device, understood: Understood) -> None:
+        """A reading; one that the broker kept (retain) and that tells no time may be of any day: it is no news."""
         decoded: Decoded = device_type(topic.device_type).decode(understood.message.payload, device.attributes)
         observed_at = self._checked(decoded.observed_at, understood.received_at)
         understood.undated = decoded.observed_at is None
         understood.unknown_keys = decoded.unknown_keys
-        understood.reading = Reading(
-            device.device_id,
-            device.device_type,
-            device.municipality,
-            observed_at,
-            understood.received_at,
-            decoded.values,
-        )
+        if not (understood.undated and understood.message.retain):
+            understood.reading = Reading(
+                device.device_id,
+                device.device_type,
+                device.municipality,
+                observed_at,
+                understood.received_at,
+                decoded.values,
+            )
         if decoded.rejected:
             reason = "; ".join(f"{value.quantity}: {value.reason}" for value in decoded.rejected)
             understood.rejected.append(rejection(understood, reason, topic, partial=True))

@@ -90,6 +90,7 @@ class Pipeline:
             state=state,
             readings=readings,
             judge=self._judge,
+            welcome=self._welcome,
             apply=self._apply,
             acknowledge=self._acknowledge_messages,
         )
@@ -202,9 +203,9 @@ class Pipeline:
         return self._share.runs(device.municipality) and control_of(device.attributes) is Control.PROFILE
 
     def judge_silence(self, now: datetime) -> None:
-        """Raise alerts for devices that have fallen silent."""
+        """Raise alerts for devices that have fallen silent, as far as all that they said has been heard."""
         with self._rules_lock:
-            changes = self._rules.judge_silence(now)
+            changes = self._rules.judge_silence(min(now, self.writer.heard_until or now))
         for change in changes:
             self.writer.put(change)
 
@@ -218,6 +219,13 @@ class Pipeline:
                     self._bins.observe(reading)
                     changes += self._rules.judge(reading, now)
         return changes
+
+    def _welcome(self, device: Device) -> None:
+        """Judge a device from its first reading on, though the registry is read anew only a moment later."""
+        self._registry.add_newcomer(device)
+        if self._share.runs(device.municipality):
+            with self._rules_lock:
+                self._rules.add(device)
 
     def _apply(self, changes: list[AlertChange]) -> None:
         if changes:

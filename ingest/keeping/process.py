@@ -30,6 +30,7 @@ from ingest.pipe import (
     Durable,
     Failed,
     Following,
+    Heard,
     Lit,
     Publish,
     Ready,
@@ -215,6 +216,10 @@ class _KeepingParts:
         match said:
             case Connected(stands):
                 metrics.note_connection(stands)
+                if stands:
+                    self._pipeline.writer.expect_heard()
+            case Heard():
+                self._pipeline.writer.put(said)
             case Subscribed():
                 self._listing.subscribed()
             case Unsubscribed(municipalities):

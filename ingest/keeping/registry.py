@@ -43,5 +43,6 @@ class Registry:
     def add_newcomer(self, device: Device) -> None:
         """Know a device at once that will be in the state database with the batch in hand."""
         with self._lock:
+            is_new = device.device_id not in self.devices
             self.devices[device.device_id] = device
-            self.discovered += device.status is DeviceStatus.DISCOVERED
+            self.discovered += is_new and device.status is DeviceStatus.DISCOVERED

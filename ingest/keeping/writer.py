@@ -3,7 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 import msgspec
@@ -11,7 +11,7 @@ import msgspec
 from actions.register_devices import discover_device
 from core.clock import format_rfc3339, utc_now
 from core.command import Command
-from core.device import Connection
+from core.device import Connection, Device
 from core.errors import StorageError, StorageUnavailableError
 from core.logs import RepeatedTrouble
 from core.reading import Reading
@@ -22,6 +22,7 @@ from ingest import metrics
 from ingest.batch_queue import BatchQueue
 from ingest.keeping.decoding import Understood, rejection
 from ingest.keeping.receipt import take_first_receipts
+from ingest.pipe import Heard
 from ingest.spool.spool import Spool
 from ingest.spool.spooled_readings import SpooledReadings
 from ingest.wait_for_database import RETRY_S
@@ -33,7 +34,7 @@ from state.state import State
 logger = logging.getLogger(__name__)
 
 
-Item = Understood | Command | AlertChange
+Item = Understood | Command | AlertChange | Heard
 
 
 class Writer:
@@ -41,6 +42,7 @@ class Writer:
 
     Args:
         judge: what a batch's readings change of the alerts.
+        welcome: told of devices that have become known with a batch, before its readings are judged.
         apply: keeps and tells these changes, safe to repeat.
         acknowledge: tells the broker that messages are safe with us.
     """
@@ -52,6 +54,7 @@ class Writer:
         state: State,
         readings: ReadingStore,
         judge: Callable[[list[Reading], datetime], list[AlertChange]],
+        welcome: Callable[[Device], None],
         apply: Callable[[list[AlertChange]], None],
         acknowledge: Callable[[list[Message]], None],
     ) -> None:
@@ -62,6 +65,7 @@ class Writer:
         spool = Spool(spool_folder, settings.spool_max_mb * 1_000_000)
         self._readings = SpooledReadings(readings, spool, reject=self._reject_spooled, erased=state.erasures.all)
         self._judge = judge
+        self._welcome = welcome
         self._apply = apply
         self._acknowledge = acknowledge
         self._topics = Topics(settings.mqtt_topic_root)
@@ -74,6 +78,8 @@ class Writer:
         self._stopping = self._intake.closed
         self._trouble = RepeatedTrouble(logger, "storing a batch")
         self._thread = threading.Thread(target=self._write_batches, name="writer")
+        self.heard_until: datetime | None = None
+        """All that devices had said by then is stored and judged; None: nobody tells how far that is."""
 
     def start(self) -> None:
         """Start the threads.
@@ -97,6 +103,10 @@ class Writer:
     def put(self, item: Item) -> bool:
         """Hand over a message, a command sent or a change of an alert; waits while too many wait. False: stopping."""
         return self._intake.put(item)
+
+    def expect_heard(self) -> None:
+        """From now on it is told how far all is heard."""
+        self.heard_until = self.heard_until or datetime.min.replace(tzinfo=UTC)
 
     def write_seen(self) -> None:
         """Write when each device was last heard and which are connected; together, not with each batch."""
@@ -144,6 +154,9 @@ class Writer:
                 return False
         self._acknowledge([understood.message for understood in batch])
         self._count(batch, readings)
+        for item in items:
+            if isinstance(item, Heard):
+                self.heard_until = datetime.fromtimestamp(item.at_s, UTC)
         return True
 
     def _until_done(self, step: Callable[[], None]) -> bool:
@@ -218,8 +231,10 @@ class Writer:
             newcomer = understood.newcomer
             if newcomer is None:
                 continue
-            discover_device(self._state, newcomer, self._settings.max_discovered)
+            known = discover_device(self._state, newcomer, self._settings.max_discovered)
             understood.newcomer = None
+            if known is not None:
+                self._welcome(known)
 
     def _write_answers(self, batch: list[Understood]) -> None:
         for understood in batch:

@@ -17,16 +17,17 @@ from typing import Final
 from actions.lights.publish_light import publish_light
 from core.clock import LARGEST_LEAD, SteadyClock, utc_now
 from core.command import Command
-from core.device import Device
+from core.device import Connection, Device
 from core.errors import PayloadError
 from core.settings import Settings
 from core.topics import Topics
 from devices.acknowledgement import decode_ack
 from devices.registry import device_type
-from ingest.pipe import Following, LampsChanged, Lit, PackedCommand, Received, Sent, pack
+from ingest.pipe import Following, Heard, LampsChanged, Lit, PackedCommand, Received, Sent, pack
 from ingest.receiving.lamps import Lamps
 from lights.control import LightControl
 from lights.corridor import Corridor
+from lights.lamp_state import NEVER
 from lights.street import adjoining, street_rows
 from mqtt.client import Message, MqttClient
 
@@ -37,6 +38,13 @@ OLDEST_PRESENCE: Final = timedelta(seconds=30)
 SEEN_TO_AT_ONCE: Final = 3
 BREATH_S: Final = 0.001
 """After so many lamps what is due pauses: a street that goes down may wait, presence may not."""
+
+ECHO_EVERY_S: Final = 1.0
+ECHO_LOST_S: Final = 30.0
+"""An echo that has not come by then is asked for again; the broker may have forgotten it."""
+NO_ECHO_S: Final = 600.0
+"""A broker that gives none back for so long does not let us hear ourselves."""
+ONLINE: Final = Connection.ONLINE.value.encode()
 
 Hear = Callable[[Device, bytes, datetime], tuple[PackedCommand, ...]]
 """What is done at once with a lamp's payload, received at an instant; the commands that it causes."""
@@ -55,7 +63,7 @@ class Reception:
         settings: Settings,
         *,
         control: LightControl,
-        keep: Callable[[Received | Sent | Lit | Following], bool],
+        keep: Callable[[Received | Sent | Lit | Following | Heard], bool],
     ) -> None:
         self._control = control
         self._keep = keep
@@ -66,6 +74,7 @@ class Reception:
         self._heard: dict[str, tuple[Device, Hear]] = {}
         self._lit: Lit | None = None
         self._connection: bool | None = None
+        self._echo = _Echo(self._topics.platform_echo("ingest", settings.ingest_session))
         self.mqtt: MqttClient | None = None
         """Receives the messages and sends the light commands."""
 
@@ -76,10 +85,14 @@ class Reception:
         now_s = time.time()
         commands: tuple[PackedCommand, ...] = ()
         heard = self._heard.get(message.topic)
+        if heard is None and message.topic == self._echo.topic:
+            self._hear_echo(message)
+            return
         try:
             if heard is not None:
                 lamp, hear = heard
-                commands = hear(lamp, message.payload, datetime.fromtimestamp(now_s, UTC))
+                if not message.retain:  # else it was said before, nobody knows when
+                    commands = hear(lamp, message.payload, datetime.fromtimestamp(now_s, UTC))
         except PayloadError:
             pass  # it becomes a rejected message where it is kept
         finally:  # whatever happens to the light, the reading is kept
@@ -87,9 +100,14 @@ class Reception:
 
     def note_connection(self, stands: bool) -> None:  # noqa: FBT001 - as the client calls it
         """Know whether the broker can be reached; until it could be for the first time, nothing is due."""
+        if stands and self._connection is None:
+            self._control.heard(NEVER, utc_now())
         self._connection = stands
+        self._echo.forget()
 
     def _hear_reading(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
+        if lamp.device_id in self._control.unresponsive:
+            self._hear_that_it_is_there(lamp, now)
         kind = device_type(lamp.device_type)
         hears_level = kind.may_say_level(payload) and self._control.is_told(lamp.device_id)
         if not hears_level and not kind.may_say_presence(payload):
@@ -114,6 +132,26 @@ class Reception:
             self._control.answered(lamp.device_id, answer.command_id, answer.result, now)
         return ()
 
+    def _hear_echo(self, message: Message) -> None:
+        at = self._echo.came(message.payload)
+        if at is not None:
+            self._note_heard(at)
+        self.acknowledge([(message.connection, message.mid)])
+
+    def _note_heard(self, at: datetime) -> None:
+        with self._lock:
+            self._control.heard(at, utc_now())
+        self._keep(Heard(at.timestamp()))
+
+    def _hear_status(self, lamp: Device, payload: bytes, now: datetime) -> tuple[PackedCommand, ...]:
+        if payload == ONLINE:
+            self._hear_that_it_is_there(lamp, now)
+        return ()
+
+    def _hear_that_it_is_there(self, lamp: Device, now: datetime) -> None:
+        with self._lock:
+            self._control.spoke(lamp.device_id, now)
+
     def _may_be(self, observed_at: datetime, now: datetime) -> bool:
         """Whether a device's clock is not too far ahead of one of ours, should the wall clock have been set."""
         return max(now, self._steady_now()) - observed_at >= -LARGEST_LEAD
@@ -135,6 +173,11 @@ class Reception:
         now = utc_now()
         if self._connection is None and self.mqtt is not None:
             return
+        if self._connection and self.mqtt is not None:
+            if self._echo.is_due(now):
+                self.mqtt.publish(self._echo.topic, self._echo.payload(now), qos=1, expires_s=ECHO_LOST_S)
+            elif self._echo.never_comes(now):
+                self._note_heard(now)
         with self._lock:
             self._control.reachable(self._connection is not False, now)
             news = self._control.take_news()
@@ -177,6 +220,7 @@ class Reception:
             key = lamp.municipality, lamp.device_type, lamp.device_id
             heard[event(*key, "up")] = lamp, self._hear_reading
             heard[event(*key, "ack")] = lamp, self._hear_answer
+            heard[event(*key, "status")] = lamp, self._hear_status
         now = utc_now()
         with self._lock:
             self._control.configure(lamps, corridor, now)
@@ -197,3 +241,54 @@ class Reception:
         """Send without waiting."""
         if self.mqtt is not None:
             self.mqtt.publish(topic, payload, qos=qos)
+
+
+class _Echo:
+    """What we say to ourselves by way of the broker, a second apart: how far we have heard what lamps say.
+
+    The broker delivers it behind all that waits for us, however long that takes.
+    """
+
+    def __init__(self, topic: str) -> None:
+        self.topic = topic
+        self._said_at: datetime | None = None
+        self._is_out = False
+        self._first_at: datetime | None = None
+        self._ever_came = False
+        self._is_told = False
+
+    def forget(self) -> None:
+        """The connection has changed: what was said in the last one may be lost."""
+        self._is_out = False
+
+    def is_due(self, now: datetime) -> bool:
+        """Whether it is to be said (again)."""
+        if self._said_at is None or now < self._said_at:
+            return True
+        return (now - self._said_at).total_seconds() >= (ECHO_LOST_S if self._is_out else ECHO_EVERY_S)
+
+    def payload(self, now: datetime) -> bytes:
+        """What is said now."""
+        self._said_at, self._is_out = now, True
+        self._first_at = self._first_at or now
+        return repr(now.timestamp()).encode()
+
+    def came(self, payload: bytes) -> datetime | None:
+        """When it was said that comes back now; None: by nobody of us."""
+        try:
+            at = datetime.fromtimestamp(float(payload), UTC)
+        except (ValueError, OverflowError, OSError):
+            return None
+        self._is_out, self._ever_came = False, True
+        return min(at, utc_now())
+
+    def never_comes(self, now: datetime) -> bool:
+        """Whether the broker does not let us hear ourselves, as one may that allows each client its topics only."""
+        if self._ever_came or self._first_at is None or (now - self._first_at).total_seconds() < NO_ECHO_S:
+            return False
+        if not self._is_told:
+            self._is_told = True
+            logger.warning(
+                "the broker does not give back what ingest says on %s: how late answers are is not known", self.topic
+            )
+        return True

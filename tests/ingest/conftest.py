@@ -2,7 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -88,16 +88,15 @@ def make_platform(mosquitto: Any, tmp_path: Path, wait_until: Callable[..., obje
         filters = ["kreispuls/v1/+/+/+/command/+", "kreispuls/v1/+/+/+/alert/+"]
         device = MqttClient(mosquitto.url, "device-under-test", filters=filters, on_message=heard.append)
         watcher = MqttClient(mosquitto.url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=online.append)
-        device.start()
-        watcher.start()
-        device.wait_connected(10)
-        with running_ingest(settings):
-            wait_until(lambda: any(message.payload == b"online" for message in online), "ingest is online")
-            yield Platform(settings, state, readings, device, heard)
-        device.stop()
-        watcher.stop()
-        readings.close()
-        state.close()
+        with ExitStack() as opened:  # a test that fails leaves no thread behind on which the run would wait
+            for end in (state.close, readings.close, watcher.stop, device.stop):
+                opened.callback(end)
+            device.start()
+            watcher.start()
+            device.wait_connected(10)
+            with running_ingest(settings):
+                wait_until(lambda: any(message.payload == b"online" for message in online), "ingest is online")
+                yield Platform(settings, state, readings, device, heard)
 
     return make
 

@@ -533,3 +533,54 @@ def test_what_expired_was_rejected_or_is_over_is_not_taken_up() -> None:
     after = control(lamp("a"), row=StreetRow(("a",), (0.0,)))
     after.restore([command], at(100))
     assert after.due(at(110)) == []
+
+
+class TestOverrideOutlivesItsCommand:
+    """An operator wants 0.7 for an hour; the command is good for 30 s and the lamp answers nothing."""
+
+    def given_up(self) -> tuple[LightControl, Command]:
+        lights = control(lamp("a", Steps(((0.0, 0),))))
+        wish = replace(override("a", 0.7, 3600), state=CommandState.SENT)
+        lights.overridden({"a": wish}, at(0))
+        sent = [command for second in range(40) for command in lights.due(at(second))]
+        assert {command.dim_level for command in sent} == {0.7}
+        assert lights.unresponsive == {"a"}
+        return lights, replace(wish, state=CommandState.EXPIRED)
+
+    def test_nothing_else_is_said_while_it_holds_and_the_schedule_after_it(self) -> None:
+        lights, expired = self.given_up()
+        lights.overridden({"a": expired}, at(60))
+        assert [command for second in range(60, 3600, 60) for command in lights.due(at(second))] == []
+        lights.spoke("a", at(3000))
+        (again,) = lights.due(at(3000))
+        assert (again.dim_level, again.reason, again.hold_s) == (0.7, Reason.OVERRIDE, 600)
+        lights.answered("a", again.command_id, CommandState.DONE, at(3001))
+        lights.overridden({}, at(3600))
+        assert {command.dim_level for command in lights.due(at(3600))} <= {0.0}
+
+    @pytest.mark.parametrize("state", [CommandState.EXPIRED, CommandState.SENT])
+    def test_light_control_that_starts_again_says_it_again(self, state: CommandState) -> None:
+        _, expired = self.given_up()
+        lights = control(lamp("a", Steps(((0.0, 0),))))
+        lights.restore([replace(expired, state=state)], at(100))
+        (told,) = lights.due(at(111))
+        assert (told.dim_level, told.reason) == (0.7, Reason.OVERRIDE)
+
+
+def test_nobody_is_given_up_for_an_answer_that_may_only_have_to_wait() -> None:
+    """Thirty seconds late ourselves: what lamps said since the first second is not heard yet."""
+    lights = control(lamp("a"))
+    (told,) = lights.detected("a", at(0))
+    lights.heard(at(1), at(1))
+    for second in range(1, 60):
+        lights.due(at(second))
+    assert lights.unresponsive == set()
+    lights.answered("a", told.command_id, CommandState.DONE, at(60))
+    lights.heard(at(60), at(60))
+    lights.due(at(61))
+    assert lights.unresponsive == set()
+    lights.detected("a", at(300))
+    for second in range(300, 400):
+        lights.heard(at(second), at(second))
+        lights.due(at(second))
+    assert lights.unresponsive == {"a"}

@@ -110,13 +110,25 @@ def test_overrides_in_force_are_the_newest_per_device_within_their_hold_time(sta
             SENT,
             for_ever,
             replace(SENT, command_id="presence", device_id="lamp-3", reason=Reason.PRESENCE),
-            replace(SENT, command_id="expired", device_id="lamp-4", state=CommandState.EXPIRED),
+            replace(SENT, command_id="withdrawn", device_id="lamp-4"),
             replace(SENT, command_id="rejected", device_id="lamp-5", state=CommandState.REJECTED),
         ]
     )
+    state.commands.withdraw(["withdrawn"], "not taken by the broker")
     hold_end = NOON + 600 * SECOND
     assert state.commands.active_overrides(hold_end - timedelta(microseconds=1)) == [SENT, for_ever]
     assert state.commands.active_overrides(hold_end) == [for_ever]
+
+
+def test_what_an_operator_wants_outlives_the_command_that_no_lamp_answered(state: State) -> None:
+    """Sent at noon for ten minutes, good for half a minute; another lamp still holds its older override."""
+    older = replace(SENT, command_id="older", issued_at=NOON - 60 * SECOND, state=CommandState.DONE, dim_level=0.2)
+    state.commands.add([older, SENT])
+    state.commands.expire(NOON + 100 * SECOND)
+    (wanted,) = state.commands.active_overrides(NOON + 100 * SECOND)
+    assert (wanted.command_id, wanted.state) == (SENT.command_id, CommandState.EXPIRED)
+    assert wanted in state.commands.held(NOON + 100 * SECOND)
+    assert state.commands.active_overrides(NOON + 600 * SECOND) == []
 
 
 def test_a_newer_override_ends_an_older_one_if_it_was_taken(state: State) -> None:

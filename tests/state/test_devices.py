@@ -1,5 +1,6 @@
 """The registry of devices."""
 
+from collections.abc import Callable
 from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -285,7 +286,7 @@ def test_counts_by_municipality_type_and_status(state: State) -> None:
 
 def test_every_change_of_the_registry_grows_the_revision(state: State) -> None:
     seen = [state.devices.revision()]
-    for change in (
+    changes: tuple[Callable[[], object], ...] = (
         lambda: state.devices.add(lamp("lamp-1")),
         lambda: state.devices.put_many([lamp("lamp-1")]),
         lambda: state.devices.change("lamp-1", renamed),
@@ -295,7 +296,8 @@ def test_every_change_of_the_registry_grows_the_revision(state: State) -> None:
         lambda: state.municipalities.put(Municipality(municipality="marburg", name="Marburg")),
         lambda: state.rule_overrides.put("marburg", "filling", {"threshold": 0.7}),
         lambda: state.rule_overrides.delete("marburg", "filling"),
-    ):
+    )
+    for change in changes:
         change()
         seen.append(state.devices.revision())
     assert seen == sorted(set(seen)), "strictly ascending"
