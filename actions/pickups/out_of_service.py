@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from uuid import uuid4
 
-from actions.pickups.routes import disposal_sites
 from core.device import Municipality
 from core.errors import InvalidInputError
 from core.pickup import OutOfService, Pause, PauseKind, Plan, Route, StopState
 from core.travel import Roads
+from pickups.routes.fleet import disposal_sites
 from pickups.routes.task import truck_profile_of
 
 Vehicle = tuple[str, str]

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from actions.pickups.bins_of_day import BinsOfDay, zero_of_day
 from actions.pickups.out_of_service import Vehicle, cut_short, ended_routes, vehicle_of, vehicles_left
-from actions.pickups.routes import Routes, checked, disposal_sites, driven, told
+from actions.pickups.routes import Routes, checked, driven, told
 from actions.pickups.vehicles_of_day import one_by_one
 from core.device import Device, Municipality
 from core.errors import InvalidInputError
@@ -19,7 +19,7 @@ from pickups.choosing import Choice, urgency_of
 from pickups.due import Level
 from pickups.filling.emptying import detect_emptying
 from pickups.hours import collection_windows
-from pickups.routes.fleet import Fleet, fleets, share_out
+from pickups.routes.fleet import Fleet, disposal_sites, fleets, share_out
 from pickups.routes.problem import LeftOut, Window
 from pickups.routes.replan import continued
 from pickups.routes.task import UNITS_PER_EURO, build_task

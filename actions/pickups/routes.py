@@ -5,13 +5,13 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import uuid4
 
-from core.device import DisposalSite, Municipality
+from core.device import Municipality
 from core.errors import PlanningCancelledError, PlanningError
 from core.pickup import Pause, PauseKind, Route, Stop
 from core.travel import Roads
 from pickups.choosing import Choice
 from pickups.routes.checker import violations
-from pickups.routes.fleet import fleets, share_out, takes
+from pickups.routes.fleet import disposal_sites, fleets, share_out
 from pickups.routes.planner import solve
 from pickups.routes.problem import LeftOut, Solution, Tour, Visit, VisitKind
 from pickups.routes.shift import LEAST_SHIFT_S
@@ -117,15 +117,6 @@ def make_tasks(
         reason = f"no vehicle is left for {kind} on this day" if sites[kind] else f"no disposal site takes {kind}"
         left_out += [LeftOut(each.device.device_id, reason) for each in of_kind]
     return tasks, left_out
-
-
-def disposal_sites(municipalities: Sequence[Municipality], waste_kind: str) -> list[DisposalSite]:
-    """The sites that take a kind, each once; where there is no site at all, the depots."""
-    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
-    if sites:
-        return [site for site in sites if takes(site.waste_kinds, waste_kind)]
-    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
-    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def driven(task: Task, tour: Tour, roads: Roads) -> Route:

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from core.device import Municipality, Place, Vehicle
+from core.device import DisposalSite, Municipality, Place, Vehicle
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +25,15 @@ def fleets(municipalities: Sequence[Municipality]) -> list[Fleet]:
         for vehicle in each.vehicles
         if vehicle.count > 0
     ]
+
+
+def disposal_sites(municipalities: Sequence[Municipality], waste_kind: str) -> list[DisposalSite]:
+    """The sites that take a kind, each once; where there is no site at all, the depots."""
+    sites = dict.fromkeys(site for municipality in municipalities for site in municipality.disposal_sites)
+    if sites:
+        return [site for site in sites if takes(site.waste_kinds, waste_kind)]
+    depots = dict.fromkeys(municipality.depot for municipality in municipalities if municipality.depot is not None)
+    return [DisposalSite(depot.name, depot.latitude, depot.longitude) for depot in depots]
 
 
 def share_out(all_fleets: Sequence[Fleet], loads_l: Mapping[str, float]) -> dict[str, list[Fleet]]:
