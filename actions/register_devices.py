@@ -6,7 +6,9 @@ A municipality that is not known yet is made with its slug as name and everythin
 from collections.abc import Callable, Sequence
 
 from core.device import Device, DeviceStatus
+from devices.positions import odd_positions
 from devices.registry import device_type
+from state.devices import DeviceFilter
 from state.state import State
 
 
@@ -26,6 +28,15 @@ def register_devices(state: State, devices: Sequence[Device]) -> None:
     """Insert or replace all, or none; what existing ones said of themselves stays."""
     _ensure_municipalities(state, devices)
     state.devices.put_many(devices)
+
+
+def odd_among(state: State, devices: Sequence[Device]) -> dict[str, str]:
+    """Of devices just registered those far from the others of their municipality, by id, each with a clause."""
+    towns = {device.municipality for device in devices}
+    found: dict[str, str] = {}
+    for town in sorted(towns):
+        found |= odd_positions(state.devices.all(DeviceFilter(municipality=town)))
+    return {device.device_id: found[device.device_id] for device in devices if device.device_id in found}
 
 
 def change_registered_device(state: State, device_id: str, merge: Callable[[Device], Device]) -> Device:

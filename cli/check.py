@@ -20,6 +20,7 @@ from roads import open_roads
 from rules.catalogue import load_rules
 
 CONNECT_WITHIN_S = 5.0
+MOST_NAMED = 10
 WAITED_TOO_LONG = timedelta(minutes=2)
 """A plan that waits for so long while no planner runs waits for ever."""
 
@@ -77,13 +78,20 @@ def _broker(settings: Settings) -> str:
 
 
 def _state(settings: Settings, *, fix: bool) -> str:
+    from devices.positions import odd_positions
     from sql.engine import ping
     from state.state import open_state
 
     _must_exist(settings.state_url, fix=fix)
     with closing(open_state(settings.state_url)) as state:
         ping(state.engine)
-        return f"answers, {sum(state.devices.count_by_status().values())} devices registered"
+        said = f"answers, {sum(state.devices.count_by_status().values())} devices registered"
+        odd = odd_positions(state.devices.all())
+    if odd:
+        named = "; ".join(f"{device_id}: {reason}" for device_id, reason in list(odd.items())[:MOST_NAMED])
+        more = f"; and {len(odd) - MOST_NAMED} more" if len(odd) > MOST_NAMED else ""
+        said += f"; {len(odd)} at odd places: {named}{more}"
+    return said
 
 
 def _planner(settings: Settings, *, fix: bool) -> str:

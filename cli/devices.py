@@ -51,11 +51,14 @@ def import_(
     if dry_run:
         typer.echo(f"{len(many)} devices can be imported")
         return
-    from actions.register_devices import register_devices
+    from actions.register_devices import odd_among, register_devices
     from state.state import open_state
 
     with closing(open_state(load_settings().state_url)) as state:
         register_devices(state, many)
+        odd = odd_among(state, many)
+    for device_id, reason in odd.items():
+        typer.echo(f"{device_id}: {reason}", err=True)
     typer.echo(f"{len(many)} devices imported")
 
 

@@ -13,6 +13,9 @@ DEVICE_TYPE_PATTERN: Final = r"[a-z][a-z0-9_]{0,63}"
 is_municipality = re.compile(MUNICIPALITY_PATTERN, re.ASCII).fullmatch
 is_device_id = re.compile(DEVICE_ID_PATTERN, re.ASCII).fullmatch
 
+_NOWHERE: Final = 1e-6
+"""Degrees from (0, 0): a tenth of a metre."""
+
 Attribute = str | float | int | bool | None
 
 
@@ -37,7 +40,10 @@ class Connection(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Device:
-    """One device of the registry. Position in degrees WGS 84, times aware UTC."""
+    """One device of the registry. Position in degrees WGS 84, times aware UTC.
+
+    (0, 0) is no position: failed geocoding is written so, and there is nothing but sea.
+    """
 
     device_id: str
     device_type: str
@@ -51,6 +57,16 @@ class Device:
     connection: Connection = Connection.UNKNOWN
     last_seen_at: datetime | None = None
     created_at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Forget a position that is none."""
+        if (
+            self.latitude is not None
+            and self.longitude is not None
+            and abs(self.latitude) + abs(self.longitude) < _NOWHERE
+        ):
+            object.__setattr__(self, "latitude", None)
+            object.__setattr__(self, "longitude", None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 from core.device import Device, Municipality
 from core.lighting import EventNights, LightGroup
+from devices.positions import Middle
 from lights.calendar import HESSE, Calendar
 from lights.catalogue import shipped_profiles
 from lights.profile import LightingProfile
@@ -28,6 +29,8 @@ class LightingPlan:
     groups: Sequence[LightGroup] = ()
     events: Sequence[EventNights] = ()
     municipalities: Sequence[Municipality] = ()
+    middles: Mapping[str, Middle] = field(default_factory=dict)
+    """Of the devices of each municipality, by slug."""
     state: str = HESSE
 
     def profile(self, municipality: str, *names: str | None) -> LightingProfile:
@@ -42,6 +45,14 @@ class LightingPlan:
                     return found
         return self.default
 
+    def place_of(self, municipality: str) -> tuple[float | None, float | None]:
+        """Where a municipality is: as the registry says, else in the middle of its devices."""
+        for place in self.municipalities:
+            if place.municipality == municipality and None not in {place.latitude, place.longitude}:
+                return place.latitude, place.longitude
+        middle = self.middles.get(municipality)
+        return (None, None) if middle is None else (middle.latitude, middle.longitude)
+
     def calendar(self, municipality: str) -> Calendar:
         """The nights of a municipality."""
         return Calendar(tuple(event for event in self.events if event.municipality == municipality), self.state)
@@ -51,17 +62,20 @@ def schedules(lamps: Iterable[Device], plan: LightingPlan) -> dict[str, Schedule
     """The schedule of each lamp by id.
 
     Its profile is that of its attribute `lighting_profile`, else of its group (of several the first by id that names
-    one), else of the municipality, else the default. Its sun is that of its own position, else of its municipality's.
+    one), else of the municipality, else the default. Its sun is that of its own position; without one, or where that is
+    far from the others of its municipality, of the municipality's.
     """
     groups = _Groups(plan.groups)
     calendars: dict[str, Calendar] = {}
     alike: dict[Calendar, Calendar] = {}
-    places = {place.municipality: (place.latitude, place.longitude) for place in plan.municipalities}
+    places: dict[str, tuple[float | None, float | None]] = {}
     shared: dict[tuple[int, int, float | None, float | None], Schedule] = {}
     found: dict[str, Schedule] = {}
     for lamp in lamps:
         profile = profile_of_lamp(lamp, plan, groups.of(lamp))
-        latitude, longitude = position_of_lamp(lamp, places.get(lamp.municipality, (None, None)))
+        if lamp.municipality not in places:
+            places[lamp.municipality] = plan.place_of(lamp.municipality)
+        latitude, longitude = position_of_lamp(lamp, places[lamp.municipality], plan.middles.get(lamp.municipality))
         if lamp.municipality not in calendars:
             calendar = plan.calendar(lamp.municipality)
             calendars[lamp.municipality] = alike.setdefault(calendar, calendar)
@@ -78,10 +92,7 @@ def group_schedule(group: LightGroup, plan: LightingPlan, lamps: Sequence[Device
 
     The sun is that of the municipality, else of the first of these lamps with a position.
     """
-    places = [
-        (place.latitude, place.longitude) for place in plan.municipalities if place.municipality == group.municipality
-    ]
-    places += [(lamp.latitude, lamp.longitude) for lamp in lamps]
+    places = [plan.place_of(group.municipality), *((lamp.latitude, lamp.longitude) for lamp in lamps)]
     latitude, longitude = next((place for place in places if None not in place), (None, None))
     profile = plan.profile(group.municipality, group.lighting_profile)
     return Schedule(profile, plan.calendar(group.municipality), latitude, longitude, plan.zone)
@@ -96,11 +107,11 @@ def profile_of_lamp(lamp: Device, plan: LightingPlan, groups: Iterable[LightGrou
 
 
 def position_of_lamp(
-    lamp: Device, municipality: tuple[float | None, float | None]
+    lamp: Device, municipality: tuple[float | None, float | None], middle: Middle | None = None
 ) -> tuple[float | None, float | None]:
     """Where the sun is looked up for a lamp: so near that it makes no difference."""
     latitude, longitude = lamp.latitude, lamp.longitude
-    if latitude is None or longitude is None:
+    if latitude is None or longitude is None or (middle is not None and not middle.holds(latitude, longitude)):
         latitude, longitude = municipality
     if latitude is None or longitude is None:
         return None, None

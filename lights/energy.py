@@ -79,6 +79,8 @@ class EnergyTotal:
     """Lamp hours of which no energy is known."""
     hours_without_data: float = 0.0
     """Lamp hours without a reading; counters may bridge them."""
+    hours_out_of_order: float = 0.0
+    """Lamp hours with a fault that makes the lamp dark: they save nothing, and are not compared."""
     operating_hours_h: float | None = None
     lamps_counting_hours: int = 0
     switch_on_count: int | None = None
@@ -176,11 +178,16 @@ def lamp_energy(
 
 @dataclass(slots=True)
 class EnergySums:
-    """Adds up lamps by group and interval; `positions` are those of municipalities, for lamps that have none."""
+    """Adds up lamps by group and interval.
+
+    `positions` are those of municipalities, for lamps that have none; `out_of_order`: when which lamps (by id) had a
+    fault that makes them dark, in order and apart from each other.
+    """
 
     group_by: EnergyGroup
     of: Sequence[datetime]
     positions: Mapping[str, tuple[float, float]]
+    out_of_order: Mapping[str, Sequence[Known]] = field(default_factory=dict)
     _totals: dict[tuple[int, str, str], EnergyTotal] = field(default_factory=dict)
 
     def add(self, lamp: Sequence[LampEnergy]) -> None:
@@ -192,13 +199,15 @@ class EnergySums:
             if total is None:
                 total = self._totals[key] = EnergyTotal(group=key[2], municipality=key[1], start=start, end=end)
             _add(total, of_lamp, self._reference_kwh(of_lamp))
+            faulty = self.out_of_order.get(device.device_id, ())
+            total.hours_out_of_order += (end - start) / HOUR - _hours(_without([(start, end)], faulty))
 
     def totals(self) -> list[EnergyTotal]:
         """By start, municipality and group."""
         return [self._totals[key] for key in sorted(self._totals)]
 
     def _reference_kwh(self, lamp: LampEnergy) -> float | None:
-        """Full light as long as it is dark and the lamp's energy is known."""
+        """Full light as long as it is dark, the lamp's energy is known and it is in order; None: it never is."""
         device, rated_w = lamp.device, rated_power_w(lamp.device)
         if device.latitude is not None and device.longitude is not None:
             position = device.latitude, device.longitude
@@ -208,7 +217,10 @@ class EnergySums:
             return None
         if lamp.used is None or rated_w is None:
             return None
-        return rated_w / 1000 * sum(dark_hours(*position, *known) for known in lamp.used.known)
+        compared = _without(lamp.used.known, self.out_of_order.get(device.device_id, ()))
+        if not compared and lamp.used.known:
+            return None
+        return rated_w / 1000 * sum(dark_hours(*position, *known) for known in compared)
 
 
 def group_of(device: Device, group_by: EnergyGroup) -> str:
@@ -247,6 +259,19 @@ def _add(total: EnergyTotal, lamp: LampEnergy, reference_kwh: float | None) -> N
         total.lamps_compared += 1
         total.reference_kwh = (total.reference_kwh or 0.0) + reference_kwh
         total.saving_kwh = (total.saving_kwh or 0.0) + reference_kwh - lamp.used.energy_kwh
+
+
+def _without(known: Sequence[Known], gone: Sequence[Known]) -> list[Known]:
+    """What is left of spans without others."""
+    left = list(known)
+    for gone_from, gone_to in gone:
+        left = [
+            part
+            for start, end in left
+            for part in ((start, min(end, gone_from)), (max(start, gone_to), end))
+            if part[0] < part[1]
+        ]
+    return left
 
 
 def _hours(known: Iterable[Known]) -> float:

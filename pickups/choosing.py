@@ -7,7 +7,7 @@ whether the way to it is worth that.
 
 import math
 from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from core.device import Device, Municipality
@@ -61,6 +61,8 @@ class Known:
     requested: Collection[str]
     today: Mapping[str, Forecast]
     next_chance: Mapping[str, Forecast]
+    odd: Mapping[str, str] = field(default_factory=dict)
+    """Bins that stand where none can be, each with a clause that says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +120,8 @@ def _choice(device: Device, known: Known, municipality: Municipality) -> Choice 
         )
     if device.latitude is None or device.longitude is None:
         return LeftOut(device.device_id, NO_POSITION)
+    if device.device_id in known.odd:
+        return LeftOut(device.device_id, known.odd[device.device_id])
     try:
         windows = collection_windows(device.attributes, takes_s)
         vehicles = _access(device, municipality)

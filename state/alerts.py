@@ -90,6 +90,20 @@ class Alerts:
             query = select(alerts).where(is_open).order_by(alerts.c.device_id, alerts.c.rule)
             return [from_row(Alert, row) for row in connection.execute(query)]
 
+    def during(
+        self, rules: Collection[str], start: datetime, end: datetime, municipality: str | None = None
+    ) -> list[Alert]:
+        """Alerts of some rules that have fired and were open at some time between two instants, the oldest first."""
+        query = select(alerts).where(
+            alerts.c.rule.in_(rules),
+            alerts.c.fired_at.is_not(None),
+            alerts.c.started_at < end,
+            or_(alerts.c.resolved_at.is_(None), alerts.c.resolved_at > start),
+        )
+        query = given(query, alerts, municipality=municipality).order_by(alerts.c.started_at, alerts.c.alert_id)
+        with reading(self._engine) as connection:
+            return [from_row(Alert, row) for row in connection.execute(query)]
+
     def save(self, many: Sequence[Alert]) -> None:
         """Insert or replace by id, all or none; safe to repeat.
 

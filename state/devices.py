@@ -86,6 +86,13 @@ class Devices:
         with reading(self._engine) as connection:
             return [from_row(Device, row) for row in connection.execute(query)]
 
+    def positions(self, device_type: str) -> list[tuple[str, float, float]]:
+        """Municipality, latitude and longitude of each device of a type that has a position."""
+        query = select(devices.c.municipality, devices.c.latitude, devices.c.longitude)
+        query = query.where(devices.c.device_type == device_type, devices.c.latitude.is_not(None))
+        with reading(self._engine) as connection:
+            return [(row.municipality, row.latitude, row.longitude) for row in connection.execute(query)]
+
     def add(self, device: Device) -> Device:
         """Register a device; returns it as kept (`created_at` is now unless given).
 

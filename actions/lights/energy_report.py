@@ -1,11 +1,13 @@
 """Adds up what lamps used, from the registry and the readings; for the API, and day by day for Grafana."""
 
+from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, time, timedelta
 from itertools import groupby, pairwise
 from operator import attrgetter
 from typing import Final
 
+from core.alert import Alert
 from core.counter import CounterSpan
 from core.device import Device, DeviceStatus
 from core.errors import InvalidInputError
@@ -19,6 +21,8 @@ from state.devices import DeviceFilter
 from state.state import State
 
 COUNTERS: Final = ("active_energy_kwh", "operating_hours_h", "switch_on_count")
+DARKENING: Final = ("lamp_failure", "supply_loss")
+"""Rules whose alerts say that a lamp is dark: its counter stands still, and that is no saving."""
 DAY: Final = timedelta(days=1)
 DAYS_SHOWN: Final = 3
 """So many local days are written for Grafana each time, today among them: late readings change yesterday's figures."""
@@ -58,7 +62,8 @@ def energy_report(
         for place in state.municipalities.all()
         if place.latitude is not None and place.longitude is not None
     }
-    sums = EnergySums(group_by, of, positions)
+    faulty = _out_of_order(state.alerts.during(DARKENING, of[0], of[-1], municipality), lamps, of[-1])
+    sums = EnergySums(group_by, of, positions, faulty)
     lamps.sort(key=attrgetter("municipality", "device_id"))
     for place, of_place in groupby(lamps, key=attrgetter("municipality")):
         ids = None if device_id is None else [device_id]
@@ -71,6 +76,20 @@ def energy_report(
             powered = None if "active_energy_kwh" in own else list(_powered(readings, device, of))
             sums.add(lamp_energy(device, own, of, powered))
     return sums.totals()
+
+
+def _out_of_order(alerts: Sequence[Alert], lamps: Sequence[Device], until: datetime) -> dict[str, list[Known]]:
+    """When which lamps (by id) had a fault that makes them dark, their own or their circuit's."""
+    of_circuit: defaultdict[tuple[str, str], list[str]] = defaultdict(list)
+    for lamp in lamps:
+        if (circuit := lamp.attributes.get("circuit")) is not None:
+            of_circuit[lamp.municipality, str(circuit)].append(lamp.device_id)
+    spans: defaultdict[str, list[Known]] = defaultdict(list)
+    for alert in alerts:
+        concerned = [alert.device_id] if alert.circuit is None else of_circuit[alert.municipality, alert.circuit]
+        for device_id in concerned:
+            spans[device_id].append((alert.started_at, alert.resolved_at or until))
+    return spans
 
 
 def show_energy(state: State, readings: ReadingStore, settings: Settings, now: datetime) -> None:

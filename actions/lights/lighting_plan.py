@@ -1,12 +1,15 @@
 """Reads what decides on the light of all lamps from the state database."""
 
 import logging
+import math
 
 from core.errors import InvalidInputError
 from core.settings import Settings
+from devices.positions import Middle, middles
 from lights.assignment import LightingPlan
 from lights.catalogue import ProfileEntry, parse_entry, profile_of
 from lights.profile import LightingProfile, PresenceResponse, standby_profile
+from lights.sun import POSITION_DIGITS
 from state.state import State
 
 logger = logging.getLogger(__name__)
@@ -25,8 +28,15 @@ def read_lighting_plan(state: State, settings: Settings) -> LightingPlan:
         groups=state.lighting.groups(),
         events=state.lighting.events(),
         municipalities=state.municipalities.all(),
+        middles={name: _roughly(middle) for name, middle in middles(state.devices.positions("streetlight")).items()},
         state=settings.holidays_state,
     )
+
+
+def _roughly(middle: Middle) -> Middle:
+    """So near that the sun is the same: a lamp more changes no lighting plan."""
+    reach_km = 10.0 * math.ceil(middle.reach_km / 10) if math.isfinite(middle.reach_km) else middle.reach_km
+    return Middle(round(middle.latitude, POSITION_DIGITS), round(middle.longitude, POSITION_DIGITS), reach_km)
 
 
 def municipal_profiles(state: State) -> dict[tuple[str, str], ProfileEntry]:

@@ -11,6 +11,7 @@ from core.device import Device, Municipality, Place
 from core.errors import InvalidInputError
 from core.pickup import Forecast, Plan
 from core.settings import Settings
+from devices.positions import middle_of, odd_positions
 from pickups.choosing import Chosen, Known, choose
 from pickups.collection_days import next_collection
 from pickups.due import DEVICE_TYPE, Level
@@ -110,18 +111,23 @@ def chosen_bins(state: State, readings: ReadingStore, known: BinsOfDay, settings
             at=instant(chance, NOON, settings.zone),
             zone=settings.zone,
         )
-    about = Known(levels=known.levels, requested=known.requested, today=known.expected, next_chance=later)
+    about = Known(
+        levels=known.levels,
+        requested=known.requested,
+        today=known.expected,
+        next_chance=later,
+        odd=odd_positions(known.bins),
+    )
     return choose(known.bins, about, known.municipalities)
 
 
 def with_depot(municipality: Municipality, chosen: Chosen) -> Municipality:
     """The municipality with a depot: without one, the middle of its bins stands in, and its name says so."""
     places = [each.position for each in chosen.choices if each.device.municipality == municipality.municipality]
-    if municipality.depot is not None or not places:
+    middle = middle_of(places)
+    if municipality.depot is not None or middle is None:
         return municipality
-    latitudes, longitudes = zip(*places, strict=True)
-    middle = Place(ASSUMED_DEPOT, sum(latitudes) / len(places), sum(longitudes) / len(places))
-    return replace(municipality, depot=middle)
+    return replace(municipality, depot=Place(ASSUMED_DEPOT, middle.latitude, middle.longitude))
 
 
 def depot_of(old: Plan, municipality: Municipality) -> Municipality:

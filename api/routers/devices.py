@@ -6,7 +6,7 @@ from typing import Annotated, Any, Final
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.exceptions import HTTPException
 
-from actions.register_devices import change_registered_device, register_device, register_devices
+from actions.register_devices import change_registered_device, odd_among, register_device, register_devices
 from api.dependencies import ReadingsDep, StateDep
 from api.errors import problems
 from api.filters import DeviceFilterDep, DeviceIdPath
@@ -66,7 +66,7 @@ def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], sta
         raise InvalidInputError(f"the file is not UTF-8: {error.reason} at byte {error.start}") from error
     found = parse_devices(text, media_type)
     register_devices(state, found)
-    return Imported(imported=len(found))
+    return Imported(imported=len(found), odd_positions=odd_among(state, found))
 
 
 @router.get("/{device_id}", responses=problems(404))

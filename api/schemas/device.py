@@ -122,6 +122,9 @@ class Imported(BaseModel):
     """What an import did."""
 
     imported: int = Field(description="devices added or replaced", examples=[412])
+    odd_positions: dict[str, str] = Field(
+        description="of these the ones that are far from the others of their municipality, by id, with the reason"
+    )
 
 
 class Point(BaseModel):

@@ -26,6 +26,9 @@ class EnergyShown(Shown):
     lamps_unknown: int = Field(description="lamps of which no energy is known")
     hours_unknown: float = Field(description="lamp hours of which no energy is known")
     hours_without_data: float = Field(description="lamp hours without a reading; a counter may bridge them")
+    hours_out_of_order: float = Field(
+        description="lamp hours with a fault that makes the lamp dark: no saving is counted for them"
+    )
     operating_hours_h: float | None
     lamps_counting_hours: int = Field(description="lamps that `operating_hours_h` is of")
     switch_on_count: int | None

@@ -9,6 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from api.routers import energy
+from core.alert import Alert, AlertState, Severity
 from core.device import DeviceStatus
 from core.quantity import Value
 
@@ -59,6 +60,32 @@ def test_a_month_of_a_municipality(client: TestClient) -> None:
     assert item["reference_kwh"] == pytest.approx(0.04 * (31 + 2) * 12, rel=0.03)
     assert item["saving_kwh"] == pytest.approx(item["reference_kwh"] - item["energy_kwh"], abs=1e-3)
     assert item["co2_kg"] == pytest.approx(item["energy_kwh"] * 0.363, abs=1e-3)
+
+
+@pytest.mark.usefixtures("three_lamps")
+@pytest.mark.parametrize(
+    ("rule", "circuit", "fired", "hours"),
+    [
+        ("lamp_failure", None, True, 240),
+        ("supply_loss", "K7", True, 480),
+        ("day_burner", None, True, 0),
+        ("lamp_failure", None, False, 0),
+    ],
+)
+def test_time_in_which_a_lamp_is_dark_for_a_fault_is_shown_apart(
+    client: TestClient, fill: Any, *, rule: str, circuit: str | None, fired: bool, hours: int
+) -> None:
+    """Ten days of a fault, of one lamp or of both of its circuit; one that never fired is none."""
+    begun = MARCH + timedelta(days=5)
+    alert = Alert(
+        alert_id="a1", rule=rule, device_id="lamp-1", device_type="streetlight", municipality="marburg",
+        severity=Severity.WARNING, state=AlertState.RESOLVED, started_at=begun, summary="",
+        fired_at=begun + timedelta(hours=1) if fired else None, resolved_at=begun + timedelta(days=10), circuit=circuit,
+    )  # fmt: skip
+    fill.resources.state.alerts.save([alert])
+    (item,) = client.get("/v1/energy", params=SPAN).json()["items"]
+    assert item["hours_out_of_order"] == pytest.approx(hours)
+    assert item["reference_kwh"] == pytest.approx(0.04 * (31 + 2 - (10 if hours else 0)) * 12, rel=0.03)
 
 
 @pytest.mark.usefixtures("three_lamps")

@@ -126,6 +126,18 @@ class TestSums:
             sums.add(lamp_energy(device, {"active_energy_kwh": spans(points)}, DAYS))
         return sums
 
+    def test_a_dark_lamp_saves_nothing(self) -> None:
+        """Its counter stands still from noon of the first day on; on the second it is found, on the third repaired."""
+        points = [(0, 100.0), (12, 100.2), (60, 100.2), (72, 100.5)]
+        fault = [(START + 12 * HOUR, START + 60 * HOUR)]
+        sums = EnergySums(EnergyGroup.MUNICIPALITY, DAYS, {"marburg": (50.8, 8.8)}, {"lamp-1": fault})
+        sums.add(lamp_energy(LAMP, {"active_energy_kwh": spans(points)}, DAYS))
+        first, second, third = sums.totals()
+        assert first.reference_kwh == pytest.approx(0.04 * dark_hours(50.8, 8.8, DAYS[0], START + 12 * HOUR))
+        assert (second.lamps_compared, second.reference_kwh, second.saving_share) == (0, None, None)
+        assert third.reference_kwh == pytest.approx(0.04 * dark_hours(50.8, 8.8, START + 60 * HOUR, DAYS[3]))
+        assert [total.hours_out_of_order for total in (first, second, third)] == [12, 24, 12]
+
     def test_saving_compares_only_what_is_known(self) -> None:
         """One lamp said nothing, one only from noon of the second day: its reference begins there too."""
         silent = Device(device_id="lamp-2", device_type="streetlight", municipality="marburg")
