@@ -9,16 +9,11 @@ from datetime import datetime, timedelta
 from typing import Final, Protocol
 
 from core.quantity import CATALOGUE, Value
-from devices.waste_bin.level import MAX_NOISE
+from devices.waste_bin.level import MAX_NOISE, REPORTS, settled_level
 from rules.judged_reading import JudgedReading
 
 _POINTS: Final = 48
 """Points kept of a span, at most one more; further ones replace the last."""
-_RECENT: Final = 3
-_JUMP: Final = 0.15
-"""A level so far from the one before is believed when it comes twice: bags before the sensor, lost echoes (chosen)."""
-_BELIEVED_AFTER: Final = timedelta(hours=2)
-"""After so long a bin may well have another level, and the next report would come late."""
 
 
 class Tracker(Protocol):
@@ -39,15 +34,7 @@ class Tracker(Protocol):
 class _Points:
     kept: deque[tuple[datetime, float]] = field(default_factory=deque)
     last: tuple[datetime, float] | None = None
-    recent: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=_RECENT))
-
-
-def _settled(recent: deque[tuple[datetime, float]]) -> float:
-    """The newest level; one far from the level just before only when the next confirms it: an echo that went astray."""
-    at, level = recent[-1]
-    if len(recent) < _RECENT or abs(level - recent[-2][1]) <= _JUMP or at - recent[-2][0] >= _BELIEVED_AFTER:
-        return level
-    return sorted(level for _, level in recent)[1]
+    recent: deque[tuple[datetime, float]] = field(default_factory=lambda: deque(maxlen=REPORTS))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +57,7 @@ class Rate:
             return
         if self.quantity == "filling_level":
             points.recent.append((seen.at, value))
-            value = _settled(points.recent)
+            value = settled_level(points.recent)
         if points.last is not None and points.last[1] - value > self._fall():
             points.kept.clear()
         points.last = (seen.at, value)
@@ -107,14 +94,14 @@ class SettledLevel:
 
     def note(self, seen: JudgedReading) -> None:
         """Keep the last three."""
-        last = seen.memory.notes.setdefault(self, deque(maxlen=_RECENT))
+        last = seen.memory.notes.setdefault(self, deque(maxlen=REPORTS))
         if not last or seen.at > last[-1][0]:
             last.append((seen.at, float(seen.values["filling_level"])))
 
     def value(self, seen: JudgedReading) -> float | None:
         """Share 0-1 as of the newest report."""
         last = seen.memory.notes.get(self)
-        return _settled(last) if last else None
+        return settled_level(last) if last else None
 
 
 @dataclass(slots=True)

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 from core.device import Device
 from core.pickup import Forecast, Plan
-from core.reading import Aggregate, Observation
+from core.reading import Aggregate, GroupBy, Observation
+from devices.waste_bin.level import JUMP, settled_level
 from pickups.due import DEVICE_TYPE, Level
 from pickups.filling.forecast import predict
 from pickups.filling.inflow_ahead import NewestLevel
@@ -24,6 +25,7 @@ HISTORY_STEP: Final = timedelta(hours=6)
 """Levels of a forecast are thinned out to the last of each quarter day, by the store."""
 _SAME: Final = 1e-4
 """Models are kept to four digits."""
+_DAY: Final = timedelta(days=1)
 _TELLING: Final = timedelta(days=1)
 """A shorter run of equal readings says nothing of the sensor."""
 
@@ -31,25 +33,70 @@ _TELLING: Final = timedelta(days=1)
 def newest_levels(
     readings: ReadingStore, bins: Iterable[Device], municipality: str | None, now: datetime
 ) -> dict[str, Level]:
-    """The newest level of each bin, unless it is older than `HISTORY`."""
+    """The level of each bin as of its newest report, unless that is older than `HISTORY`.
+
+    As rules have it (`settled_level`): one report far from those before says nothing yet.
+    """
     known = {bin_.device_id for bin_ in bins}
-    return {
+    newest = {
         observation.device_id: Level(float(observation.value), observation.observed_at)
         for observation in readings.latest(municipality=municipality, device_type=DEVICE_TYPE)
         if observation.quantity == "filling_level"
         and observation.device_id in known
         and observation.observed_at > now - HISTORY
     }
+    return newest | _settled(readings, newest, _moved(readings, newest, municipality))
+
+
+def _moved(readings: ReadingStore, newest: Mapping[str, Level], municipality: str | None) -> list[str]:
+    """Bins whose newest level is far from another one of the same day: the only ones with something to doubt."""
+    if not newest:
+        return []
+    last = max(level.observed_at for level in newest.values())
+    first = min(level.observed_at for level in newest.values())
+    far: set[str] = set()
+    for aggregate, sign in ((Aggregate.MIN, -1.0), (Aggregate.MAX, 1.0)):
+        for total in readings.totals(
+            "filling_level",
+            first - _DAY,
+            last + timedelta(microseconds=1),
+            group_by=GroupBy.DEVICE,
+            every=_DAY,
+            aggregate=aggregate,
+            municipality=municipality,
+            device_type=DEVICE_TYPE,
+        ):
+            level = newest.get(total.group)
+            if level is None or abs(level.observed_at - total.start) > 2 * _DAY:
+                continue
+            if sign * (total.value - level.filling_level) > JUMP:
+                far.add(total.group)
+    return sorted(far)
+
+
+def _settled(readings: ReadingStore, newest: Mapping[str, Level], device_ids: Iterable[str]) -> dict[str, Level]:
+    found = {}
+    for device_id in device_ids:
+        at = newest[device_id].observed_at
+        recent = readings.series(device_id, ["filling_level"], at - _DAY, at + timedelta(microseconds=1))
+        reports = [(item.observed_at, float(item.value)) for item in recent]
+        if reports:
+            found[device_id] = Level(settled_level(reports), at)
+    return found
 
 
 def levels_before(readings: ReadingStore, bins: Iterable[Device], until: datetime) -> dict[str, Level]:
-    """The last level of each bin observed before an instant."""
+    """The level of each bin as of its last report before an instant; see `newest_levels`."""
     levels = {}
     for bin_ in bins:
         history = _history(readings, bin_.device_id, until)
         if history:  # its last item is dated at the start of its interval: look there for the observation itself
-            for last in readings.series(bin_.device_id, ["filling_level"], history[-1].observed_at, until)[-1:]:
-                levels[bin_.device_id] = Level(float(last.value), last.observed_at)
+            since = history[-1].observed_at - _DAY
+            reports = [
+                (item.observed_at, float(item.value))
+                for item in readings.series(bin_.device_id, ["filling_level"], since, until)
+            ]
+            levels[bin_.device_id] = Level(settled_level(reports), reports[-1][0])
     return levels
 
 
