@@ -1,10 +1,12 @@
 """Notices from levels alone that bins were emptied."""
 
+from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from core.reading import DeviceObservation, Reading
+from devices.waste_bin.level import REPORTS, settled_level
 from pickups.filling.emptying import detect_emptying
 from state.state import State
 
@@ -19,37 +21,42 @@ class _Emptying:
 
 
 class BinLevels:
-    """The last level of each bin; late readings do not count."""
+    """The last levels of each bin; late readings do not count, one far off is believed when it comes twice."""
 
     def __init__(self) -> None:
-        self._last: dict[str, tuple[datetime, float]] = {}
+        self._recent: dict[str, deque[tuple[datetime, float]]] = {}
+        self._settled: dict[str, float] = {}
         self._found: list[_Emptying] = []
 
     def take_up(self, latest: list[DeviceObservation]) -> None:
         """Go on from these levels, the newest in the store."""
         for observation in latest:
             if observation.quantity == "filling_level":
-                self._last[observation.device_id] = (observation.observed_at, float(observation.value))
+                level = float(observation.value)
+                self._recent[observation.device_id] = deque([(observation.observed_at, level)], REPORTS)
+                self._settled[observation.device_id] = level
 
     def forget(self, device_ids: Iterable[str]) -> None:
         """Know no level of these devices: another ingest sees them, or did until now."""
         for device_id in device_ids:
-            self._last.pop(device_id, None)
+            self._recent.pop(device_id, None)
+            self._settled.pop(device_id, None)
 
     def observe(self, reading: Reading) -> None:
-        """Compare a reading's level with the one before."""
+        """Compare the level as of a reading with that before it."""
         level = reading.values.get("filling_level")
         if level is None:
             return
-        before = self._last.get(reading.device_id)
-        if before is not None and reading.observed_at <= before[0]:
+        recent = self._recent.setdefault(reading.device_id, deque(maxlen=REPORTS))
+        if recent and reading.observed_at <= recent[-1][0]:
             return
-        after = float(level)
-        if before is not None and detect_emptying(before[1], after):
-            self._found.append(
-                _Emptying(reading.device_id, reading.municipality, reading.observed_at, before[1], after)
-            )
-        self._last[reading.device_id] = (reading.observed_at, after)
+        recent.append((reading.observed_at, float(level)))
+        before, after = self._settled.get(reading.device_id), settled_level(recent)
+        if before is not None and detect_emptying(before, after):
+            # Confirmed by the second report that shows it, it was emptied before the first.
+            at = next(at for at, each in recent if detect_emptying(before, each))
+            self._found.append(_Emptying(reading.device_id, reading.municipality, at, before, after))
+        self._settled[reading.device_id] = after
 
     def write_emptyings(self, state: State) -> None:
         """Keep what was found and close the pickup requests of those bins.
