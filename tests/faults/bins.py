@@ -1,30 +1,20 @@
-"""A load of numbered readings of four bins, an ingest that is started and killed quickly, and what is stored of them.
+"""A load of numbered readings of four bins, an ingest that is started and killed often, and what is stored of them."""
 
-Ingest is a real process, forked from one that has imported the program already, so that it is killed more often in its
-work than in its imports.
-"""
-
-import os
 import signal
-import subprocess
-import sys
 import threading
 import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 from core.clock import to_epoch_us, utc_now
 from core.device import Device, Municipality
 from core.reading import Aggregate
-from core.settings import Settings, environment_name
+from core.settings import Settings
 from mqtt.client import MqttClient
 from readings.store import ReadingStore
 from state.state import State
+from tests.faults.program import Program, Running, environment_of, kill
 
 Wait = Callable[..., Any]
 BINS = [f"b{number}" for number in range(4)]
@@ -32,77 +22,42 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = START - timedelta(days=3650), utc_now() + timedelta(days=1)
 PER_SECOND = 4000
 
-INGEST = """
-import os, select, signal, sys, threading, time
-if "FAKETIME_TIMESTAMP_FILE" in os.environ:  # libfaketime 0.9.10 breaks clock_nanosleep with an absolute time
-    time.sleep = lambda seconds: select.select([], [], [], seconds)
-import ingest.keeping.process  # once for all starts
-from core.settings import load_settings
-from ingest.program import run
-settings = load_settings()
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-print("ready", flush=True)
-for _ in sys.stdin:
-    process = os.fork()
-    if process:
-        print(process, flush=True)
-        continue
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    status = 1
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        run(settings, stop)
-    finally:
-        os._exit(status)
-"""
-
 
 class Ingest:
-    """Starts ingest as often as it is told to; never two at a time."""
+    """Starts ingest as often as it is told to; never two at a time.
 
-    def __init__(self, settings: Settings, wait_until: Wait, environment: Mapping[str, str] | None = None) -> None:
-        changed = settings.model_dump(include=settings.model_fields_set)
-        chosen = {environment_name(name): str(value) for name, value in changed.items()}
-        secret = {"INFLUXDB_V2_TOKEN": settings.influxdb_token.get_secret_value(), "KREISPULS_LOG_LEVEL": "error"}
-        root = Path(__file__).parents[2]
-        self._parent = subprocess.Popen(
-            [sys.executable, "-c", INGEST], cwd=root, env={**os.environ, **chosen, **secret, **(environment or {})},
-            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+    Args:
+        launch: starts it with an environment.
+    """
+
+    def __init__(
+        self, settings: Settings, wait_until: Wait, launch: Callable[[dict[str, str]], Running] | None = None
+    ) -> None:
+        self._launch = launch or (lambda environment: Program("ingest", environment=environment))
+        self._environment = environment_of(settings) | {"KREISPULS_LOG_LEVEL": "error"}
         self._wait_until = wait_until
-        self._process: int | None = None
-        assert self._line() == "ready"
+        self._process: Running | None = None
         self._metrics = f"http://127.0.0.1:{settings.ingest_metrics_port}/metrics"
 
     def start(self) -> None:
         assert self._process is None
-        assert self._parent.stdin is not None
-        self._parent.stdin.write("start\n")
-        self._parent.stdin.flush()
-        self._process = int(self._line())
+        self._process = self._launch(self._environment)
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        os.kill(self._process, number)
+        self._process.send_signal(number)
 
     def kill(self) -> None:
-        if self._process is None:
-            return
-        processes = [Path(f"/proc/{self._process}")]
-        with suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self._process).children(recursive=True)
-            processes += [Path(f"/proc/{child.pid}") for child in children]
-        with suppress(ProcessLookupError):
-            self.send(signal.SIGKILL)
-        self._wait_until(lambda: not any(map(_runs, processes)), "ingest is gone, and its second process")
+        """Kill it if it runs."""
+        if self._process is not None:
+            kill(self._process)
         self._process = None
 
     def stop(self) -> None:
         """End it in order; that it does end."""
-        self.send(signal.SIGTERM)
-        gone = Path(f"/proc/{self._process}")
-        self._wait_until(lambda: not gone.exists(), "ingest has ended", 30)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        assert self._process.wait(60) == 0
         self._process = None
 
     def metric(self, name: str) -> float:
@@ -113,23 +68,6 @@ class Ingest:
         except OSError:
             return -1
         return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-    def end(self) -> None:
-        self.kill()
-        assert self._parent.stdin is not None
-        self._parent.stdin.close()
-        self._parent.wait(20)
-
-    def _line(self) -> str:
-        assert self._parent.stdout is not None
-        return str(self._parent.stdout.readline()).strip()
-
-
-def _runs(process: Path) -> bool:
-    try:
-        return "State:\tZ" not in (process / "status").read_text()
-    except OSError:
-        return False
 
 
 class Devices:

@@ -1,8 +1,5 @@
 """A real ingest in a process of its own, a device that numbers its readings, and what is stored of them."""
 
-import os
-import subprocess
-import sys
 import threading
 import urllib.request
 from collections.abc import Callable, Iterator
@@ -12,17 +9,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from core.device import Device, Municipality
-from core.settings import Settings, environment_name
+from core.settings import Settings
 from core.topics import Topics
 from mqtt.client import Message, MqttClient
 from readings.open import open_readings
 from readings.store import ReadingStore
 from state.state import open_state
 from tests.faults.bins import Ingest, register_bins
+from tests.faults.program import Program, Running, environment_of, kill
 
 Wait = Callable[..., Any]
 TOPIC = "kreispuls/v1/marburg/waste_bin/b1/event/up"
@@ -57,14 +54,6 @@ class Counter:
         self._client.stop()
 
 
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill ingest; returns when its second process is gone too."""
-    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.kill()
-    process.wait()
-    psutil.wait_procs(children, timeout=30)
-
-
 @dataclass
 class Site:
     """Broker and stores for one ingest, which the test starts and ends as often as it likes."""
@@ -73,17 +62,14 @@ class Site:
     wait_until: Wait
 
     @contextmanager
-    def ingest(self) -> Iterator[subprocess.Popen[bytes]]:
+    def ingest(self) -> Iterator[Program]:
         """Ingest runs and is subscribed; killed at the end if it still runs."""
         seen: list[Message] = []
         filters = ["kreispuls/v1/_platform/#"]
         watcher = MqttClient(self.settings.mqtt_url, "watcher", filters=filters, on_message=seen.append)
         watcher.start()
         watcher.wait_connected(10)
-        changed = self.settings.model_dump(include=self.settings.model_fields_set)
-        secret = {"INFLUXDB_V2_TOKEN": self.settings.influxdb_token.get_secret_value()}
-        environment = os.environ | {environment_name(name): str(value) for name, value in changed.items()} | secret
-        process = subprocess.Popen([sys.executable, "-P", "-m", "cli.main", "ingest"], env=environment)
+        process = Program("ingest", environment=environment_of(self.settings))
 
         def online() -> bool:
             assert process.poll() is None, "ingest ended"
@@ -124,7 +110,8 @@ class Site:
             lambda: self.metric("kreispuls_batch_messages_sum") >= messages, f"{messages} are acknowledged", 60
         )
         heard: list[Message] = []
-        lamp = MqttClient(self.settings.mqtt_url, "l1", filters=[f"{LAMP}/command/set_light"], on_message=heard.append)
+        told = [f"{LAMP}/command/set_light"]
+        lamp = MqttClient(self.settings.mqtt_url, "for l1", filters=told, on_message=heard.append)
         lamp.start()
         lamp.wait_connected(10)
         lamp.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}')
@@ -206,26 +193,28 @@ def readings(settings: Settings) -> Iterator[ReadingStore]:
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """What ingest is started with besides its settings."""
-    return {}
+def launch() -> Callable[[dict[str, str]], Running] | None:
+    """How ingest is started with an environment, if otherwise than usual."""
+    return None
 
 
 @pytest.fixture
-def ingest(settings: Settings, environment: dict[str, str], wait_until: Wait) -> Iterator[Ingest]:
+def ingest(
+    settings: Settings, launch: Callable[[dict[str, str]], Running] | None, wait_until: Wait
+) -> Iterator[Ingest]:
     """Ingest, started once and subscribed: the broker keeps from now on what it is not there to take."""
     seen: list[Message] = []
     watcher = MqttClient(settings.mqtt_url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=seen.append)
     watcher.start()
     watcher.wait_connected(10)
-    made = Ingest(settings, wait_until, environment)
+    made = Ingest(settings, wait_until, launch)
     try:
         made.start()
         wait_until(lambda: any(message.payload == b"online" for message in seen), "ingest is online", 60)
         watcher.stop()
         yield made
     finally:
-        made.end()
+        made.kill()
 
 
 @pytest.fixture

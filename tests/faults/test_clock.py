@@ -1,5 +1,7 @@
 """The clock of ingest's machine is set by hours, forward and back, under load: nothing is lost, twice or rejected."""
 
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
@@ -15,6 +17,7 @@ from mqtt.client import MqttClient
 from readings.store import ReadingStore
 from state.state import open_state
 from tests.faults.bins import START, Devices, Ingest, count, message, numbers, undated
+from tests.faults.program import Running
 from tests.required import missing
 
 Wait = Callable[..., Any]
@@ -28,17 +31,28 @@ def clock(tmp_path: Path) -> Path:
     return file
 
 
+INGEST = """
+import select, time
+time.sleep = lambda seconds: select.select([], [], [], seconds)  # libfaketime breaks clock_nanosleep until an instant
+from cli.main import main
+main()
+"""
+
+
 @pytest.fixture
-def environment(clock: Path) -> dict[str, str]:
+def launch(clock: Path) -> Callable[[dict[str, str]], Running]:
+    """An interpreter of its own that has loaded the library."""
     library = next(Path("/usr/lib").glob("*/faketime/libfaketimeMT.so.1"), None)
     if library is None:
         missing("libfaketime", "apt-get install libfaketime", "KREISPULS_REQUIRE_LIBFAKETIME")
-    return {
+    faked = {
         "LD_PRELOAD": str(library),
         "FAKETIME_TIMESTAMP_FILE": str(clock),
         "FAKETIME_NO_CACHE": "1",
         "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+        "FAKETIME_FORCE_MONOTONIC_FIX": "0",  # else a thread that waits for its turn does not wait: all get slow
     }
+    return lambda environment: subprocess.Popen([sys.executable, "-P", "-c", INGEST, "ingest"], env=environment | faked)
 
 
 def timed() -> Iterator[tuple[str, bytes]]:

@@ -67,7 +67,7 @@ def states(state: State) -> dict[str, CommandState]:
 def sent_to(state: State, issued_ago: timedelta) -> Command:
     """A command of an earlier ingest, kept and sent then."""
     at = utc_now() - issued_ago
-    wanted = WantedLevel(1.0, 1.0, Reason.PRESENCE, at + timedelta(seconds=60))
+    wanted = WantedLevel(0.5, 1.0, Reason.PRESENCE, at + timedelta(seconds=60))  # not what presence wants now
     command = LightCommands(30.0).make(state.devices.get("l1"), wanted, at)
     state.commands.add([command])
     return command

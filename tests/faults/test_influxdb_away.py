@@ -74,7 +74,7 @@ def a_minute_without(
                 wait_until(lambda: count(readings) >= acknowledged, "all are stored", 60)
                 return acknowledged, numbers(readings), spooled
         finally:
-            ingest.end()
+            ingest.kill()
 
 
 def test_for_a_minute_under_load(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> None:

@@ -30,7 +30,7 @@ from state.alerts import AlertFilter
 from state.ingests import IngestRow
 from state.rejected import RejectedFilter
 from state.state import State, open_state
-from tests.faults.conftest import kill
+from tests.faults.program import Program, kill
 
 Wait = Callable[..., Any]
 TOWNS = [f"town-{number}" for number in range(6)]
@@ -49,7 +49,7 @@ class County:
         self.settings = settings
         self.state = state
         self.wait_until = wait_until
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.processes: dict[str, Program] = {}
         self.lit: Counter[str] = Counter()
         self.device = MqttClient(
             settings.mqtt_url, "devices", filters=["kreispuls/v1/+/+/+/command/set_light"], on_message=self._light
@@ -76,9 +76,7 @@ class County:
         return os.environ | {environment_name(name): str(value) for name, value in (chosen | changes).items()}
 
     def start(self, name: str, municipalities: str = "*", **changes: object) -> None:
-        command = [sys.executable, "-P", "-m", "cli.main", "ingest"]
-        environment = self.environment(municipalities, **changes)
-        self.processes[name] = subprocess.Popen(command, env=environment)
+        self.processes[name] = Program("ingest", environment=self.environment(municipalities, **changes))
 
     def end(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes[name]

@@ -58,7 +58,7 @@ def test_influxdb_and_postgresql_come_later_than_ingest(  # noqa: PLR0917
             wait_until(lambda: count(readings) >= acknowledged, "all are stored", 60)
             assert numbers(readings) == list(range(acknowledged))
     finally:
-        ingest.end()
+        ingest.kill()
 
 
 def test_told_to_stop_while_it_waits_it_stops(
@@ -74,4 +74,4 @@ def test_told_to_stop_while_it_waits_it_stops(
         wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 0, "its metrics are served")
         ingest.stop()
     finally:
-        ingest.end()
+        ingest.kill()

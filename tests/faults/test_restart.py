@@ -12,7 +12,7 @@ import pytest
 from core.settings import Settings
 from readings.store import ReadingStore
 from tests.faults.bins import Devices, Ingest, count, numbers, steady
-from tests.faults.conftest import kill
+from tests.faults.program import kill
 
 Wait = Callable[..., Any]
 MESSAGES = 3000
@@ -62,7 +62,7 @@ def test_killed_twenty_times_at_random_moments_with_the_store_locked_every_other
         wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty")
         assert numbers(readings) == list(range(acknowledged))
     finally:
-        ingest.end()
+        ingest.kill()
 
 
 def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from tests.faults.conftest import kill
+from tests.faults.program import kill
 
 Wait = Callable[..., Any]
 MESSAGES = 3000
