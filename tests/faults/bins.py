@@ -2,7 +2,6 @@
 
 import signal
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -14,7 +13,8 @@ from core.settings import Settings
 from mqtt.client import MqttClient
 from readings.store import ReadingStore
 from state.state import State
-from tests.faults.program import Program, Running, environment_of, kill
+from tests.faults.program import Program, Running, environment_of, kill, metric_of
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 BINS = [f"b{number}" for number in range(4)]
@@ -33,11 +33,11 @@ class Ingest:
     def __init__(
         self, settings: Settings, wait_until: Wait, launch: Callable[[dict[str, str]], Running] | None = None
     ) -> None:
+        self._settings = settings
         self._launch = launch or (lambda environment: Program("ingest", environment=environment))
         self._environment = environment_of(settings) | {"KREISPULS_LOG_LEVEL": "error"}
         self._wait_until = wait_until
         self._process: Running | None = None
-        self._metrics = f"http://127.0.0.1:{settings.ingest_metrics_port}/metrics"
 
     def start(self) -> None:
         assert self._process is None
@@ -57,17 +57,15 @@ class Ingest:
         """End it in order; that it does end."""
         assert self._process is not None
         self._process.send_signal(signal.SIGTERM)
-        assert self._process.wait(60) == 0
+        assert self._process.wait(PATIENCE_S) == 0
         self._process = None
 
     def metric(self, name: str) -> float:
         """A metric of the running ingest; -1 while it does not serve them yet."""
         try:
-            with urllib.request.urlopen(self._metrics, timeout=5) as answer:
-                lines = answer.read().decode().splitlines()
+            return metric_of(self._settings, name)
         except OSError:
             return -1
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
 
 
 class Devices:
@@ -79,7 +77,7 @@ class Devices:
         self._per_second = per_second
         self._client = MqttClient(url, name)
         self._client.start()
-        self._client.wait_connected(10)
+        self._client.wait_connected(PATIENCE_S)
         self._go, self._enough = threading.Event(), threading.Event()
         self._go.set()
         self._messages = messages
@@ -91,7 +89,7 @@ class Devices:
     def pause(self, wait_until: Wait) -> None:
         """Say nothing new until `resume`; what was said is acknowledged."""
         self._go.clear()
-        wait_until(lambda: self._paused, "the devices are silent", 60)
+        wait_until(lambda: self._paused, "the devices are silent")
 
     def resume(self) -> None:
         self._go.set()
@@ -100,7 +98,7 @@ class Devices:
         """Say nothing more; how many readings the broker has acknowledged, which is all that were said."""
         self._enough.set()
         self._go.set()
-        self._thread.join(90)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         self._client.stop()
         assert self.acknowledged == self.taken
@@ -110,7 +108,7 @@ class Devices:
 
     def _publish(self) -> None:
         while not self._enough.is_set():
-            self.acknowledged += max(self._client.publish_all(self._until_pause(), timeout_s=60), default=0)
+            self.acknowledged += max(self._client.publish_all(self._until_pause(), timeout_s=PATIENCE_S), default=0)
             self._paused = True
             self._go.wait()
             self._paused = False

@@ -9,6 +9,7 @@ import os
 import signal
 import subprocess
 import sys
+import urllib.request
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Final
@@ -16,6 +17,7 @@ from typing import Final
 import psutil
 
 from core.settings import Settings, environment_name
+from tests.patience import PATIENCE_S, wait_until
 
 _processes: Final = multiprocessing.get_context("forkserver")
 _processes.set_forkserver_preload(
@@ -37,7 +39,7 @@ class Program:
         """Its exit status, negative if a signal ended it; None: it runs."""
         return self._process.exitcode
 
-    def wait(self, timeout: float = 60) -> int:
+    def wait(self, timeout: float = PATIENCE_S) -> int:
         """Wait for its end; its exit status."""
         self._process.join(timeout)
         status = self._process.exitcode
@@ -65,15 +67,36 @@ def environment_of(settings: Settings) -> dict[str, str]:
     return os.environ | chosen | {"INFLUXDB_V2_TOKEN": settings.influxdb_token.get_secret_value()}
 
 
+def metric_of(settings: Settings, name: str) -> float:
+    """A metric of the ingest that runs with these settings.
+
+    Raises:
+        OSError: it does not serve them yet.
+    """
+    url = f"http://127.0.0.1:{settings.ingest_metrics_port}/metrics"
+    with urllib.request.urlopen(url, timeout=PATIENCE_S) as answer:
+        text = answer.read().decode()
+    values = [float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} ")]
+    assert values, f"no {name} in {text}"
+    return values[0]
+
+
 def kill(process: Running) -> None:
     """Kill ingest; returns when its second process is gone too."""
     children: list[psutil.Process] = []
     with suppress(psutil.NoSuchProcess):
         children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
     process.kill()
-    process.wait(60)
-    _, left = psutil.wait_procs(children, timeout=60)
-    assert not left, "the second process of ingest ends with the first"
+    process.wait(PATIENCE_S)
+    wait_until(lambda: not any(map(_runs, children)), "the second process of ingest ends with the first")
+
+
+def _runs(process: psutil.Process) -> bool:
+    """Whether it has not ended, even if nobody has asked for its status yet."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _run(arguments: tuple[str, ...], environment: dict[str, str]) -> None:

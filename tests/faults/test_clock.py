@@ -18,6 +18,7 @@ from readings.store import ReadingStore
 from state.state import open_state
 from tests.faults.bins import START, Devices, Ingest, count, message, numbers, undated
 from tests.faults.program import Running
+from tests.patience import PATIENCE_S
 from tests.required import missing
 
 Wait = Callable[..., Any]
@@ -77,14 +78,16 @@ def test_hours_forward_and_back(
     state = open_state(settings.state_url)
     sensor = MqttClient(settings.mqtt_url, "sensor")
     sensor.start()
-    sensor.wait_connected(10)
+    sensor.wait_connected(PATIENCE_S)
 
     def more_is_stored() -> None:
         before = count(readings)
-        wait_until(lambda: count(readings) > before + 300, "more is stored", 60)
+        wait_until(lambda: count(readings) > before + 300, "more is stored")
 
     def jobs_run(said: Connection) -> None:
-        sensor.publish_confirmed("kreispuls/v1/marburg/waste_bin/b0/event/status", said.value.encode())
+        sensor.publish_confirmed(
+            "kreispuls/v1/marburg/waste_bin/b0/event/status", said.value.encode(), timeout_s=PATIENCE_S
+        )
         wait_until(lambda: state.devices.get("b0").connection is said, "a job has run")
 
     more_is_stored()
@@ -99,7 +102,7 @@ def test_hours_forward_and_back(
         jobs_run(Connection.OFFLINE)
     acknowledged = devices.finish()
     sensor.stop()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 30)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
     with closing(state):
         assert state.rejected.count() == 0
