@@ -257,12 +257,29 @@ def test_an_ingest_that_stood_still_gives_way_to_its_standby_and_nothing_is_lost
     frozen = county.processes["frozen"]
     children = Path(f"/proc/{frozen.pid}/task/{frozen.pid}/children").read_text().split()
     both = [frozen.pid, *map(int, children)]
-    for pid in both:
-        os.kill(pid, signal.SIGSTOP)
-    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the standby serves")
-    load.wait_rounds(10)
-    for pid in both:
-        os.kill(pid, signal.SIGCONT)
+
+    def stand_still() -> bool:
+        """Freeze it, but not while it writes to the state database: SQLite would let nobody else write."""
+        for pid in both:
+            os.kill(pid, signal.SIGSTOP)
+        with closing(sqlite3.connect(county.settings.data_dir / "state.db", timeout=1, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                go_on()
+                return False
+        return True
+
+    def go_on() -> None:
+        for pid in both:
+            os.kill(pid, signal.SIGCONT)
+
+    county.wait_until(stand_still, "it is frozen")
+    try:
+        county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the standby serves")
+        load.wait_rounds(10)
+    finally:
+        go_on()
     assert frozen.wait() == 1
     del county.processes["frozen"]
     rounds = load.finish()
