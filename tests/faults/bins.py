@@ -21,6 +21,8 @@ BINS = [f"b{number}" for number in range(4)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = START - timedelta(days=3650), utc_now() + timedelta(days=1)
 PER_SECOND = 4000
+MOST_WAITING = 20_000
+"""More do not wait to be stored: the broker says all of them again to each ingest that starts, however slow that is."""
 
 
 class Ingest:
@@ -69,11 +71,22 @@ class Ingest:
 
 
 class Devices:
-    """Bins that number their readings, all over one connection; `acknowledged` of them are safe with the broker."""
+    """Bins that number their readings, all over one connection; `acknowledged` of them are safe with the broker.
+
+    Args:
+        stored: how many of them are stored, for a load that goes on while ingest is killed again and again.
+    """
 
     def __init__(
-        self, url: str, messages: Iterator[tuple[str, bytes]], *, name: str = "devices", per_second: int = PER_SECOND
+        self,
+        url: str,
+        messages: Iterator[tuple[str, bytes]],
+        *,
+        name: str = "devices",
+        per_second: int = PER_SECOND,
+        stored: Callable[[], int] | None = None,
     ) -> None:
+        self._stored = stored
         self._per_second = per_second
         self._client = MqttClient(url, name)
         self._client.start()
@@ -122,7 +135,14 @@ class Devices:
             self.taken += 1
             if self.taken % 40 == 0:
                 self._enough.wait(40 / self._per_second)  # a load, not a flood
+            if self.taken % (MOST_WAITING // 2) == 0:
+                self._wait_stored()
             yield message
+
+    def _wait_stored(self) -> None:
+        while self._stored and self.taken - self._stored() > MOST_WAITING and self._go.is_set():
+            if self._enough.wait(0.1):
+                return
 
 
 def message(number: int, observed_at: datetime) -> tuple[str, bytes]:

@@ -28,7 +28,7 @@ def test_ingest_is_killed_twenty_times_under_load(
 ) -> None:
     """Half of the kills come a random time after the start, often before it is ready; half in its work."""
     chance = random.Random(SEED)
-    devices = Devices(settings.mqtt_url, steady())
+    devices = Devices(settings.mqtt_url, steady(), stored=lambda: count(readings))
     for kill in range(KILLS):
         at_most_s = 0.5
         if kill % 2:

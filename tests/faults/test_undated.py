@@ -24,7 +24,7 @@ def test_ingest_is_killed_under_load(
     settings: Settings, readings: ReadingStore, ingest: Ingest, wait_until: Wait
 ) -> None:
     chance = random.Random(SEED)
-    devices = Devices(settings.mqtt_url, map(undated, itertools.count()))
+    devices = Devices(settings.mqtt_url, map(undated, itertools.count()), stored=lambda: count(readings))
     for _ in range(20):
         before = count(readings)
         wait_until(lambda before=before: count(readings) > before, "more is stored")
