@@ -51,6 +51,7 @@ class County:
         self.state = state
         self.wait_until = wait_until
         self.processes: dict[str, Program] = {}
+        self.loads: list[Load] = []
         self.lit: defaultdict[str, set[str]] = defaultdict(set)
         """Commands by lamp; one that is repeated, because its answer came late, is one."""
         self.device = MqttClient(
@@ -174,6 +175,8 @@ def county(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> Iterator[County]
     open_readings(settings).close()
     made = County(settings, state, wait_until)
     yield made
+    for load in made.loads:  # of a test that failed
+        load.stop()
     for process in made.processes.values():
         kill(process)
     made.device.stop()
@@ -193,6 +196,7 @@ class Load:
         self.rounds = 0
         self._thread = threading.Thread(target=self._publish)
         self._thread.start()
+        county.loads.append(self)
 
     def _publish(self) -> None:
         def messages() -> Iterator[tuple[str, bytes]]:
@@ -211,9 +215,12 @@ class Load:
         target = self.rounds + more
         self._county.wait_until(lambda: self.rounds >= target, "load goes on")
 
-    def finish(self) -> int:
+    def stop(self) -> None:
         self._stop.set()
         self._thread.join(PATIENCE_S)
+
+    def finish(self) -> int:
+        self.stop()
         assert self._acknowledged == self.rounds * len(TOWNS) * 2
         self._client.stop()
         return self.rounds
@@ -246,6 +253,12 @@ def test_a_standby_takes_over_the_session_of_a_killed_ingest_and_nothing_is_lost
     assert set(county.commands_to("door").values()) == {1}
 
 
+def stands_still(pid: int) -> bool:
+    """Whether no thread of a process is still on its way out of the kernel, where it may just take a lock."""
+    threads = Path(f"/proc/{pid}/task").glob("*/status")
+    return all("State:\tT" in thread.read_text() for thread in threads)
+
+
 def test_an_ingest_that_stood_still_gives_way_to_its_standby_and_nothing_is_lost(county: County) -> None:
     """Frozen for longer than a lease and woken up, it finds that the session is another's, and ends."""
     county.start("frozen")
@@ -262,6 +275,7 @@ def test_an_ingest_that_stood_still_gives_way_to_its_standby_and_nothing_is_lost
         """Freeze it, but not while it writes to the state database: SQLite would let nobody else write."""
         for pid in both:
             os.kill(pid, signal.SIGSTOP)
+            county.wait_until(lambda pid=pid: stands_still(pid), "all its threads are frozen")
         with closing(sqlite3.connect(county.settings.data_dir / "state.db", timeout=1, isolation_level=None)) as other:
             try:
                 other.execute("BEGIN IMMEDIATE")
