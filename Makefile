@@ -34,7 +34,7 @@ demo: $(VENV)/.runtime ## a simulated county on this machine; ARGS="--for 30" en
 
 test: $(VENV)/.dev ## all tests; on Debian as root installs the servers they need
 	@PYTHON=$(BIN)/python sh tests/install_servers.sh
-	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --durations 10 $(ARGS)
+	@$(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder --durations 10 $(ARGS)
 
 check: $(VENV)/.dev ## lint, format, types, import rules
 	@$(BIN)/ruff check .

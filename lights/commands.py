@@ -1,5 +1,6 @@
 """The command that makes a lamp show a wanted level, and hold it so long that nobody is left without light."""
 
+import os
 import random
 from collections.abc import Callable
 from dataclasses import replace
@@ -14,6 +15,8 @@ HOLD_MARGIN_S: Final = 15.0
 """A lamp told to hold a level does so this much longer than we plan: it falls back by itself only if we are gone."""
 
 _random: Final = random.Random()
+if hasattr(os, "register_at_fork"):  # a forked process would give the ids that its parent gives, too
+    os.register_at_fork(after_in_child=_random.seed)
 _MARKED: Final = (0xF << 76) | (0x3 << 62)
 _VERSION_4: Final = (0x4 << 76) | (0x2 << 62)
 LONGEST_SCHEDULE_HOLD_S: Final = 3600.0

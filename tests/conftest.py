@@ -14,7 +14,6 @@ import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import psycopg
 import pytest
@@ -22,13 +21,15 @@ from hypothesis import settings
 from sqlalchemy import make_url
 
 from state.state import State, open_state
+from tests.patience import PATIENCE_S, wait_until
 from tests.postgresql import GIVEN, Postgresql
 from tests.required import missing
 
-T = TypeVar("T")
 settings.register_profile("untimed", deadline=None)  # speed is measured in benchmarks/, no test fails by the clock
 settings.load_profile("untimed")
 MOSQUITTO = shutil.which("mosquitto") or shutil.which("mosquitto", path="/usr/sbin")
+_CONNECT = b"\x10\x0c\x00\x04MQTT\x04\x02\x00\x3c\x00\x00"
+"""MQTT 3.1.1: a clean session without a name."""
 
 
 def a_free_port() -> int:
@@ -69,33 +70,27 @@ class Mosquitto:
         log = (self.folder / "mosquitto.log").open("ab")
         self.process = subprocess.Popen([MOSQUITTO, "-c", str(config)], stdout=log, stderr=log)
         log.close()
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + PATIENCE_S
         while time.monotonic() < deadline:
-            try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-            except OSError:
-                assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
-                time.sleep(0.01)
-            else:
+            if self._answers():
                 return
-        raise AssertionError("mosquitto did not start within 10 s")
+            assert self.process.poll() is None, (self.folder / "mosquitto.log").read_text()
+            time.sleep(0.01)
+        raise AssertionError(f"mosquitto did not start within {PATIENCE_S:g} s")
+
+    def _answers(self) -> bool:
+        """Whether it answers a client: one that only listens forgets a SIGTERM, its loop is not yet begun."""
+        try:
+            with socket.create_connection(("127.0.0.1", self.port), timeout=PATIENCE_S) as client:
+                client.sendall(_CONNECT)
+                return bool(client.recv(4))
+        except OSError:
+            return False
 
     def stop(self) -> None:
         if self.process is not None and self.process.poll() is None:
             self.process.terminate()
-            self.process.wait(10)
-
-
-def wait_until(condition: Callable[[], T], what: str, timeout_s: float = 60.0) -> T:
-    """Wait for a condition to become true, and give its value; fails after a deadline, saying what did not happen."""
-    deadline = time.monotonic() + timeout_s
-    while True:
-        value = condition()
-        if value:
-            return value
-        if time.monotonic() > deadline:
-            raise AssertionError(f"within {timeout_s:g} s this did not happen: {what} (last seen: {value!r})")
-        time.sleep(0.01)
+            self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(name="wait_until")
@@ -110,13 +105,19 @@ def free_port() -> int:
 
 
 @pytest.fixture
-def mosquitto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Mosquitto]:
+def autosave_changes() -> int:
+    """After how many changes Mosquitto writes its database."""
+    return 1
+
+
+@pytest.fixture
+def mosquitto(tmp_path_factory: pytest.TempPathFactory, autosave_changes: int) -> Iterator[Mosquitto]:
     """A fresh Mosquitto on a free port."""
     if MOSQUITTO is None:
         missing("mosquitto", "apt-get install mosquitto", "KREISPULS_REQUIRE_MOSQUITTO")
     folder = tmp_path_factory.mktemp("mosquitto")
     folder.chmod(0o777)
-    broker = Mosquitto(folder)
+    broker = Mosquitto(folder, autosave_changes=autosave_changes)
     broker.start()
     yield broker
     broker.stop()
@@ -156,12 +157,12 @@ class Influxd:
     def kill(self) -> None:
         if self.process is not None:
             self.process.kill()
-            self.process.wait(30)
+            self.process.wait(PATIENCE_S)
 
     def stop(self) -> None:
         if self.process is not None:
             self.process.terminate()
-            self.process.wait(30)
+            self.process.wait(PATIENCE_S)
 
 
 @pytest.fixture(scope="session")
@@ -196,10 +197,10 @@ def own_influxd(tmp_path: Path) -> Iterator[Influxd]:
 def _set_up_influxdb(server: InfluxdbServer, process: subprocess.Popen[bytes], log: Path) -> None:
     setup = {"username": "test", "password": secrets.token_urlsafe(), "org": server.org, "bucket": "unused"}
     body = json.dumps({**setup, "token": server.token}).encode()
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         assert process.poll() is None, log.read_text()
-        assert time.monotonic() < deadline, "influxd did not start within 60 s"
+        assert time.monotonic() < deadline, f"influxd did not start within {PATIENCE_S:g} s"
         try:
             urllib.request.urlopen(f"{server.url}/api/v2/setup", body, timeout=10).close()
         except urllib.error.HTTPError as error:

@@ -11,12 +11,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from tests.patience import PATIENCE_S
 from tests.required import missing
 
 GIVEN = "KREISPULS_TEST_STATE_URL"
 HOW = f"apt-get install postgresql, or set {GIVEN}=postgresql://..."
 REQUIRE = "KREISPULS_REQUIRE_POSTGRESQL"
-START_S = 60
 
 
 def _binary(name: str) -> str | None:
@@ -58,7 +58,7 @@ class Postgresql:
                 [self._postgres, "-D", str(self._folder / "data"), *options],
                 user=self._user, cwd=self._folder, stdout=log, stderr=log,
             )  # fmt: skip
-        deadline = time.monotonic() + START_S
+        deadline = time.monotonic() + PATIENCE_S
         while True:
             try:
                 psycopg.connect(host=str(self._folder), user="kreispuls", dbname="postgres").close()
@@ -72,7 +72,7 @@ class Postgresql:
     def stop(self) -> None:
         if self.process is not None:
             self.process.send_signal(signal.SIGINT)  # fast shutdown
-            self.process.wait(timeout=START_S)
+            self.process.wait(timeout=PATIENCE_S)
             self.process = None
 
     def remove(self) -> None:

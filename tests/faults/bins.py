@@ -1,147 +1,96 @@
-"""A load of numbered readings of four bins, an ingest that is started and killed quickly, and what is stored of them.
+"""A load of numbered readings of four bins, an ingest that is started and killed often, and what is stored of them."""
 
-Ingest is a real process, forked from one that has imported the program already, so that it is killed more often in its
-work than in its imports.
-"""
-
-import os
 import signal
-import subprocess
-import sys
 import threading
-import urllib.request
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
-
-import psutil
 
 from core.clock import to_epoch_us, utc_now
 from core.device import Device, Municipality
 from core.reading import Aggregate
-from core.settings import Settings, environment_name
+from core.settings import Settings
 from mqtt.client import MqttClient
 from readings.store import ReadingStore
 from state.state import State
+from tests.faults.program import Program, Running, environment_of, kill, metric_of
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 BINS = [f"b{number}" for number in range(4)]
 START = datetime(2026, 1, 1, tzinfo=UTC)
 SPAN = START - timedelta(days=3650), utc_now() + timedelta(days=1)
 PER_SECOND = 4000
-
-INGEST = """
-import os, select, signal, sys, threading, time
-if "FAKETIME_TIMESTAMP_FILE" in os.environ:  # libfaketime 0.9.10 breaks clock_nanosleep with an absolute time
-    time.sleep = lambda seconds: select.select([], [], [], seconds)
-import ingest.keeping.process  # once for all starts
-from core.settings import load_settings
-from ingest.program import run
-settings = load_settings()
-signal.signal(signal.SIGCHLD, signal.SIG_IGN)
-print("ready", flush=True)
-for _ in sys.stdin:
-    process = os.fork()
-    if process:
-        print(process, flush=True)
-        continue
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-    status = 1
-    stop = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    try:
-        run(settings, stop)
-    finally:
-        os._exit(status)
-"""
+MOST_WAITING = 20_000
+"""More do not wait to be stored: the broker says all of them again to each ingest that starts, however slow that is."""
 
 
 class Ingest:
-    """Starts ingest as often as it is told to; never two at a time."""
+    """Starts ingest as often as it is told to; never two at a time.
 
-    def __init__(self, settings: Settings, wait_until: Wait, environment: Mapping[str, str] | None = None) -> None:
-        changed = settings.model_dump(include=settings.model_fields_set)
-        chosen = {environment_name(name): str(value) for name, value in changed.items()}
-        secret = {"INFLUXDB_V2_TOKEN": settings.influxdb_token.get_secret_value(), "KREISPULS_LOG_LEVEL": "error"}
-        root = Path(__file__).parents[2]
-        self._parent = subprocess.Popen(
-            [sys.executable, "-c", INGEST], cwd=root, env={**os.environ, **chosen, **secret, **(environment or {})},
-            text=True, stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-        )  # fmt: skip
+    Args:
+        launch: starts it with an environment.
+    """
+
+    def __init__(
+        self, settings: Settings, wait_until: Wait, launch: Callable[[dict[str, str]], Running] | None = None
+    ) -> None:
+        self._settings = settings
+        self._launch = launch or (lambda environment: Program("ingest", environment=environment))
+        self._environment = environment_of(settings) | {"KREISPULS_LOG_LEVEL": "error"}
         self._wait_until = wait_until
-        self._process: int | None = None
-        assert self._line() == "ready"
-        self._metrics = f"http://127.0.0.1:{settings.ingest_metrics_port}/metrics"
+        self._process: Running | None = None
 
     def start(self) -> None:
         assert self._process is None
-        assert self._parent.stdin is not None
-        self._parent.stdin.write("start\n")
-        self._parent.stdin.flush()
-        self._process = int(self._line())
+        self._process = self._launch(self._environment)
 
     def send(self, number: signal.Signals) -> None:
         assert self._process is not None
-        os.kill(self._process, number)
+        self._process.send_signal(number)
 
     def kill(self) -> None:
-        if self._process is None:
-            return
-        processes = [Path(f"/proc/{self._process}")]
-        with suppress(psutil.NoSuchProcess):
-            children = psutil.Process(self._process).children(recursive=True)
-            processes += [Path(f"/proc/{child.pid}") for child in children]
-        with suppress(ProcessLookupError):
-            self.send(signal.SIGKILL)
-        self._wait_until(lambda: not any(map(_runs, processes)), "ingest is gone, and its second process")
+        """Kill it if it runs."""
+        if self._process is not None:
+            kill(self._process)
         self._process = None
 
     def stop(self) -> None:
         """End it in order; that it does end."""
-        self.send(signal.SIGTERM)
-        gone = Path(f"/proc/{self._process}")
-        self._wait_until(lambda: not gone.exists(), "ingest has ended", 30)
+        assert self._process is not None
+        self._process.send_signal(signal.SIGTERM)
+        assert self._process.wait(PATIENCE_S) == 0
         self._process = None
 
     def metric(self, name: str) -> float:
         """A metric of the running ingest; -1 while it does not serve them yet."""
         try:
-            with urllib.request.urlopen(self._metrics, timeout=5) as answer:
-                lines = answer.read().decode().splitlines()
+            return metric_of(self._settings, name)
         except OSError:
             return -1
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
-
-    def end(self) -> None:
-        self.kill()
-        assert self._parent.stdin is not None
-        self._parent.stdin.close()
-        self._parent.wait(20)
-
-    def _line(self) -> str:
-        assert self._parent.stdout is not None
-        return str(self._parent.stdout.readline()).strip()
-
-
-def _runs(process: Path) -> bool:
-    try:
-        return "State:\tZ" not in (process / "status").read_text()
-    except OSError:
-        return False
 
 
 class Devices:
-    """Bins that number their readings, all over one connection; `acknowledged` of them are safe with the broker."""
+    """Bins that number their readings, all over one connection; `acknowledged` of them are safe with the broker.
+
+    Args:
+        stored: how many of them are stored, for a load that goes on while ingest is killed again and again.
+    """
 
     def __init__(
-        self, url: str, messages: Iterator[tuple[str, bytes]], *, name: str = "devices", per_second: int = PER_SECOND
+        self,
+        url: str,
+        messages: Iterator[tuple[str, bytes]],
+        *,
+        name: str = "devices",
+        per_second: int = PER_SECOND,
+        stored: Callable[[], int] | None = None,
     ) -> None:
+        self._stored = stored
         self._per_second = per_second
         self._client = MqttClient(url, name)
         self._client.start()
-        self._client.wait_connected(10)
+        self._client.wait_connected(PATIENCE_S)
         self._go, self._enough = threading.Event(), threading.Event()
         self._go.set()
         self._messages = messages
@@ -153,7 +102,7 @@ class Devices:
     def pause(self, wait_until: Wait) -> None:
         """Say nothing new until `resume`; what was said is acknowledged."""
         self._go.clear()
-        wait_until(lambda: self._paused, "the devices are silent", 60)
+        wait_until(lambda: self._paused, "the devices are silent")
 
     def resume(self) -> None:
         self._go.set()
@@ -162,7 +111,7 @@ class Devices:
         """Say nothing more; how many readings the broker has acknowledged, which is all that were said."""
         self._enough.set()
         self._go.set()
-        self._thread.join(90)
+        self._thread.join(PATIENCE_S)
         assert not self._thread.is_alive()
         self._client.stop()
         assert self.acknowledged == self.taken
@@ -172,7 +121,7 @@ class Devices:
 
     def _publish(self) -> None:
         while not self._enough.is_set():
-            self.acknowledged += max(self._client.publish_all(self._until_pause(), timeout_s=60), default=0)
+            self.acknowledged += max(self._client.publish_all(self._until_pause(), timeout_s=PATIENCE_S), default=0)
             self._paused = True
             self._go.wait()
             self._paused = False
@@ -186,7 +135,14 @@ class Devices:
             self.taken += 1
             if self.taken % 40 == 0:
                 self._enough.wait(40 / self._per_second)  # a load, not a flood
+            if self.taken % (MOST_WAITING // 2) == 0:
+                self._wait_stored()
             yield message
+
+    def _wait_stored(self) -> None:
+        while self._stored and self.taken - self._stored() > MOST_WAITING and self._go.is_set():
+            if self._enough.wait(0.1):
+                return
 
 
 def message(number: int, observed_at: datetime) -> tuple[str, bytes]:

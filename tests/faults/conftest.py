@@ -1,10 +1,7 @@
 """A real ingest in a process of its own, a device that numbers its readings, and what is stored of them."""
 
-import os
-import subprocess
-import sys
+import sqlite3
 import threading
-import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -12,17 +9,18 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import psutil
 import pytest
 
 from core.device import Device, Municipality
-from core.settings import Settings, environment_name
+from core.settings import Settings
 from core.topics import Topics
 from mqtt.client import Message, MqttClient
 from readings.open import open_readings
 from readings.store import ReadingStore
 from state.state import open_state
 from tests.faults.bins import Ingest, register_bins
+from tests.faults.program import Program, Running, environment_of, kill, metric_of
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 TOPIC = "kreispuls/v1/marburg/waste_bin/b1/event/up"
@@ -36,7 +34,7 @@ class Counter:
     def __init__(self, url: str, numbers: range) -> None:
         self._client = MqttClient(url, "counter")
         self._client.start()
-        self._client.wait_connected(10)
+        self._client.wait_connected(PATIENCE_S)
         self._numbers = numbers
         self.acknowledged = 0
         self._thread = threading.Thread(target=self._publish)
@@ -47,22 +45,14 @@ class Counter:
             (TOPIC, f'{{"observed_at":{START_MS + number * 1000},"weight_kg":{number}}}'.encode())
             for number in self._numbers
         )
-        for done in self._client.publish_all(messages):
+        for done in self._client.publish_all(messages, timeout_s=PATIENCE_S):
             self.acknowledged = done
 
     def finish(self) -> None:
         """Wait until the broker has all."""
-        self._thread.join(60)
+        self._thread.join(PATIENCE_S)
         assert self.acknowledged == len(self._numbers)
         self._client.stop()
-
-
-def kill(process: subprocess.Popen[bytes]) -> None:
-    """Kill ingest; returns when its second process is gone too."""
-    children = psutil.Process(process.pid).children(recursive=True) if process.poll() is None else []
-    process.kill()
-    process.wait()
-    psutil.wait_procs(children, timeout=30)
 
 
 @dataclass
@@ -73,24 +63,21 @@ class Site:
     wait_until: Wait
 
     @contextmanager
-    def ingest(self) -> Iterator[subprocess.Popen[bytes]]:
+    def ingest(self) -> Iterator[Program]:
         """Ingest runs and is subscribed; killed at the end if it still runs."""
         seen: list[Message] = []
         filters = ["kreispuls/v1/_platform/#"]
         watcher = MqttClient(self.settings.mqtt_url, "watcher", filters=filters, on_message=seen.append)
         watcher.start()
-        watcher.wait_connected(10)
-        changed = self.settings.model_dump(include=self.settings.model_fields_set)
-        secret = {"INFLUXDB_V2_TOKEN": self.settings.influxdb_token.get_secret_value()}
-        environment = os.environ | {environment_name(name): str(value) for name, value in changed.items()} | secret
-        process = subprocess.Popen([sys.executable, "-P", "-m", "cli.main", "ingest"], env=environment)
+        watcher.wait_connected(PATIENCE_S)
+        process = Program("ingest", environment=environment_of(self.settings))
 
         def online() -> bool:
             assert process.poll() is None, "ingest ended"
             return any(message.payload == b"online" and not message.retain for message in seen)
 
         try:
-            self.wait_until(online, "ingest is online", 30)
+            self.wait_until(online, "ingest is online")
             yield process
         finally:
             kill(process)
@@ -98,6 +85,13 @@ class Site:
 
     def publish(self, numbers: range) -> Counter:
         return Counter(self.settings.mqtt_url, numbers)
+
+    def lock(self) -> sqlite3.Connection:
+        """Let nobody write to the store until this is closed."""
+        path = self.settings.data_dir / "readings.db"
+        connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+        connection.execute("BEGIN EXCLUSIVE")
+        return connection
 
     def stored(self) -> list[int]:
         """The numbers in the store, in order of observation."""
@@ -110,25 +104,21 @@ class Site:
 
     def metric(self, name: str) -> float:
         """A metric of the running ingest."""
-        url = f"http://127.0.0.1:{self.settings.ingest_metrics_port}/metrics"
-        with urllib.request.urlopen(url, timeout=5) as answer:
-            lines = answer.read().decode().splitlines()
-        return next(float(line.split()[1]) for line in lines if line.startswith(f"{name} "))
+        return metric_of(self.settings, name)
 
     def wait_acknowledged(self, messages: int) -> None:
         """Wait until the broker knows that ingest has acknowledged so many messages since it started; once a test.
 
         What ingest sends arrives in order: after the acknowledgements, a light command that is asked for then.
         """
-        self.wait_until(
-            lambda: self.metric("kreispuls_batch_messages_sum") >= messages, f"{messages} are acknowledged", 60
-        )
+        self.wait_until(lambda: self.metric("kreispuls_batch_messages_sum") >= messages, f"{messages} are acknowledged")
         heard: list[Message] = []
-        lamp = MqttClient(self.settings.mqtt_url, "l1", filters=[f"{LAMP}/command/set_light"], on_message=heard.append)
+        told = [f"{LAMP}/command/set_light"]
+        lamp = MqttClient(self.settings.mqtt_url, "for l1", filters=told, on_message=heard.append)
         lamp.start()
-        lamp.wait_connected(10)
-        lamp.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}')
-        self.wait_until(lambda: heard, "the lamp is told to light up", 60)
+        lamp.wait_connected(PATIENCE_S)
+        lamp.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}', timeout_s=PATIENCE_S)
+        self.wait_until(lambda: heard, "the lamp is told to light up")
         lamp.stop()
 
     def unacknowledged(self) -> int:
@@ -143,8 +133,8 @@ class Site:
             on_message=lambda message: heard.append(message.topic),
         )
         session.start()
-        session.wait_connected(10)
-        session.publish_confirmed(end, b"")
+        session.wait_connected(PATIENCE_S)
+        session.publish_confirmed(end, b"", timeout_s=PATIENCE_S)
         self.wait_until(lambda: end in heard, "all that waits has come")
         session.stop()
         return heard.count(TOPIC)
@@ -154,12 +144,9 @@ class Site:
 
 
 @pytest.fixture
-def mosquitto(mosquitto: Any) -> Any:
-    """It is stopped in order here, never killed, so it need not write its database after each change."""
-    mosquitto.stop()
-    mosquitto.autosave_changes = 100_000
-    mosquitto.start()
-    return mosquitto
+def autosave_changes() -> int:
+    """Mosquitto is stopped in order here, or told to save, so it need not write its database after each change."""
+    return 100_000
 
 
 @pytest.fixture
@@ -206,26 +193,28 @@ def readings(settings: Settings) -> Iterator[ReadingStore]:
 
 
 @pytest.fixture
-def environment() -> dict[str, str]:
-    """What ingest is started with besides its settings."""
-    return {}
+def launch() -> Callable[[dict[str, str]], Running] | None:
+    """How ingest is started with an environment, if otherwise than usual."""
+    return None
 
 
 @pytest.fixture
-def ingest(settings: Settings, environment: dict[str, str], wait_until: Wait) -> Iterator[Ingest]:
+def ingest(
+    settings: Settings, launch: Callable[[dict[str, str]], Running] | None, wait_until: Wait
+) -> Iterator[Ingest]:
     """Ingest, started once and subscribed: the broker keeps from now on what it is not there to take."""
     seen: list[Message] = []
     watcher = MqttClient(settings.mqtt_url, "watcher", filters=["kreispuls/v1/_platform/#"], on_message=seen.append)
     watcher.start()
-    watcher.wait_connected(10)
-    made = Ingest(settings, wait_until, environment)
+    watcher.wait_connected(PATIENCE_S)
+    made = Ingest(settings, wait_until, launch)
     try:
         made.start()
-        wait_until(lambda: any(message.payload == b"online" for message in seen), "ingest is online", 60)
+        wait_until(lambda: any(message.payload == b"online" for message in seen), "ingest is online")
         watcher.stop()
         yield made
     finally:
-        made.end()
+        made.kill()
 
 
 @pytest.fixture
@@ -234,6 +223,6 @@ def subscribed(mosquitto: Any, settings: Settings) -> None:
     filters = Topics(settings.mqtt_topic_root).ingest_filters
     earlier = MqttClient(mosquitto.url, settings.mqtt_client_id, persistent=True)
     earlier.start()
-    earlier.wait_connected(10)
+    earlier.wait_connected(PATIENCE_S)
     earlier.subscribe(filters)
     earlier.stop()

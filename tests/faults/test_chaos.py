@@ -28,18 +28,18 @@ def test_ingest_is_killed_twenty_times_under_load(
 ) -> None:
     """Half of the kills come a random time after the start, often before it is ready; half in its work."""
     chance = random.Random(SEED)
-    devices = Devices(settings.mqtt_url, steady())
+    devices = Devices(settings.mqtt_url, steady(), stored=lambda: count(readings))
     for kill in range(KILLS):
         at_most_s = 0.5
         if kill % 2:
             before = count(readings)
-            wait_until(lambda before=before: count(readings) > before, "more is stored", 60)
+            wait_until(lambda before=before: count(readings) > before, "more is stored")
             at_most_s = 0.05
         threading.Event().wait(chance.uniform(0, at_most_s))  # the random moment; nothing is expected of it
         ingest.kill()
         ingest.start()
     acknowledged = devices.finish()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
 
 
@@ -58,11 +58,11 @@ def test_the_broker_is_killed_and_comes_back_with_what_it_had_saved(
     devices = Devices(settings.mqtt_url, steady())
     for _ in range(3):
         before = count(readings)
-        wait_until(lambda before=before: count(readings) > before, "ingest stores", 60)
+        wait_until(lambda before=before: count(readings) > before, "ingest stores")
         if chance.random() < 0.7:
             ingest.send(signal.SIGSTOP)  # what comes now waits at the broker
         said = devices.taken
-        wait_until(lambda said=said: devices.taken > said + 100, "more is said", 60)
+        wait_until(lambda said=said: devices.taken > said + 100, "more is said")
         devices.pause(wait_until)
         saved = database.stat().st_ino if database.exists() else 0
         mosquitto.process.send_signal(signal.SIGUSR1)
@@ -74,7 +74,7 @@ def test_the_broker_is_killed_and_comes_back_with_what_it_had_saved(
         ingest.send(signal.SIGCONT)
         devices.resume()
     acknowledged = devices.finish()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
 
 
@@ -86,7 +86,7 @@ def test_the_broker_is_stopped_and_started_under_load(
     devices = Devices(settings.mqtt_url, steady())
     for _ in range(3):
         said = devices.taken
-        wait_until(lambda said=said: devices.taken > said + 300, "more is said", 60)
+        wait_until(lambda said=said: devices.taken > said + 300, "more is said")
         threading.Event().wait(chance.uniform(0, 0.3))
         mosquitto.stop()
         if chance.random() < 0.5:
@@ -94,7 +94,7 @@ def test_the_broker_is_stopped_and_started_under_load(
             ingest.start()
         mosquitto.start()
     acknowledged = devices.finish()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
 
 
@@ -126,13 +126,13 @@ def test_the_clock_of_a_device_jumps(
     devices = Devices(settings.mqtt_url, jumping())
     for _ in range(3):
         before = count(readings)
-        wait_until(lambda before=before: count(readings) > before, "more is stored", 60)
+        wait_until(lambda before=before: count(readings) > before, "more is stored")
         ingest.kill()
         ingest.start()
-    wait_until(lambda: len(observed) == 4000, "all is said", 60)
+    wait_until(lambda: len(observed) == 4000, "all is said")
     acknowledged = devices.finish()
     assert acknowledged == 4000
-    wait_until(lambda: count(readings) >= acknowledged - len(ahead), "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged - len(ahead), "all are stored")
     assert numbers(readings) == sorted(observed.keys() - ahead)
     for name in BINS:
         own = {

@@ -13,6 +13,7 @@ from lights.commands import LightCommands
 from lights.wanted import WantedLevel
 from mqtt.client import Message, MqttClient
 from state.state import State, open_state
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 LAMP = "kreispuls/v1/marburg/streetlight/l1"
@@ -26,7 +27,7 @@ class Lamp:
         filters = [f"{LAMP}/command/set_light"]
         self.mqtt = MqttClient(url, "l1", filters=filters, on_message=self._heard.append)
         self.mqtt.start()
-        self.mqtt.wait_connected(10)
+        self.mqtt.wait_connected(PATIENCE_S)
 
     @property
     def told(self) -> list[dict[str, Any]]:
@@ -34,11 +35,11 @@ class Lamp:
         return [json.loads(message.payload) for message in list(self._heard)]
 
     def see_somebody(self) -> None:
-        self.mqtt.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}', timeout_s=30)
+        self.mqtt.publish_confirmed(f"{LAMP}/event/up", b'{"presence": true}', timeout_s=PATIENCE_S)
 
     def answer(self, command_id: str, result: CommandState, detail: str = "") -> None:
         ack = {"command_id": command_id, "result": result, "detail": detail}
-        self.mqtt.publish_confirmed(f"{LAMP}/event/ack", json.dumps(ack).encode(), timeout_s=30)
+        self.mqtt.publish_confirmed(f"{LAMP}/event/ack", json.dumps(ack).encode(), timeout_s=PATIENCE_S)
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def states(state: State) -> dict[str, CommandState]:
 def sent_to(state: State, issued_ago: timedelta) -> Command:
     """A command of an earlier ingest, kept and sent then."""
     at = utc_now() - issued_ago
-    wanted = WantedLevel(1.0, 1.0, Reason.PRESENCE, at + timedelta(seconds=60))
+    wanted = WantedLevel(0.5, 1.0, Reason.PRESENCE, at + timedelta(seconds=60))  # not what presence wants now
     command = LightCommands(30.0).make(state.devices.get("l1"), wanted, at)
     state.commands.add([command])
     return command
@@ -94,7 +95,7 @@ def test_what_became_of_a_command_is_kept_when_ingest_is_killed(
         told["command_id"]: CommandState.EXPIRED,
     }
     with site.ingest() as process:
-        wait_until(lambda: states(state) == expected, "answers and expiry are kept", 30)
+        wait_until(lambda: states(state) == expected, "answers and expiry are kept")
         process.kill()
         process.wait()
     assert state.commands.get(rejected.command_id).detail == "lamp is broken"
@@ -121,13 +122,13 @@ def test_what_expired_while_the_broker_was_away_is_never_sent(
             lambda: [each for each in state.commands.recent(10) if each.reason is Reason.FALLBACK],
             "it is to be lowered",
         )
-        wait_until(lambda: states(state)[lowering[0].command_id] is CommandState.EXPIRED, "the command expires", 30)
+        wait_until(lambda: states(state)[lowering[0].command_id] is CommandState.EXPIRED, "the command expires")
         mosquitto.start()
-        lamp.mqtt.wait_connected(30)
+        lamp.mqtt.wait_connected(PATIENCE_S)
 
         def seen_again() -> bool:
             lamp.see_somebody()
             return len(lamp.told) > 1
 
-        wait_until(seen_again, "ingest is connected again", 30)
+        wait_until(seen_again, "ingest is connected again")
         assert {told["reason"] for told in lamp.told} == {"presence"}

@@ -59,7 +59,7 @@ def a_minute_without(
         ingest = Ingest(settings, wait_until)
         try:
             ingest.start()
-            wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 1, "ingest is connected", 60)
+            wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 1, "ingest is connected")
             devices = Devices(broker_url, said, name=f"devices of {name}", per_second=PER_SECOND)
             wait_until(lambda: ingest.metric("kreispuls_readings_stored_total") > PER_SECOND, "readings are stored")
             give_back = take_away(server)
@@ -69,12 +69,12 @@ def a_minute_without(
             assert ingest.metric("kreispuls_messages_waiting") < PER_SECOND * 5, "acknowledging went on"
             give_back()
             acknowledged = devices.finish()
-            wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty", 90)
+            wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty")
             with closing(open_readings(settings)) as readings:
-                wait_until(lambda: count(readings) >= acknowledged, "all are stored", 60)
+                wait_until(lambda: count(readings) >= acknowledged, "all are stored")
                 return acknowledged, numbers(readings), spooled
         finally:
-            ingest.end()
+            ingest.kill()
 
 
 def test_for_a_minute_under_load(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> None:

@@ -10,7 +10,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections import Counter, deque
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -30,7 +30,8 @@ from state.alerts import AlertFilter
 from state.ingests import IngestRow
 from state.rejected import RejectedFilter
 from state.state import State, open_state
-from tests.faults.conftest import kill
+from tests.faults.program import Program, kill
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 TOWNS = [f"town-{number}" for number in range(6)]
@@ -49,18 +50,21 @@ class County:
         self.settings = settings
         self.state = state
         self.wait_until = wait_until
-        self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        self.lit: Counter[str] = Counter()
+        self.processes: dict[str, Program] = {}
+        self.loads: list[Load] = []
+        self.lit: defaultdict[str, set[str]] = defaultdict(set)
+        """Commands by lamp; one that is repeated, because its answer came late, is one."""
         self.device = MqttClient(
             settings.mqtt_url, "devices", filters=["kreispuls/v1/+/+/+/command/set_light"], on_message=self._light
         )
         self.device.start()
-        self.device.wait_connected(10)
+        self.device.wait_connected(PATIENCE_S)
 
     def _light(self, message: Message) -> None:
         """Lamps answer: what is not answered is sent again."""
-        self.lit[message.topic.split("/")[4]] += 1
-        answer = {"command_id": json.loads(message.payload)["command_id"], "result": "done", "detail": ""}
+        command_id = json.loads(message.payload)["command_id"]
+        self.lit[message.topic.split("/")[4]].add(command_id)
+        answer = {"command_id": command_id, "result": "done", "detail": ""}
         topic = message.topic.replace("command/set_light", "event/ack")
         self.device.publish(topic, json.dumps(answer).encode())
 
@@ -76,50 +80,48 @@ class County:
         return os.environ | {environment_name(name): str(value) for name, value in (chosen | changes).items()}
 
     def start(self, name: str, municipalities: str = "*", **changes: object) -> None:
-        command = [sys.executable, "-P", "-m", "cli.main", "ingest"]
-        environment = self.environment(municipalities, **changes)
-        self.processes[name] = subprocess.Popen(command, env=environment)
+        self.processes[name] = Program("ingest", environment=self.environment(municipalities, **changes))
 
     def end(self, name: str, by: signal.Signals = signal.SIGKILL) -> None:
         process = self.processes[name]
         if by is signal.SIGKILL:
             kill(process)
         process.send_signal(by)
-        assert process.wait(60) == (-signal.SIGKILL if by is signal.SIGKILL else 0)
+        assert process.wait() == (-signal.SIGKILL if by is signal.SIGKILL else 0)
         del self.processes[name]
 
     def run(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         command = [sys.executable, "-P", "-m", "cli.main", *arguments]
-        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False, timeout=120)
+        return subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
 
     def session(self, name: str, filters: list[str]) -> None:
         """An ingest has run before: its session is there, what is said now is kept."""
         client = MqttClient(self.settings.mqtt_url, name, filters=filters, persistent=True, manual_ack=True)
         client.start()
-        client.wait_connected(10)
-        client.flush()
+        client.wait_connected(PATIENCE_S)
+        client.flush(PATIENCE_S)
         client.stop()
 
     def wait_listed(self, *sessions: str) -> None:
         """These are subscribed, and their lists known to all."""
         names = {f"kreispuls-ingest{session}" for session in sessions}
-        self.wait_until(lambda: {row.session for row in self.state.ingests.all()} >= names, f"{names} run", 60)
+        self.wait_until(lambda: {row.session for row in self.state.ingests.all()} >= names, f"{names} run")
 
     def served(self) -> dict[str, str]:
         """Who serves which session."""
         return {lease.name: lease.holder for lease in self.state.leases.all() if lease.live}
 
     def say(self, topic: str, payload: bytes) -> None:
-        self.device.publish_confirmed(f"kreispuls/v1/{topic}", payload)
+        self.device.publish_confirmed(f"kreispuls/v1/{topic}", payload, timeout_s=PATIENCE_S)
 
     def commands_to(self, lamp: str) -> dict[str, int]:
-        """How often the lamps of that name, at which nobody was before, are told to light up, by town."""
+        """How many commands the lamps of that name get, at which nobody was before, to light up; by town."""
         lamps = {town: f"{lamp}-{town}" for town in TOWNS}
         for town, name in lamps.items():
             self.say(f"{town}/streetlight/{name}/event/up", b'{"presence": true}')
-        self.wait_until(lambda: all(self.lit[name] for name in lamps.values()), "every lamp is lit", 60)
-        self.device.flush(30)  # what was sent beside it has come by now
-        return {town: self.lit[name] for town, name in lamps.items()}
+        self.wait_until(lambda: all(self.lit[name] for name in lamps.values()), "every lamp is lit")
+        self.device.flush(PATIENCE_S)  # what was sent beside it has come by now
+        return {town: len(self.lit[name]) for town, name in lamps.items()}
 
     def presences(self) -> list[int]:
         """How many presences are stored of the lamp of each town: none says its time, so each is kept at another."""
@@ -141,14 +143,14 @@ class County:
     def wait_stored(self, rounds: int) -> None:
         """Every reading that the broker has acknowledged is stored, once."""
         expected = {town: list(range(rounds)) for town in TOWNS}
-        self.wait_until(lambda: self.stored() == expected, "every acknowledged reading is stored once", 60)
+        self.wait_until(lambda: self.stored() == expected, "every acknowledged reading is stored once")
         assert self.state.rejected.page(RejectedFilter(), 10).items == []
 
     def weigh(self, town: str, numbers: range) -> None:
         """A town's bin says its numbers; the broker has all of them."""
         sender = MqttClient(self.settings.mqtt_url, f"sender-{town}")
         sender.start()
-        sender.wait_connected(10)
+        sender.wait_connected(PATIENCE_S)
         messages = (
             (
                 f"kreispuls/v1/{town}/waste_bin/bin-{town}/event/up",
@@ -156,7 +158,7 @@ class County:
             )
             for number in numbers
         )
-        assert max(sender.publish_all(messages)) == len(numbers)
+        assert max(sender.publish_all(messages, timeout_s=PATIENCE_S)) == len(numbers)
         sender.stop()
 
 
@@ -173,6 +175,8 @@ def county(mosquitto: Any, tmp_path: Path, wait_until: Wait) -> Iterator[County]
     open_readings(settings).close()
     made = County(settings, state, wait_until)
     yield made
+    for load in made.loads:  # of a test that failed
+        load.stop()
     for process in made.processes.values():
         kill(process)
     made.device.stop()
@@ -186,12 +190,13 @@ class Load:
         self._county = county
         self._client = MqttClient(county.settings.mqtt_url, "load")
         self._client.start()
-        self._client.wait_connected(10)
+        self._client.wait_connected(PATIENCE_S)
         self._stop = threading.Event()
         self._acknowledged = 0
         self.rounds = 0
         self._thread = threading.Thread(target=self._publish)
         self._thread.start()
+        county.loads.append(self)
 
     def _publish(self) -> None:
         def messages() -> Iterator[tuple[str, bytes]]:
@@ -208,11 +213,14 @@ class Load:
 
     def wait_rounds(self, more: int) -> None:
         target = self.rounds + more
-        self._county.wait_until(lambda: self.rounds >= target, "load goes on", 60)
+        self._county.wait_until(lambda: self.rounds >= target, "load goes on")
+
+    def stop(self) -> None:
+        self._stop.set()
+        self._thread.join(PATIENCE_S)
 
     def finish(self) -> int:
-        self._stop.set()
-        self._thread.join(60)
+        self.stop()
         assert self._acknowledged == self.rounds * len(TOWNS) * 2
         self._client.stop()
         return self.rounds
@@ -227,7 +235,7 @@ def test_a_standby_takes_over_the_session_of_a_killed_ingest_and_nothing_is_lost
     load.wait_rounds(10)
     first = county.served()["ingest/kreispuls-ingest"]
     county.end("first")
-    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the second serves", 60)
+    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the second serves")
     county.start("third")
     load.wait_rounds(10)
     second = county.served()["ingest/kreispuls-ingest"]
@@ -238,11 +246,17 @@ def test_a_standby_takes_over_the_session_of_a_killed_ingest_and_nothing_is_lost
     assert county.processes["second"].poll() is None
     assert county.served()["ingest/kreispuls-ingest"] == second, "nobody could renew, and nobody takes it"
     county.end("second", by=signal.SIGTERM)
-    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", second) != second, "the third serves", 60)
+    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", second) != second, "the third serves")
     rounds = load.finish()
     county.wait_stored(rounds)
     county.wait_until(lambda: min(county.presences()) >= rounds, "every presence is stored")
     assert set(county.commands_to("door").values()) == {1}
+
+
+def stands_still(pid: int) -> bool:
+    """Whether no thread of a process is still on its way out of the kernel, where it may just take a lock."""
+    threads = Path(f"/proc/{pid}/task").glob("*/status")
+    return all("State:\tT" in thread.read_text() for thread in threads)
 
 
 def test_an_ingest_that_stood_still_gives_way_to_its_standby_and_nothing_is_lost(county: County) -> None:
@@ -256,13 +270,31 @@ def test_an_ingest_that_stood_still_gives_way_to_its_standby_and_nothing_is_lost
     frozen = county.processes["frozen"]
     children = Path(f"/proc/{frozen.pid}/task/{frozen.pid}/children").read_text().split()
     both = [frozen.pid, *map(int, children)]
-    for pid in both:
-        os.kill(pid, signal.SIGSTOP)
-    county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the standby serves", 60)
-    load.wait_rounds(10)
-    for pid in both:
-        os.kill(pid, signal.SIGCONT)
-    assert frozen.wait(60) == 1
+
+    def stand_still() -> bool:
+        """Freeze it, but not while it writes to the state database: SQLite would let nobody else write."""
+        for pid in both:
+            os.kill(pid, signal.SIGSTOP)
+            county.wait_until(lambda pid=pid: stands_still(pid), "all its threads are frozen")
+        with closing(sqlite3.connect(county.settings.data_dir / "state.db", timeout=1, isolation_level=None)) as other:
+            try:
+                other.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                go_on()
+                return False
+        return True
+
+    def go_on() -> None:
+        for pid in both:
+            os.kill(pid, signal.SIGCONT)
+
+    county.wait_until(stand_still, "it is frozen")
+    try:
+        county.wait_until(lambda: county.served().get("ingest/kreispuls-ingest", first) != first, "the standby serves")
+        load.wait_rounds(10)
+    finally:
+        go_on()
+    assert frozen.wait() == 1
     del county.processes["frozen"]
     rounds = load.finish()
     county.wait_stored(rounds)
@@ -281,7 +313,7 @@ def test_ingests_with_lists_killed_under_load_lose_nothing_and_each_lamp_is_lit_
         victim = chance.choice(list(lists))
         county.end(victim)
         county.start(victim, lists[victim])
-    county.wait_until(lambda: len(county.served()) == 4, "all serve their sessions again, one the jobs", 60)
+    county.wait_until(lambda: len(county.served()) == 4, "all serve their sessions again, one the jobs")
     rounds = load.finish()
     county.wait_stored(rounds)
     county.wait_until(lambda: min(county.presences()) >= rounds, "every presence is stored; after a crash some twice")
@@ -352,15 +384,14 @@ def test_a_town_moves_while_messages_wait_in_its_old_session_and_nothing_is_lost
             }
         ),
         "the town has moved",
-        60,
     )
     county.weigh("town-1", range(2 * WAITING, 3 * WAITING))
     expected = list(range(3 * WAITING))
-    county.wait_until(lambda: county.stored()["town-1"] == expected, "all are stored", 60)
+    county.wait_until(lambda: county.stored()["town-1"] == expected, "all are stored")
     county.say("town-1/streetlight/gate-town-1/event/up", b'{"presence": true}')
-    county.wait_until(lambda: county.lit["gate-town-1"], "its lamps are lit", 30)
-    county.device.flush(30)
-    assert county.lit["gate-town-1"] == 1
+    county.wait_until(lambda: county.lit["gate-town-1"], "its lamps are lit")
+    county.device.flush(PATIENCE_S)
+    assert len(county.lit["gate-town-1"]) == 1
     assert county.state.rejected.page(RejectedFilter(), 10).items == []
     wire.close()
 
@@ -371,7 +402,7 @@ def test_a_town_that_nobody_lists_any_more_is_still_heard(county: County) -> Non
     county.end("west", by=signal.SIGTERM)
     county.start("west", "town-0")
     county.weigh("town-1", range(10))
-    county.wait_until(lambda: county.stored()["town-1"] == list(range(10)), "it is stored", 60)
+    county.wait_until(lambda: county.stored()["town-1"] == list(range(10)), "it is stored")
     row = IngestRow("kreispuls-ingest-town-0", frozenset({"town-0"}), frozenset({"town-0", "town-1"}))
     county.wait_until(lambda: county.state.ingests.all() == [row], "it stays subscribed")
 
@@ -402,15 +433,15 @@ def test_alerts_go_with_their_town_and_what_is_on_no_list_is_the_rest(county: Co
         lamp = next(lamps)
         last.append(lamp)
         county.say(f"town-1/streetlight/{lamp}/event/up", b'{"presence": true}')
-        county.wait_until(lambda: county.lit[lamp], "it is lit", 30)
-        county.device.flush(30)
-        return len(last) == last.maxlen and all(county.lit[each] == 1 for each in last)
+        county.wait_until(lambda: county.lit[lamp], "it is lit")
+        county.device.flush(PATIENCE_S)
+        return len(last) == last.maxlen and all(len(county.lit[each]) == 1 for each in last)
 
-    county.wait_until(lit_by_one, "the town has moved", 60)
+    county.wait_until(lit_by_one, "the town has moved")
     assert set(county.commands_to("yard").values()) == {1}
     county.say("town-1/streetlight/door-town-1/event/up", b"garbage")
     county.say("town-1/waste_bin/bin-town-1/event/up", empty)
-    county.wait_until(lambda: alerts() == [AlertState.RESOLVED], "who has the town goes on with its alert", 30)
+    county.wait_until(lambda: alerts() == [AlertState.RESOLVED], "who has the town goes on with its alert")
     county.say("hello", b"?")
     county.wait_until(lambda: len(county.state.rejected.page(RejectedFilter(), 10).items) == 2, "garbage is kept once")
     county.end("west", by=signal.SIGTERM)
@@ -426,7 +457,7 @@ def test_alerts_go_with_their_town_and_what_is_on_no_list_is_the_rest(county: Co
         county.say("town-1/waste_bin/bin-town-1/event/up", full)
         return sorted(alerts()) == [AlertState.FIRING, AlertState.RESOLVED]
 
-    county.wait_until(full_again, "it is the rest's again", 60)
+    county.wait_until(full_again, "it is the rest's again")
 
 
 def test_what_waits_in_sessions_of_workers_is_stored_by_one_command(county: County) -> None:

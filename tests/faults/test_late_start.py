@@ -47,18 +47,18 @@ def test_influxdb_and_postgresql_come_later_than_ingest(  # noqa: PLR0917
         postgresql.start()
         with closing(open_state(settings.state_url)) as state:
             register_bins(state)
-        wait_until(lambda: ingest.metric("kreispuls_readings_spooled_total") > 1000, "readings are spooled", 60)
+        wait_until(lambda: ingest.metric("kreispuls_readings_spooled_total") > 1000, "readings are spooled")
         ingest.kill()
         ingest.start()
-        wait_until(lambda: ingest.metric("kreispuls_readings_spooled_total") > 100, "more are spooled", 60)
+        wait_until(lambda: ingest.metric("kreispuls_readings_spooled_total") > 100, "more are spooled")
         own_influxd.start()
         acknowledged = devices.finish()
-        wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty", 60)
+        wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty")
         with closing(open_readings(settings)) as readings:
-            wait_until(lambda: count(readings) >= acknowledged, "all are stored", 60)
+            wait_until(lambda: count(readings) >= acknowledged, "all are stored")
             assert numbers(readings) == list(range(acknowledged))
     finally:
-        ingest.end()
+        ingest.kill()
 
 
 def test_told_to_stop_while_it_waits_it_stops(
@@ -74,4 +74,4 @@ def test_told_to_stop_while_it_waits_it_stops(
         wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 0, "its metrics are served")
         ingest.stop()
     finally:
-        ingest.end()
+        ingest.kill()

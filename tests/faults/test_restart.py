@@ -12,7 +12,8 @@ import pytest
 from core.settings import Settings
 from readings.store import ReadingStore
 from tests.faults.bins import Devices, Ingest, count, numbers, steady
-from tests.faults.conftest import kill
+from tests.faults.program import kill
+from tests.patience import PATIENCE_S
 
 Wait = Callable[..., Any]
 MESSAGES = 3000
@@ -26,12 +27,12 @@ def test_stopped_or_killed_under_load_and_started_again_nothing_is_missing(
         counter = site.publish(range(MESSAGES))
         wait_until(lambda: counter.acknowledged > MESSAGES // 4, "a quarter is published")
         process.send_signal(number)
-        status = process.wait(60)
+        status = process.wait()
     if number is signal.SIGTERM:
         assert status == 0
     with site.ingest():
         counter.finish()
-        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored", 60)
+        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored")
     assert site.stored() == list(range(MESSAGES))
 
 
@@ -46,23 +47,23 @@ def test_killed_twenty_times_at_random_moments_with_the_store_locked_every_other
     try:
         for number in range(20):
             ingest.start()
-            wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 1, "ingest is connected", 60)
-            with closing(sqlite3.connect(settings.data_dir / "readings.db", timeout=30)) as lock:
+            wait_until(lambda: ingest.metric("kreispuls_broker_connected") == 1, "ingest is connected")
+            with closing(sqlite3.connect(settings.data_dir / "readings.db", timeout=PATIENCE_S)) as lock:
                 if number % 2:
                     lock.execute("BEGIN EXCLUSIVE")
                 enough = random.randrange(1, 300)
                 wait_until(
-                    lambda least=enough: ingest.metric("kreispuls_batch_messages_sum") >= least, "some got through", 60
+                    lambda least=enough: ingest.metric("kreispuls_batch_messages_sum") >= least, "some got through"
                 )
                 ingest.kill()
         assert list(settings.spool_dir.rglob("spool.db")), "the last time it was locked"
         ingest.start()
         acknowledged = devices.finish()
-        wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+        wait_until(lambda: count(readings) >= acknowledged, "all are stored")
         wait_until(lambda: ingest.metric("kreispuls_spool_bytes") == 0, "the spool is empty")
         assert numbers(readings) == list(range(acknowledged))
     finally:
-        ingest.end()
+        ingest.kill()
 
 
 def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(
@@ -79,7 +80,7 @@ def test_without_a_spool_nothing_is_acknowledged_while_the_store_is_locked(
     assert site.unacknowledged() == MESSAGES
     assert site.stored() == []
     with site.ingest():
-        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored", 60)
+        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored")
     assert site.stored() == list(range(MESSAGES))
 
 
@@ -90,5 +91,5 @@ def test_the_broker_restarts_and_nothing_is_missing(site: Any, wait_until: Wait,
         mosquitto.stop()
         mosquitto.start()
         counter.finish()
-        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored", 60)
+        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored")
     assert site.stored() == list(range(MESSAGES))

@@ -21,10 +21,10 @@ def test_the_keeping_process_is_killed_and_ingest_ends_and_nothing_is_missing(si
         counter = site.publish(range(MESSAGES))
         wait_until(lambda: counter.acknowledged > MESSAGES // 4, "a quarter is published")
         os.kill(keeping_of(process), signal.SIGKILL)
-        assert process.wait(60) == 1, "so that whoever watches over it starts it again"
+        assert process.wait() == 1, "so that whoever watches over it starts it again"
     with site.ingest():
         counter.finish()
-        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored", 60)
+        wait_until(lambda: len(site.stored()) >= MESSAGES, "all are stored")
     assert site.stored() == list(range(MESSAGES))
 
 
@@ -33,7 +33,7 @@ def test_the_receiving_process_is_killed_and_takes_the_other_with_it(site: Any, 
         keeping = Path(f"/proc/{keeping_of(process)}")
         assert keeping.exists()
         process.kill()
-        process.wait(10)
+        process.wait()
         wait_until(lambda: not keeping.exists() or "State:\tZ" in (keeping / "status").read_text(), "it has ended")
 
 
@@ -45,7 +45,7 @@ def test_a_signal_to_both_at_once_stops_in_order(site: Any, wait_until: Wait) ->
         for number in (signal.SIGINT, signal.SIGTERM):
             os.kill(keeping_of(process), number)
         process.send_signal(signal.SIGTERM)
-        assert process.wait(60) == 0
+        assert process.wait() == 0
         counter.finish()
     stored = len(site.stored())
     assert stored + site.unacknowledged() == MESSAGES, "what is stored is acknowledged, what is not is the broker's"

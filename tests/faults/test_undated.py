@@ -24,15 +24,15 @@ def test_ingest_is_killed_under_load(
     settings: Settings, readings: ReadingStore, ingest: Ingest, wait_until: Wait
 ) -> None:
     chance = random.Random(SEED)
-    devices = Devices(settings.mqtt_url, map(undated, itertools.count()))
+    devices = Devices(settings.mqtt_url, map(undated, itertools.count()), stored=lambda: count(readings))
     for _ in range(20):
         before = count(readings)
-        wait_until(lambda before=before: count(readings) > before, "more is stored", 60)
+        wait_until(lambda before=before: count(readings) > before, "more is stored")
         threading.Event().wait(chance.uniform(0, 0.005))  # the random moment; nothing is expected of it
         ingest.kill()
         ingest.start()
     acknowledged = devices.finish()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
 
 
@@ -42,10 +42,10 @@ def test_the_broker_restarts_under_load_and_ingest_lives_on(
     devices = Devices(settings.mqtt_url, map(undated, itertools.count()))
     for _ in range(3):
         before = count(readings)
-        wait_until(lambda before=before: count(readings) > before, "more is stored", 60)
+        wait_until(lambda before=before: count(readings) > before, "more is stored")
         ingest.send(signal.SIGSTOP)  # what it has in hand it cannot acknowledge to the broker that is now
         said = devices.taken
-        wait_until(lambda said=said: devices.taken > said + 100, "more is said", 60)
+        wait_until(lambda said=said: devices.taken > said + 100, "more is said")
         # Else an answer to a device might be lost with the connection: what it then says again is said twice.
         devices.pause(wait_until)
         mosquitto.stop()
@@ -53,7 +53,7 @@ def test_the_broker_restarts_under_load_and_ingest_lives_on(
         mosquitto.start()
         devices.resume()
     acknowledged = devices.finish()
-    wait_until(lambda: count(readings) >= acknowledged, "all are stored", 90)
+    wait_until(lambda: count(readings) >= acknowledged, "all are stored")
     assert numbers(readings) == list(range(acknowledged))
 
 
@@ -69,13 +69,13 @@ def test_what_is_rejected_is_kept_once(
     devices = Devices(settings.mqtt_url, map(message, range(6000)))
     for _ in range(5):
         before = count(readings)
-        wait_until(lambda before=before: count(readings) > before, "more is stored", 60)
+        wait_until(lambda before=before: count(readings) > before, "more is stored")
         ingest.kill()
         ingest.start()
-    wait_until(lambda: devices.taken == 6000, "all is said", 60)
+    wait_until(lambda: devices.taken == 6000, "all is said")
     assert devices.finish() == 6000
     state = open_state(settings.state_url)
-    wait_until(lambda: count(readings) + state.rejected.count() >= 6000, "all are kept", 90)
+    wait_until(lambda: count(readings) + state.rejected.count() >= 6000, "all are kept")
     assert numbers(readings) == [number for number in range(6000) if number % 3]
     kept: list[Any] = []
     cursor: str | None = None

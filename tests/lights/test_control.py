@@ -1,5 +1,6 @@
 """Light control: commands only where a lamp is to change, repeated until answered, and three levels kept apart."""
 
+import os
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from itertools import count
@@ -145,6 +146,21 @@ def test_every_command_has_a_random_uuid_of_its_own() -> None:
     ids = [UUID(random_command_id()) for _ in range(2_000)]
     assert len(set(ids)) == 2_000
     assert {(each.version, each.variant) for each in ids} == {(4, RFC_4122)}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="ingest forks where the system can")
+def test_a_forked_process_gives_other_ids_than_its_parent() -> None:
+    """The keeping process of ingest tells lamps their profiles, the receiving one their levels."""
+    reading, writing = os.pipe()
+    if not (child := os.fork()):
+        try:
+            os.write(writing, random_command_id().encode())
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.close(writing)
+    with os.fdopen(reading) as theirs:
+        assert UUID(theirs.read()) != UUID(random_command_id())
 
 
 # -- presence ----------------------------------------------------------------------------------------------------------
