@@ -14,7 +14,7 @@ from fastapi.testclient import TestClient
 from api.resources import Resources
 from core.clock import utc_now
 from core.device import Place
-from core.pickup import DueReason, Plan, PlanState, Route, Stop
+from core.pickup import DueReason, OutOfService, Plan, PlanState, Route, Stop
 from state.plan_queue import MAX_ASKED_FOR, PlanJob
 
 DEPOT = Place("Bauhof", 50.80, 8.76)
@@ -260,6 +260,26 @@ class TestReplan:
         assert (answer.json()["replaces"], answer.json()["state"]) == (plan.plan_id, "queued")
         assert answer.headers["Location"] == f"/v1/pickups/plans/{answer.json()['plan_id']}"
         assert resources.state.plan_queue.claim("a planner") == PlanJob(answer.json()["plan_id"], 2, 3)
+
+    def test_a_vehicle_that_has_broken_down_is_named(
+        self, client: TestClient, fill: Any, plan: Plan, resources: Resources
+    ) -> None:
+        fill.municipality("marburg")
+        (route,) = plan.routes
+        path = f"/v1/pickups/plans/{plan.plan_id}/replan"
+        out = {"vehicle": route.vehicle, "keeps_load": True}
+        shown = client.post(path, json={"out": [out]}).json()
+        assert shown["out"] == [out | {"municipality": "marburg", "route_id": route.route_id}]
+        assert resources.state.pickups.get_plan(shown["plan_id"]).out == (
+            OutOfService(vehicle=route.vehicle, municipality="marburg", route_id=route.route_id, keeps_load=True),
+        )
+        for wrong in ({"vehicle": "tank"}, {"vehicle": route.vehicle, "route_id": "r9"}, {"vehicle": ""}, {}):
+            assert client.post(path, json={"out": [wrong]}).status_code in {400, 422}
+
+    def test_the_body_may_be_missing(self, client: TestClient, fill: Any, plan: Plan) -> None:
+        fill.municipality("marburg")
+        answer = client.post(f"/v1/pickups/plans/{plan.plan_id}/replan")
+        assert (answer.status_code, answer.json()["out"]) == (202, [])
 
     def test_what_cannot_be_planned_again(self, client: TestClient, resources: Resources) -> None:
         resources.state.pickups.add_plan(a_plan(state=PlanState.FAILED, routes=()))
