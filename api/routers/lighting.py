@@ -6,12 +6,13 @@ from typing import Annotated, Final
 from fastapi import APIRouter, Path
 
 from actions.lights.lighting_plan import municipal_profiles
-from api.dependencies import StateDep
+from actions.lights.preview_profile import preview_profile
+from api.dependencies import SettingsDep, StateDep, TodayDep
 from api.errors import problems
-from api.filters import MunicipalityPath
+from api.filters import DayQuery, MunicipalityPath
 from api.paging import PagingDep, page_of
 from api.schemas.fields import Items
-from api.schemas.lighting import Event, EventShown, LightingName, ProfileShown
+from api.schemas.lighting import Event, EventShown, LightingName, ProfilePreviewShown, ProfileShown, show_preview
 from core.errors import NotFoundError
 from core.lighting import EventNights
 from lights.catalogue import ProfileEntry, shipped_entries
@@ -52,6 +53,23 @@ def put_lighting_profile(
     state.municipalities.get(municipality)
     state.lighting.put_profile(municipality, name, profile.model_dump(mode="json", exclude_unset=True))
     return ProfileShown(municipality=municipality, name=name, shipped=False, profile=profile)
+
+
+@router.post(f"{_PROFILE}/preview", responses=problems(400, 404, 413))
+def preview_lighting_profile(
+    *,
+    municipality: MunicipalityPath,
+    name: ProfilePath,
+    profile: ProfileEntry,
+    state: StateDep,
+    settings: SettingsDep,
+    today: TodayDep,
+    date: DayQuery = None,
+) -> ProfilePreviewShown:
+    """Preview a profile before it is saved: its night, how many lamps would follow it, what is hardly meant."""
+    night = date or today
+    preview = preview_profile(state, settings, municipality, name=name, entry=profile, night=night)
+    return show_preview(preview, night, settings.zone)
 
 
 @router.delete(_PROFILE, status_code=HTTPStatus.NO_CONTENT, responses=problems(404))

@@ -4,9 +4,11 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Annotated, Self
+from zoneinfo import ZoneInfo
 
 from pydantic import BeforeValidator, Field, StringConstraints, model_validator
 
+from actions.lights.preview_profile import ProfilePreview
 from api.schemas.command import Duration, FadeTime
 from api.schemas.fields import Body, Day, DeviceId, Line, Share, Shown, Slug, TimeOut
 from core.command import Command
@@ -146,6 +148,13 @@ class LevelShown(Shown):
     lit: bool = Field(description="false: off because it is day")
 
 
+class StepShown(LevelShown):
+    """A level of a profile that is not saved yet, and what it would do."""
+
+    lamps_off_in_the_dark: int = Field(description="lamps that would be off though it is dark")
+    lamps_brighter: int = Field(description="lamps that may not go so low, by class or `minimum_dim_level`")
+
+
 class SunShown(Shown):
     """The sun of a night; null: it stays above (or below) that height all night, or the place is not known."""
 
@@ -177,6 +186,43 @@ class NightShown(Shown):
     levels: list[LevelShown]
     lamps: int = Field(description="how many lamps belong to the group now")
     lamps_with_another_profile: int = Field(description="of these: follow another profile, by attribute or group")
+
+
+class ProfilePreviewShown(Shown):
+    """What a profile would do in the night that begins on a date; nothing is kept or sent."""
+
+    date: dt.date
+    kind: NightKind
+    sun: SunShown
+    levels: list[StepShown]
+    lamps: int = Field(description="how many lamps would follow it")
+    warnings: list[str] = Field(
+        description="what is hardly meant", examples=[["05:00 to 07:12: 41 of 120 lamps are off though it is dark"]]
+    )
+
+
+def show_preview(preview: ProfilePreview, night: dt.date, zone: ZoneInfo) -> ProfilePreviewShown:
+    """A preview as the API gives it."""
+    return ProfilePreviewShown(
+        date=night,
+        kind=preview.schedule.calendar.kind(night),
+        sun=show_sun(preview.schedule.sun(night)),
+        levels=[
+            StepShown(
+                **LevelShown.model_validate(step.level).model_dump(),
+                lamps_off_in_the_dark=step.lamps_off_in_the_dark,
+                lamps_brighter=step.lamps_brighter,
+            )
+            for step in preview.steps
+        ],
+        lamps=preview.lamps,
+        warnings=[
+            f"{step.level.since.astimezone(zone):%H:%M} to {step.level.until.astimezone(zone):%H:%M}: "
+            f"{step.lamps_off_in_the_dark} of {preview.lamps} lamps are off though it is dark"
+            for step in preview.steps
+            if step.lamps_off_in_the_dark
+        ],
+    )
 
 
 def show_override(

@@ -54,6 +54,27 @@ class TestProfiles:
         assert client.delete(f"{PROFILES}/always_full").status_code == 204
         assert client.get(f"{PROFILES}/always_full").json()["shipped"] is True
 
+    def test_a_profile_is_seen_before_it_holds(self, client: TestClient, fill: Any) -> None:
+        """0 for 1.0 at 05:00: of four lamps that would follow it one has a least level, and nothing is saved."""
+        fill.device("lamp-4", "streetlight", attributes={"minimum_dim_level": 0.3})
+        fill.device("lamp-5", "streetlight", attributes={"lighting_profile": "always_full"})
+        nights = [{"days": ["every_day"], "dim_level": 1.0, "steps": [{"at": "05:00", "dim_level": 0}]}]
+        mistyped = QUIET | {"nights": nights}
+        path = f"{PROFILES}/default/preview?date=2026-12-01"
+        shown = client.post(path, json=mistyped).json()
+        assert (shown["lamps"], shown["date"], shown["kind"]) == (4, "2026-12-01", "tuesday")
+        dark = [step for step in shown["levels"] if step["lit"] and step["dim_level"] == 0]
+        assert [(step["lamps_off_in_the_dark"], step["lamps_brighter"]) for step in dark] == [(3, 1)]
+        (warning,) = shown["warnings"]
+        assert warning.startswith("05:00 to 07:")
+        assert warning.endswith("3 of 4 lamps are off though it is dark")
+        right = QUIET | {"nights": [nights[0] | {"steps": [{"at": "05:00", "dim_level": 1.0}]}]}
+        assert client.post(path, json=right).json()["warnings"] == []
+        assert client.get(f"{PROFILES}/default").status_code == 404
+        nowhere = path.replace("marburg", "nowhere")
+        assert client.post(nowhere, json=right).status_code == 404
+        assert client.post(path, json={"title": "x"}).status_code == 422
+
     def test_what_was_given_can_be_put_again(self, client: TestClient) -> None:
         client.put(f"{PROFILES}/quiet", json=QUIET)
         shown = client.get(f"{PROFILES}/quiet").json()
@@ -228,9 +249,9 @@ class TestPreview:
         assert {level for _, level in self.levels(self.preview(client, group, "2026-11-21"))} == {0.0, 0.5, 1.0}
 
     def test_without_any_position_there_is_light_all_day(self, client: TestClient, fill: Any) -> None:
-        fill.municipality("marburg")
-        fill.device("lamp-5", "streetlight", latitude=None, longitude=None, street="Nirgendweg")
-        night = self.preview(client, made(client, street="Nirgendweg", lighting_profile="always_full"), "2026-06-20")
+        where = {"municipality": "lahntal", "street": "Nirgendweg"}
+        fill.device("lamp-5", "streetlight", latitude=None, longitude=None, **where)
+        night = self.preview(client, made(client, lighting_profile="always_full", **where), "2026-06-20")
         assert night["sun"]["sunset"] is None
         assert [level for _, level in self.levels(night)] == [1.0]
 
