@@ -12,7 +12,7 @@ from osmium.osm import NODE, RELATION, WAY
 from core.errors import RoadsError
 from roads.chains import join_chains
 from roads.network import Array, RoadNetwork
-from roads.tags import RoadKind, is_blocked, restricted_turn, road_kind, speed_kmh
+from roads.tags import LIMITS, RoadKind, is_blocked, passage, restricted_turn, road_kind, speed_kmh
 from roads.turns import Restriction, forbidden_turns
 
 SIGNAL_DELAY_DS: Final = 80
@@ -32,12 +32,19 @@ class _Roads:
     speeds: "array[int]" = field(default_factory=lambda: array("B"))
     kind_numbers: dict[RoadKind, int] = field(default_factory=dict)
     blocked: set[int] = field(default_factory=set)
+    passages: dict[int, RoadKind] = field(default_factory=dict)
+    """Nodes that let only some through."""
+    beyond: int = -(1 << 60)
+    """Number of the next node that we make: the far side of one that lets only some through."""
     signals: set[int] = field(default_factory=set)
 
     def add_node(self, node: osmium.osm.Node) -> None:
         tags = dict(node.tags)
+        kind = passage(tags)
         if is_blocked(tags):
             self.blocked.add(node.id)
+        elif kind is not None:
+            self.passages[node.id] = kind
         if tags.get("highway") == "traffic_signals":
             self.signals.add(node.id)
 
@@ -46,19 +53,39 @@ class _Roads:
         kind = road_kind(tags)
         if kind is None:
             return
-        length = 0
-        for node in way.nodes:
-            location = node.location
-            if location.valid():  # an extract cuts some off
-                self.nodes.append(node.ref)
-                self.latitudes.append(location.y)
-                self.longitudes.append(location.x)
+        speed, length = speed_kmh(tags), 0
+        nodes = [node for node in way.nodes if node.location.valid()]  # an extract cuts some off
+        for number, node in enumerate(nodes):
+            through, x, y = self.passages.get(node.ref), node.location.x, node.location.y
+            if through is None:
+                self._add_point(node.ref, x, y)
                 length += 1
+                continue
+            # A road of no length stands for the node: who may not pass gets to it from either side. Where the way ends
+            # it comes before the node, so that it lies between this way and whatever goes on there.
+            is_last = number == len(nodes) - 1
+            near, far = (self.beyond, node.ref) if is_last else (node.ref, self.beyond)
+            self.beyond += 1
+            self._add_point(near, x, y)
+            self._end_part(way.id, kind, speed, length + 1)
+            self._add_point(near, x, y)
+            self._add_point(far, x, y)
+            self._end_part(way.id, through, speed, 2)
+            self._add_point(far, x, y)
+            length = 1
+        self._end_part(way.id, kind, speed, length)
+
+    def _add_point(self, node: int, x: int, y: int) -> None:
+        self.nodes.append(node)
+        self.longitudes.append(x)
+        self.latitudes.append(y)
+
+    def _end_part(self, way: int, kind: RoadKind, speed: int, length: int) -> None:
         self.lengths.append(length)
-        self.ways.append(way.id)
+        self.ways.append(way)
         self.kinds.append(self.kind_numbers.setdefault(kind, len(self.kind_numbers)))
         self.kind_numbers.setdefault(kind.turned(), len(self.kind_numbers))
-        self.speeds.append(speed_kmh(tags))
+        self.speeds.append(speed)
 
 
 def read_extract(path: Path) -> RoadNetwork:
@@ -77,7 +104,7 @@ def _read(path: Path) -> RoadNetwork:
     restrictions, unsupported = _restrictions(path)
     roads = _Roads()
     found = osmium.FileProcessor(str(path), NODE | WAY).with_locations()
-    for each in found.with_filter(osmium.filter.KeyFilter("highway", "barrier")):
+    for each in found.with_filter(osmium.filter.KeyFilter("highway", "barrier", *LIMITS)):
         if isinstance(each, osmium.osm.Node):
             roads.add_node(each)
         elif isinstance(each, osmium.osm.Way):
@@ -123,8 +150,9 @@ def _read(path: Path) -> RoadNetwork:
         kind_limits=np.array([(kind.max_weight_t, kind.max_height_m, kind.max_width_m) for kind in kinds]),
         kind_overweight=np.array([kind.overweight for kind in kinds], dtype=np.uint8),
         kind_dual=np.array([kind.dual for kind in kinds]),
+        kind_stops=np.array([kind.stops for kind in kinds]),
         about={
-            "ways": len(lengths),
+            "ways": len(np.unique(np.frombuffer(roads.ways, np.int64))),
             "restrictions": len(restrictions) - left_out,
             "left_out": unsupported + left_out,
         },

@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from roads.geometry import Floats, great_circles_m
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 """The file's; it is raised whenever building or the arrays change: older files are then built anew."""
 Array = npt.NDArray[Any]
 
@@ -48,6 +48,8 @@ class RoadNetwork:
     """Columns: weight in tonnes, height and width in metres."""
     kind_overweight: Array
     kind_dual: Array
+    kind_stops: Array
+    """Whether a vehicle may stand on such a road."""
     about: Mapping[str, int] = field(default_factory=dict)
     """Counts for people: ways, restrictions understood and left out ..."""
 

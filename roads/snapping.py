@@ -68,13 +68,14 @@ class Snapper:
         return self._snapped(points, shares, unreachable)
 
     def _segments(self, given: Floats) -> Iterator[Array]:
-        """The segments that the vehicle may use in the rectangle around the positions, a part at a time."""
+        """The segments where the vehicle may stand in the rectangle around the positions, a part at a time."""
         network = self._graph.network
         if not len(given) or not len(network.latitudes):
             return
         north_m = 1 / METRES_IN_DEGREE
         east_m = north_m / max(0.01, math.cos(math.radians(float(np.abs(given[:, 0]).max()))))
-        usable = np.repeat(self._graph.arc_usable.reshape(-1, 2).any(axis=1), np.diff(network.first_points))
+        stops = network.kind_stops[network.kinds]
+        usable = np.repeat(self._graph.arc_usable.reshape(-1, 2).any(axis=1) & stops, np.diff(network.first_points))
         usable[network.first_points[1:] - 1] = False
         for coordinates, places, degree in (
             (network.latitudes, given[:, 0], north_m),

@@ -32,7 +32,7 @@ class RoadKind:
     """What matters of a way besides its speed; roads of one kind that meet end to end are one road.
 
     Limits in tonnes and metres, infinite where there is none. `overweight`: access for what is heavier. `dual`: the
-    speed limits of lorries outside towns do not fall to 60 km/h.
+    speed limits of lorries outside towns do not fall to 60 km/h. `stops`: a vehicle may stand there and a person walk.
     """
 
     forward_light: Access
@@ -44,6 +44,7 @@ class RoadKind:
     max_width_m: float = math.inf
     overweight: Access = Access.NO
     dual: bool = False
+    stops: bool = True
 
     def turned(self) -> "RoadKind":
         """The same road drawn from its other end."""
@@ -57,6 +58,7 @@ class RoadKind:
             self.max_width_m,
             self.overweight,
             self.dual,
+            self.stops,
         )
 
 
@@ -103,6 +105,12 @@ _BLOCKING: Final = frozenset(
      "jersey_barrier", "kissing_gate", "log", "motorcycle_barrier", "planter", "rope", "stile", "turnstile",
      "wicket_gate")
 )  # fmt: skip
+_HEIGHTS: Final = ("maxheight", "maxheight:physical")
+_WIDTHS: Final = ("maxwidth", "maxwidth:physical")
+LIMITS: Final = (*_HEIGHTS, *_WIDTHS, "maxweight", "maxweight:hgv", "maxweightrating", "maxweightrating:hgv")
+"""Keys of limits that also stand on nodes."""
+_FREE: Final = RoadKind(Access.YES, Access.YES, Access.YES, Access.YES, stops=False)
+_NO_STANDING: Final = frozenset(("motorway", "motorway_link", "trunk_link"))
 _IMPLICIT_KMH: Final = {"walk": 7, "urban": 50, "rural": 100, "living_street": 7, "bicycle_road": 30, "school": 30}
 _SPARED: Final = re.compile(r"(none|no) *@ *\(?(destination|delivery)")
 _NUMBER: Final = re.compile(r"(\d+(?:[.,]\d+)?)\s*([a-z'\"]*)(?:\s*(\d+(?:[.,]\d+)?)\s*(?:\"|in|'')?)?")
@@ -127,11 +135,39 @@ def road_kind(tags: Tags) -> RoadKind | None:
         accesses[LIGHT, "backward"],
         accesses[HEAVY, "backward"],
         weight,
-        _least(tags, ("maxheight", "maxheight:physical"), metres),
-        _least(tags, ("maxwidth", "maxwidth:physical"), metres),
+        _least(tags, _HEIGHTS, metres),
+        _least(tags, _WIDTHS, metres),
         overweight,
         highway in ("motorway", "trunk"),
+        _stops(tags),
     )
+
+
+def passage(tags: Tags) -> RoadKind | None:
+    """What a node lets through, as if it were a way; None: everything.
+
+    Its access counts where it has a barrier, its limits wherever it stands: bars are often tagged with theirs alone.
+    """
+    light, heavy = Access.YES, Access.YES
+    if "barrier" in tags:
+        closed = tags["barrier"] in _BLOCKING or tags.get("locked") == "yes"
+        unsaid = Access.NO if closed else Access.YES
+        light, heavy = (
+            unsaid if (said := _said(tags, _KEYS[vehicle], "")) is None else said for vehicle in (LIGHT, HEAVY)
+        )
+    weight, overweight = _weight_limit(tags)
+    kind = RoadKind(
+        light,
+        heavy,
+        light,
+        heavy,
+        weight,
+        _least(tags, _HEIGHTS, metres),
+        _least(tags, _WIDTHS, metres),
+        overweight,
+        stops=False,
+    )
+    return None if kind == _FREE else kind
 
 
 def speed_kmh(tags: Tags) -> int:
@@ -185,13 +221,9 @@ def metres(text: str) -> float | None:
 
 
 def is_blocked(tags: Tags) -> bool:
-    """Whether a node's barrier stops motor vehicles. A gate does only where its access or lock says so."""
-    if "barrier" not in tags:
-        return False
-    access = _said(tags, _KEYS[LIGHT], "")
-    if access is not None:
-        return access is Access.NO
-    return tags["barrier"] in _BLOCKING or tags.get("locked") == "yes"
+    """Whether a node's barrier stops all motor vehicles. A gate does only where its access or lock says so."""
+    kind = passage(tags)
+    return kind is not None and kind.forward_light is kind.forward_heavy is Access.NO
 
 
 def restricted_turn(tags: Tags) -> tuple[bool, int] | None:
@@ -250,6 +282,12 @@ def _goes(tags: Tags, vehicle: int, direction: str) -> bool:
     if value in ("yes", "true", "1") or (implied and value not in ("no", "false", "0", "alternating")):
         return direction == "forward"
     return True
+
+
+def _stops(tags: Tags) -> bool:
+    """StVO section 18 forbids to stop on motorways and what is signed alike; nobody walks to a bin from a tunnel."""
+    is_inside = tags.get("tunnel", "no") not in ("no", "building_passage") or tags.get("bridge", "no") != "no"
+    return not (tags["highway"] in _NO_STANDING or tags.get("motorroad") == "yes" or is_inside)
 
 
 def _weight_limit(tags: Tags) -> tuple[float, Access]:
