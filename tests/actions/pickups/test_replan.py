@@ -10,9 +10,10 @@ import pytest
 from actions.pickups.plan import plan_day, run_plan
 from actions.pickups.plan_missing import plan_missing
 from actions.pickups.queue_plan import queue_plan, queue_replan
+from actions.pickups.report import pickup_report
 from core.device import Device, DisposalSite, Municipality, Place, Vehicle
 from core.errors import ConflictError
-from core.pickup import OutOfService, PauseKind, Plan, PlanState, Route, StopState
+from core.pickup import OutOfService, PauseKind, Plan, PlanState, Route, SkipReason, StopState
 from core.reading import Reading
 from core.settings import Settings
 from pickups.routes.problem import NO_ROOM
@@ -152,6 +153,43 @@ class TestReplan:
         assert again.unplanned_reasons == {"b1": "skipped on this day: blocked"}
         once_more = world.replan(again)
         assert (ids(once_more), once_more.unplanned_reasons) == (ids(again), again.unplanned_reasons)
+
+    def test_what_a_driver_reported_stays_in_the_month_s_report(self, world: World) -> None:
+        """Skipped before the day is planned again, and on the old plan afterwards."""
+        street(world, 4)
+        plan = world.plan("marburg")
+        first, second, *_ = plan.routes[0].stops
+        world.now = MORNING + timedelta(minutes=20)
+        world.state.pickups.stop_skipped(first.stop_id, "blocked: car")
+        again = world.replan(plan)
+        world.state.pickups.stop_skipped(second.stop_id, "broken")
+        kept = world.state.pickups.get_plan(again.plan_id)
+        told = {stop.device_id: stop.skip_reason for route in kept.routes for stop in route.stops if stop.skip_reason}
+        assert told == {first.device_id: "blocked: car", second.device_id: "broken"}
+        (line,) = pickup_report(
+            world.state, world.readings, "marburg", DAY, DAY, zone=world.settings.zone, now=MORNING + timedelta(days=1)
+        )[:1]
+        assert line.figures.skipped == {SkipReason.BLOCKED: 1, SkipReason.BROKEN: 1}
+
+    def test_a_vehicle_that_is_out_stays_out(self, world: World) -> None:
+        """Of two trucks one broke down; the day is planned once more for another reason."""
+        world.state.municipalities.put(replace(MARBURG, vehicles=(Vehicle("truck", 2, 420, 28_800),)))
+        site = DisposalSite("Umladestation", 50.84, 8.76, unloading_s=14_400)
+        place = world.state.municipalities.get("marburg")
+        world.state.municipalities.put(replace(place, disposal_sites=(site,)))
+        for number in range(6):
+            world.bin(f"b{number}", longitude=8.70 + number / 50, attributes={"volume_l": 130})
+        plan = world.plan("marburg")
+        assert len(plan.routes) == 2
+        broken = plan.routes[0]
+        world.state.pickups.stop_done(broken.stops[0].stop_id, MORNING + timedelta(minutes=20))
+        world.now = MORNING + timedelta(minutes=30)
+        again = world.replan(plan, OutOfService(vehicle="truck", route_id=broken.route_id, keeps_load=True))
+        world.now = MORNING + timedelta(minutes=40)
+        once_more = world.replan(again)
+        ended = next(route for route in once_more.routes if route.route_id == broken.route_id)
+        assert [stop.state for stop in ended.stops] == [StopState.DONE]
+        assert sum(any(stop.state is StopState.PLANNED for stop in route.stops) for route in once_more.routes) == 1
 
     def test_a_late_vehicle_comes_later_to_the_rest(self, world: World) -> None:
         street(world, 2)
