@@ -52,7 +52,9 @@ async def _body(request: Request) -> bytes:
     return await request.body()
 
 
-@router.post("/import", responses=problems(400, 413, 415), openapi_extra=_FILE_BODY)
+@router.post(
+    "/import", responses=problems(400, 413, 415), openapi_extra=_FILE_BODY, response_model_exclude_defaults=True
+)
 def import_devices(request: Request, body: Annotated[bytes, Depends(_body)], state: StateDep) -> Imported:
     """Add or replace the devices of a CSV or GeoJSON file (at most 10 MiB): all, or none with every bad row named."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()

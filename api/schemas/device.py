@@ -123,7 +123,9 @@ class Imported(BaseModel):
 
     imported: int = Field(description="devices added or replaced", examples=[412])
     odd_positions: dict[str, str] = Field(
-        description="of these the ones that are far from the others of their municipality, by id, with the reason"
+        {},
+        description="of these the ones that are far from the others of their municipality, by id, with the reason; "
+        "missing where there is none",
     )
 
 

@@ -386,6 +386,19 @@ class TestMissing:
         assert len(plan_missing(world.state, world.readings, settings, datetime(2026, 10, 25, 1, 30, tzinfo=UTC))) == 1
 
 
+def test_a_plan_without_a_stop_though_bins_are_due_says_so(world: World) -> None:
+    """Three full bins of 240 l, and a vehicle that takes 100 l."""
+    place = world.state.municipalities.get("marburg")
+    world.state.municipalities.put(replace(place, vehicles=(Vehicle("van", 1, 100.0, 28_800),)))
+    for name in ("a", "b", "c"):
+        world.bin(name)
+        world.level(name, MORNING - timedelta(hours=1), 0.9)
+    plan = world.plan("marburg")
+    assert (plan.state, plan.routes, sorted(plan.unplanned)) == (PlanState.DONE, (), ["a", "b", "c"])
+    assert plan.notice is not None
+    assert plan.notice.startswith("no stop is planned though 3 bins are due; 3 of them: its ")
+
+
 class TestChanged:
     """A plan is made anew when the day has overtaken it and nobody drives yet."""
 

@@ -118,7 +118,7 @@ class TestTheRestIsPlanned:
 
     def test_without_a_bin_on_the_other_side_of_the_earth(self, world: World) -> None:
         """Great circles reach everything, but no shift is that long."""
-        world.bin("far", latitude=0.0, longitude=0.0)
+        world.bin("far", latitude=-40.0, longitude=-171.0)
         plan = world.plan()
         assert stops(plan) == ["good"]
         assert "longer than the shift of every vehicle" in plan.unplanned_reasons["far"]
