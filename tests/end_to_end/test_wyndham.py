@@ -155,7 +155,7 @@ def ingest(
     monkeypatch.setenv("KREISPULS_TIMEZONE", "Australia/Melbourne")
     import_containers()
     heard: list[Message] = []
-    topics = ["kreispuls/v1/wyndham/+/+/event/up", "kreispuls/v1/_platform/#"]
+    topics = ["kreispuls/v1/wyndham/+/+/event/up", "kreispuls/v1/_platform/+/+/platform/status"]
     listener = MqttClient(mosquitto.url, "listener", filters=topics, on_message=heard.append)
     listener.start()
     listener.wait_connected(10)
