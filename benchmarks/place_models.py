@@ -97,7 +97,7 @@ def simulated(bins: int, steps: int) -> LevelGrid:
         level = np.minimum(1.0, level + came)
         levels[:, step] = np.clip(level + rng.normal(0, 0.01, bins), 0, 1).round(3)
         level = np.where((level > RATHER_FULL) & (rng.random(bins) < EMPTIED), 0.0, level)
-    return LevelGrid(START, levels)
+    return LevelGrid(START, levels, levels)
 
 
 if __name__ == "__main__":

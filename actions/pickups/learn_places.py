@@ -32,6 +32,8 @@ LOOKED_BACK: Final = timedelta(days=3)
 """So far back emptyings are looked for again: readings and confirmations come late."""
 FIRST_LOOKED_BACK: Final = timedelta(days=30)
 """The same when a municipality is learned for the first time."""
+SELDOM: Final = 1.5
+"""A bin with a report in fewer than one of so many quarter days is learned from each of its reports: they are few."""
 AGAIN_AFTER: Final = timedelta(minutes=5)
 """While there is next to no history, or it is still being written, learning is repeated after this."""
 WITHIN_S: Final = 20.0
@@ -144,8 +146,10 @@ def _has_levels(readings: ReadingStore, municipality: str) -> bool:
 
 
 def _history(readings: ReadingStore, device_id: str, now: datetime) -> Levels:
-    """The last level of each quarter day."""
+    """The last level of each quarter day; every level of a bin that reports less often."""
     items = readings.series(device_id, ["filling_level"], now - LONGEST, now, every=STEP, aggregate=Aggregate.LAST)
+    if items and (now - items[0].observed_at) / STEP > SELDOM * len(items):
+        return _levels(readings, device_id, items[0].observed_at, now)
     return [(item.observed_at, float(item.value)) for item in items]
 
 

@@ -25,6 +25,8 @@ HISTORY_STEP: Final = timedelta(hours=6)
 """Levels of a forecast are thinned out to the last of each quarter day, by the store."""
 _SAME: Final = 1e-4
 """Models are kept to four digits."""
+LEAST_DAYS: Final = 0.9
+"""Days of filling seen, of all places of a municipality, below which nothing is said: too little to know."""
 _DAY: Final = timedelta(days=1)
 _TELLING: Final = timedelta(days=1)
 """A shorter run of equal readings says nothing of the sensor."""
@@ -140,13 +142,19 @@ class LearnedPlaces:
         self._kinds: dict[tuple[str, str], PlaceModel | None] = {}
 
     def model(self, bin_: Device) -> PlaceModel | None:
-        """Of the bin's place, else of its kind, else of all places of its municipality; None: nothing was learned."""
+        """Of the bin's place, else of its kind, else of all places of its municipality; None: nothing was learned.
+
+        Nor is anything known where less than a day of filling was seen of all places together: rates are nobody's then.
+        """
         if self._stored is None:
+            return None
+        everywhere = self._of_kind(bin_.municipality, "")
+        if everywhere is None or everywhere.days < LEAST_DAYS:
             return None
         own = self._read(self._stored.places.get(place_id(bin_)))
         if own is not None:
             return own
-        return self._of_kind(bin_.municipality, place_kind(bin_)) or self._of_kind(bin_.municipality, "")
+        return self._of_kind(bin_.municipality, place_kind(bin_)) or everywhere
 
     def newest_level(self, device_id: str, model: PlaceModel, level: Level) -> NewestLevel:
         """Where the forecast of a bin starts; readings that are as they were when it was learned have been since then.

@@ -17,7 +17,7 @@ from pickups.filling.calendar_factors import (
     weekday_factors,
 )
 from pickups.filling.inflow import Inflow, inflow
-from pickups.filling.level_grid import Indices, rises_of
+from pickups.filling.level_grid import Indices, LevelGrid, emptyings_before, rises_of
 from pickups.filling.place_model import DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 COARSE: Final = 0.05
@@ -58,7 +58,7 @@ class FillingFit:
     """The fields of `PlaceModel` by place and, `kind_...`, by kind; kind 0 is all places together.
 
     Args:
-        levels: by place and step.
+        grid: levels by place and step.
         kind_of: number of each place's kind.
         kinds: how many there are.
         calendar: of the steps.
@@ -68,7 +68,7 @@ class FillingFit:
 
     def __init__(
         self,
-        levels: NDArray[np.float32],
+        grid: LevelGrid,
         kind_of: Indices,
         kinds: int,
         calendar: Calendar,
@@ -76,9 +76,11 @@ class FillingFit:
         *,
         rounds: int = 3,
     ) -> None:
+        levels = grid.levels
         self._levels, self._kind_of, self._kinds = levels, kind_of, kinds
         self._calendar = calendar
-        self._rises = rises_of(levels)
+        self._rises = rises_of(levels, grid.before)
+        self._emptyings = emptyings_before(levels, grid.before)
         self.resolution = resolution
         self.week = np.ones((kinds, QUARTERS))
         self.own_week = np.ones((len(levels), DAYS_A_WEEK))
@@ -152,8 +154,9 @@ class FillingFit:
 
     def _days(self, total: Floats) -> _Days:
         before, after = self._levels[:, :-STEPS_A_DAY], self._levels[:, STEPS_A_DAY:]
+        untouched = self._emptyings[:, STEPS_A_DAY:] == self._emptyings[:, :-STEPS_A_DAY]
         with np.errstate(invalid="ignore"):
-            place, step = np.nonzero((after - before >= -MAX_NOISE) & (before < FULL))
+            place, step = np.nonzero((after - before >= -MAX_NOISE) & (before < FULL) & untouched)
         passed = total[place, step + STEPS_A_DAY + 1] - total[place, step + 1]
         start, end = before[place, step].astype(np.float64), after[place, step].astype(np.float64)
         return _Days(place, start, end, self.rate[place] * passed)

@@ -5,10 +5,9 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-from numpy.typing import NDArray
 
 from devices.waste_bin.level import MAX_NOISE
-from pickups.filling.level_grid import Indices
+from pickups.filling.level_grid import Indices, LevelGrid, emptyings_before
 from pickups.filling.place_model import BANDS, DAYS_A_WEEK, STEPS_A_DAY, Floats
 
 _PLACE_WEIGHT: Final = 8.0
@@ -40,12 +39,13 @@ class Habits:
         return _fields(self.kind_emptied[number], self.kind_odds[number], self.left[number])
 
 
-def learn_habits(levels: NDArray[np.float32], kind_of: Indices, kinds: int, weekday: Indices) -> Habits:
-    """Learn from a grid's levels; kind 0 is all places together, `weekday` (Monday 0) is that of each step."""
+def learn_habits(grid: LevelGrid, kind_of: Indices, kinds: int, weekday: Indices) -> Habits:
+    """Learn from a grid; kind 0 is all places together, `weekday` (Monday 0) is that of each step."""
+    levels, emptyings = grid.levels, emptyings_before(grid.levels, grid.before)
     before, after = levels[:, :-STEPS_A_DAY], levels[:, STEPS_A_DAY:]
     place, step = np.nonzero(~np.isnan(before) & ~np.isnan(after))
     start, end = before[place, step].astype(np.float64), after[place, step].astype(np.float64)
-    is_emptied = start - end > MAX_NOISE
+    is_emptied = (start - end > MAX_NOISE) | (emptyings[place, step + STEPS_A_DAY] > emptyings[place, step])
     # A day's readings overlap those of the next: where there are several a day, each counts for its share.
     share = 1 / np.maximum(np.bincount(place, minlength=len(levels)) / _days(place, step, len(levels)), 1.0)
     weight = share[place]

@@ -7,7 +7,7 @@ Statistician* 39(2)). A fall is never part of a rate, nor is time at full, silen
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
 from typing import Any, Final
 from zoneinfo import ZoneInfo
@@ -77,12 +77,13 @@ def learn_grid(
     calendar = Calendar.of(grid, zone, holidays)
     kind_of = np.array([names.index(kind) for _, kind in places], dtype=np.intp)
     steps = resolutions(grid.levels)
-    longest = FillingFit(grid.levels, kind_of, len(names), calendar, steps, rounds=1).longest_runs()
-    fit = FillingFit(without_unchanged(grid.levels, longest), kind_of, len(names), calendar, steps)
+    longest = FillingFit(grid, kind_of, len(names), calendar, steps, rounds=1).longest_runs()
+    working = replace(grid, levels=without_unchanged(grid, longest))
+    fit = FillingFit(working, kind_of, len(names), calendar, steps)
     today = learned_at.astimezone(zone).date()
     days_off = tuple(sorted(day for day in holidays if today <= day <= today + CALENDAR))
-    habits = learn_habits(grid.levels, kind_of, len(names), calendar.weekday)
-    first, last = last_runs(grid.levels)
+    habits = learn_habits(grid, kind_of, len(names), calendar.weekday)
+    first, last = last_runs(grid.before)
     models = {}
     for row, (place, kind) in enumerate(places):
         unchanged: dict[str, Any] = {}

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from devices.waste_bin.level import FULL, MAX_NOISE
-from pickups.filling.emptying import Levels
+from pickups.filling.emptying import MIN_DROP, Levels
 from pickups.filling.place_model import STEP, STEPS_A_DAY, Floats
 
 MAX_GAP_STEPS: Final = 3 * STEPS_A_DAY
@@ -25,10 +25,14 @@ Indices = NDArray[np.intp]
 
 @dataclass(frozen=True, slots=True)
 class LevelGrid:
-    """`levels[place, step]`: the last level within each quarter day from `start` on, NaN where there is none."""
+    """`levels[place, step]`: the last level within each quarter day from `start` on, NaN where there is none.
+
+    `before`: the same, but that from which the bin was emptied in a quarter day in which it was.
+    """
 
     start: datetime
     levels: NDArray[np.float32]
+    before: NDArray[np.float32]
 
     @property
     def instants(self) -> list[datetime]:
@@ -61,7 +65,8 @@ def empty_grid(places: int, start: datetime, end: datetime) -> LevelGrid:
     step_s = STEP.total_seconds()
     begin = int(start.timestamp() // step_s)
     steps = int(end.timestamp() // step_s) - begin + 1
-    return LevelGrid(datetime.fromtimestamp(begin * step_s, UTC), np.full((places, steps), np.nan, dtype=np.float32))
+    levels = np.full((places, steps), np.nan, dtype=np.float32)
+    return LevelGrid(datetime.fromtimestamp(begin * step_s, UTC), levels, levels.copy())
 
 
 def put_levels(grid: LevelGrid, row: int, levels: Levels) -> None:
@@ -72,7 +77,11 @@ def put_levels(grid: LevelGrid, row: int, levels: Levels) -> None:
     order = np.argsort(at_s, kind="stable")
     step = np.asarray((at_s[order] - grid.start.timestamp()) // STEP.total_seconds(), dtype=np.intp)
     inside = (step >= 0) & (step < grid.levels.shape[1])
-    grid.levels[row, step[inside]] = values[order][inside]
+    step, values = step[inside], values[order][inside]
+    grid.levels[row, step] = values
+    grid.before[row, step] = values
+    fell = (step[1:] == step[:-1]) & (values[:-1] - values[1:] >= MIN_DROP)
+    grid.before[row, step[:-1][fell]] = values[:-1][fell]
 
 
 def grid_of(histories: Mapping[str, Levels], *, longest: timedelta) -> LevelGrid:
@@ -89,14 +98,14 @@ def trimmed(grid: LevelGrid) -> LevelGrid:
     """The grid without the steps before its first level."""
     known = np.nonzero(~np.all(np.isnan(grid.levels), axis=0))[0]
     first = int(known[0]) if len(known) else 0
-    return LevelGrid(grid.start + STEP * first, grid.levels[:, first:])
+    return LevelGrid(grid.start + STEP * first, grid.levels[:, first:], grid.before[:, first:])
 
 
-def rises_of(levels: NDArray[np.float32]) -> Rises:
-    """The spans of filling in a grid's levels."""
+def rises_of(levels: NDArray[np.float32], emptied_from: NDArray[np.float32]) -> Rises:
+    """The spans of filling in a grid's levels; the second are its `before`."""
     place, step = np.nonzero(~np.isnan(levels))
-    value = levels[place, step].astype(np.float64)
-    before, after = value[:-1], value[1:]
+    before = levels[place, step].astype(np.float64)[:-1]
+    after = emptied_from[place, step].astype(np.float64)[1:]
     length = step[1:] - step[:-1]
     is_one = (place[1:] == place[:-1]) & (length <= MAX_GAP_STEPS) & (before < FULL) & (before - after <= MAX_NOISE)
     return Rises(
@@ -109,15 +118,20 @@ def rises_of(levels: NDArray[np.float32]) -> Rises:
     )
 
 
-def without_unchanged(levels: NDArray[np.float32], longest: Floats) -> NDArray[np.float32]:
+def emptyings_before(levels: NDArray[np.float32], emptied_from: NDArray[np.float32]) -> Indices:
+    """How many emptyings within single steps each place had up to the end of each step."""
+    return np.asarray(np.cumsum(np.nan_to_num(emptied_from - levels) > 0, axis=1), dtype=np.intp)
+
+
+def without_unchanged(grid: LevelGrid, longest: Floats) -> NDArray[np.float32]:
     """The levels without runs of the same value that last longer than each place's `longest` (steps).
 
-    The first reading of a run stays.
+    The first reading of a run stays; a bin that was emptied within one is no run.
     """
-    runs = _runs_of(levels)
+    runs = _runs_of(grid.before)
     is_long = (runs.last - runs.first > longest[runs.place])[runs.number]
     is_later = runs.step > runs.first[runs.number]
-    kept = levels.copy()
+    kept = grid.levels.copy()
     drop = is_long & is_later
     kept[runs.place[runs.number[drop]], runs.step[drop]] = np.nan
     return kept

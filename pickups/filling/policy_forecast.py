@@ -38,7 +38,7 @@ class PlaceForecast:
         midnight = datetime.combine(first_day, time(0), UTC)
         places = [(str(place), "") for place in range(bins)]
         learned = learn_grid(
-            LevelGrid(midnight, levels),
+            LevelGrid(midnight, levels, levels),
             places,
             zone=ZONE,
             learned_at=datetime.combine(first_day + timedelta(days=days), MORNING),

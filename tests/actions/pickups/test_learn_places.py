@@ -1,5 +1,6 @@
 """Learning from the stores: what is kept, whose history it is, and that the due list uses it."""
 
+import csv
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
@@ -14,11 +15,14 @@ from core.device import Device, DeviceStatus, Municipality
 from core.pickup import EmptyingSource, Plan, PlanState, Route, Stop
 from core.reading import Reading
 from core.settings import Settings
+from pickups.choosing import NO_POSITION, Known, choose
+from pickups.filling.place_model import model_from_json
 from readings.sqlite.store import SqliteReadings
 from state.devices import DeviceFilter
 from state.state import State, open_state
 
 BERLIN = ZoneInfo("Europe/Berlin")
+FOUND = Path(__file__).resolve().parents[4] / "shared" / "data" / "found" / "14-few-reports"
 NOW = datetime(2026, 5, 20, 10, tzinfo=UTC)
 DAY = timedelta(days=1)
 
@@ -224,3 +228,42 @@ def test_public_holidays_of_a_federal_state() -> None:
     """Corpus Christi is one in Hesse and none in Berlin."""
     assert date(2026, 6, 4) in public_holidays("HE", date(2026, 1, 1), date(2026, 12, 31))
     assert date(2026, 6, 4) not in public_holidays("BE", date(2026, 1, 1), date(2026, 12, 31))
+
+
+@pytest.mark.parametrize("name", ["levels_twice", "levels_hourly"])
+def test_a_bin_that_reports_just_before_and_after_its_emptying_fills_as_fast_as_it_does(
+    world: World, name: str
+) -> None:
+    """Sixty days of 0.85 to 0.91 at eight and 0.02 after the emptying at nine: some 0.86 a day."""
+    file = FOUND / f"{name}.csv"
+    if not file.is_file():
+        pytest.skip(f"{file} is not there")
+    rows = list(csv.DictReader(file.open(encoding="utf-8")))
+    world.bin("b")
+    times = [datetime.fromisoformat(row["t"]) for row in rows]
+    world.readings.write(
+        [
+            Reading("b", "waste_bin", "marburg", at, at, {"filling_level": float(row["v"])})
+            for at, row in zip(times, rows, strict=True)
+        ]
+    )
+    assert world.learn(times[-1] + timedelta(hours=1)) == 1
+    (stored,) = world.state.places.models("marburg").places.values()
+    model = model_from_json(stored)
+    assert model is not None
+    assert model.rate == pytest.approx(0.86, abs=0.09)
+
+
+def test_of_three_reports_in_two_hours_nothing_is_learned(world: World) -> None:
+    """0.95 to 0.97: no date is named and no probability told, so the level decides, and it is over the threshold."""
+    world.bin("b")
+    for number, level in enumerate((0.95, 0.96, 0.97)):
+        at = NOW - timedelta(hours=3 - number)
+        world.readings.write([Reading("b", "waste_bin", "marburg", at, at, {"filling_level": level})])
+    world.learn()
+    assert world.forecasts(NOW + DAY) == {}
+    bins = world.state.devices.all(DeviceFilter(device_type="waste_bin"))
+    known = Known(levels=newest_levels(world.readings, bins, None, NOW), requested=(), today={}, next_chance={})
+    (found,) = choose(bins, known, {"marburg": world.state.municipalities.get("marburg")}).left_out or [None]
+    assert found is not None
+    assert found.reason == NO_POSITION, "it would be emptied if it were known where"
