@@ -38,7 +38,7 @@ def test_influxdb_and_postgresql_come_later_than_ingest(  # noqa: PLR0917
         readings_url="influxdb://", influxdb_url=server.url, influxdb_token=server.token, influxdb_org=server.org,
         state_url=postgresql.url,
     )  # fmt: skip
-    devices = Devices(settings.mqtt_url, steady())
+    devices = Devices(settings.mqtt_url, steady(), per_second=500)  # a busy machine has less to catch up with
     ingest = Ingest(settings, wait_until)
     try:
         ingest.start()
