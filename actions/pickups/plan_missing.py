@@ -86,7 +86,7 @@ def plan_changed(state: State, readings: ReadingStore, settings: Settings, now: 
         missed = known.due - {stop.device_id for stop in stops} - set(plan.unplanned)
         many = max(LEAST_MISSED, MISSED_SHARE * len(stops))
         waits = not stops or now_s < min(route.start_s for route in plan.routes)
-        if (waits and len(missed) >= many) or (plan.levels_known or known.levels) * 2 <= known.levels:
+        if (waits and len(missed) >= many) or _knew_little(plan, known.levels):
             queued.append(queue_plan(state, together, today, now))
     return queued
 
@@ -144,6 +144,11 @@ def _tried_at(state: State, municipality: str, day: date, now: datetime) -> date
         and (plan.state is not PlanState.FAILED or (plan.finished_at or plan.created_at) > now - RETRY_AFTER)
     )
     return next(counting, None)
+
+
+def _knew_little(plan: Plan, levels: int) -> bool:
+    """Whether it was made when no more than half as many levels were known as are now."""
+    return plan.levels_known is not None and levels > plan.levels_known and levels >= 2 * plan.levels_known
 
 
 def _knew_nothing(plan: Plan) -> bool:

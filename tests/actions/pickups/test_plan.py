@@ -427,6 +427,18 @@ class TestChanged:
         assert plan_changed(world.state, world.readings, settings, at + timedelta(minutes=7)) == [], "it waits already"
         assert plan.state is PlanState.DONE
 
+    def test_one_for_a_request_alone_is_made_anew_when_a_level_is_known_and_not_before(
+        self, world: World, settings: Settings
+    ) -> None:
+        world.bin("asked")
+        request = PickupRequest(device_id="asked", municipality="marburg", requested_at=MORNING, reason="smells")
+        world.state.pickups.request(request)
+        self.planned(world, settings, full=0, at=MORNING + timedelta(minutes=1))
+        later = MORNING + timedelta(hours=1)
+        assert plan_changed(world.state, world.readings, settings, later) == []
+        world.level("b1", later, 0.9)
+        assert len(plan_changed(world.state, world.readings, settings, later + timedelta(minutes=1))) == 1
+
     @pytest.mark.parametrize(("more", "expected"), [(2, 0), (3, 1)])
     def test_when_many_more_are_due_before_anybody_sets_out(
         self, world: World, settings: Settings, more: int, expected: int
